@@ -6,7 +6,7 @@ Knows nothing about any model: the numbers of layers and experts are passed in w
 import re
 from dataclasses import dataclass
 from operator import index
-from typing import Literal, get_args
+from typing import Literal, SupportsIndex, get_args
 
 Weighting = Literal["native", "renormalized", "gain_anchored"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
@@ -33,7 +33,7 @@ class RoutingPolicy:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", _whole_numbers(self.k))
-        if any(k < 1 for k in self._listed()) or not self._listed():
+        if min(self._listed(), default=0) < 1:
             raise ValueError(f"k must be at least 1 in every layer; it is {self.k}.")
         if self.weighting not in WEIGHTINGS:
             raise ValueError(
@@ -86,14 +86,9 @@ class RoutingPolicy:
 def _whole_numbers(k: object) -> int | tuple[int, ...]:
     """Accept Python's and numpy's integers, but neither booleans nor rounded fractions."""
     values = k if isinstance(k, tuple) else (k,)
-    try:
-        if any(isinstance(value, bool) for value in values):
-            raise TypeError
-        numbers = tuple(index(value) for value in values)
-    except TypeError:
-        raise ValueError(
-            f"k must be a whole number, or a tuple with one per layer; it is {k!r}."
-        ) from None
+    if not all(isinstance(v, SupportsIndex) and not isinstance(v, bool) for v in values):
+        raise ValueError(f"k must be a whole number, or a tuple with one per layer; it is {k!r}.")
+    numbers = tuple(index(value) for value in values)
     if max(numbers, default=0) >= 10**9:
         raise ValueError("k must be below one billion.")
     return numbers if isinstance(k, tuple) else numbers[0]

@@ -31,9 +31,7 @@ def ranking(probabilities: ArrayLike) -> Ids:
     return np.argsort(negated, axis=-1, kind="stable").astype(np.int64)
 
 
-def select(
-    probabilities: ArrayLike, policy: RoutingPolicy, trained_k: int
-) -> tuple[Ids, Floats]:
+def select(probabilities: ArrayLike, policy: RoutingPolicy, trained_k: int) -> tuple[Ids, Floats]:
     """Return the experts that `policy` selects and their routing weights.
 
     From router probabilities [layers, tokens, experts] to ids and weights, both
@@ -123,7 +121,7 @@ def _chosen(probabilities: ArrayLike, k: int) -> NDArray[np.bool_]:
     values = np.asarray(probabilities, dtype=np.float64)
     _check_k(k, values.shape[-1])
     chosen = np.zeros(values.shape, dtype=np.bool_)
-    np.put_along_axis(chosen, ranking(values)[..., :k], True, axis=-1)
+    np.put_along_axis(chosen, ranking(values)[..., :k], values=True, axis=-1)
     return chosen
 
 

@@ -32,7 +32,7 @@ def write(path: Path, kind: str, fields: Mapping[str, object], arrays: Mapping[s
 
 def read(
     path: Path, kind: str, layout: Callable[[dict[str, Any]], Layout]
-) -> tuple[dict[str, Any], dict[str, Array]]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read one record of `kind` and return its fields and arrays.
 
     `layout` says, from the fields, which arrays the file must hold; it may raise ValueError.

@@ -128,12 +128,14 @@ class Trace:
         self.policy.check(self.geometry.layers, self.geometry.experts)
         _check_ids("token_ids", self.token_ids, self.geometry)
         _check_ids("next_ids", self.next_ids, self.geometry)
-        if self.next_probabilities().sum() > 1 + _ROUNDING:
+        if (self.next_logits > self.log_sum_exp + _ROUNDING).any() or (
+            self.next_probabilities().sum() > 1 + _ROUNDING
+        ):
             raise ValueError("the next tokens' probabilities sum to more than 1")
 
     def next_probabilities(self) -> NDArray[np.float64]:
         """Return the probabilities of `next_ids` over the whole vocabulary, float64 [50]."""
-        return np.exp(np.minimum(self.next_logits.astype(np.float64) - self.log_sum_exp, 1.0))
+        return np.exp(self.next_logits.astype(np.float64) - self.log_sum_exp)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the trace to one safetensors file; OSError from the file system."""

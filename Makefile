@@ -1,0 +1,50 @@
+# `make app` starts the app, `make test` checks everything. Both make .venv by themselves.
+
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done)
+BIN := .venv/bin
+
+.PHONY: app test lint format unit browser browser-found screenshots
+
+app: .venv/app-installed
+	$(BIN)/python -m streamlit run app.py
+
+# Pytest is the last thing that runs, so that its closing line is the last that is printed.
+test: lint browser-found
+	$(BIN)/python -m pytest
+
+lint: .venv/dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev-installed
+	$(BIN)/ruff format .
+
+unit: .venv/dev-installed
+	$(BIN)/python -m pytest --ignore=tests/browser
+
+browser: browser-found
+	$(BIN)/python -m pytest tests/browser
+
+screenshots: browser-found
+	$(BIN)/python tests/browser/screenshots.py
+
+browser-found: .venv/dev-installed
+	@$(BIN)/python tests/browser/find_browser.py > /dev/null
+
+.venv/app-installed: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/dev-installed: requirements.txt requirements-dev.txt | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# Made once; with | above, an interpreter that the system updates does not install everything again.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv is needed: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
