@@ -1,0 +1,231 @@
+"""The routing map: tokens across, layers down, every cell answers to the hand.
+
+Two components make one map. The *feed* carries the drawn data and is sent only when the data
+change; the *map* carries the selection, draws and reports what the hand does. They meet in the
+browser under the map's key. The drawing is a canvas; token text reaches the page only through
+`fillText` and `textContent`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme, expert_colors
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.ui.routing_map.payload import BUDGET, LEGENDS, VIEWS, Columns, TraceLike, View, build
+
+__all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
+
+_HERE = Path(__file__).parent
+
+
+def _source(*names: str) -> str:
+    return "\n".join((_HERE / name).read_text("utf-8") for name in names)
+
+
+_FEED_JS = _source("feed.js")
+_feed = st.components.v2.component("olmoe_viz_routing_feed", js=_FEED_JS)
+_map = st.components.v2.component(
+    "olmoe_viz_routing_map",
+    html=_source("map.html"),
+    css=_source("map.css"),
+    js=_source("paint.js", "card.js", "map.js"),
+)
+
+
+@dataclass(frozen=True)
+class MapEvent:
+    """What a person picked: a cell, a range of cells, or nothing any more.
+
+    A cell has `token` and `layer` (0-based). A range has its far corner in `last_token` and
+    `last_layer` too, both inclusive, `token <= last_token` and `layer <= last_layer`. After Escape
+    all four are None.
+    """
+
+    token: int | None
+    layer: int | None
+    last_token: int | None = None
+    last_layer: int | None = None
+
+    @property
+    def cleared(self) -> bool:
+        """Whether the selection was given up."""
+        return self.token is None
+
+    @property
+    def is_range(self) -> bool:
+        """Whether more than one cell was picked."""
+        return self.last_token is not None
+
+
+def routing_map(
+    columns: TraceLike,
+    *,
+    policy: RoutingPolicy,
+    view: View = "strongest",
+    against: RoutingPolicy | None = None,
+    other: TraceLike | None = None,
+    expert: int | None = None,
+    selected_token: int | None = None,
+    selected_layer: int | None = None,
+    last_token: int | None = None,
+    last_layer: int | None = None,
+    theme: Theme,
+    key: str,
+    on_change: Callable[[MapEvent], None] | None = None,
+    live: bool = False,
+) -> MapEvent | None:
+    """Draw the routing map of a trace; return what was picked in it since the last run, or None.
+
+    Args:
+        columns: a Trace, or `Columns`. At most 2,048 tokens of 16 layers fit.
+        policy: the k that is drawn, one for all layers or one per layer.
+        view: one of `VIEWS`.
+        against: a second policy; the card shows its mass and marks its further experts.
+        other: for the view "drift", the same tokens recorded under another policy.
+        expert: for the view "follow", the expert whose probability is drawn.
+        selected_token: the app's selected token. The map draws the selection it is given.
+        selected_layer: the app's selected layer.
+        last_token: far corner of the selected range, inclusive; pass back what the event had.
+        last_layer: far corner of the selected range, inclusive.
+        theme: which set of expert colors.
+        key: one per map in the app. The browser keeps scroll position and hover under it.
+        on_change: called with the event before the script runs again, so that what stands above
+            the map follows too.
+        live: the text is still growing: mark the newest column and keep it in view. A live map
+            shows its card but reports no picks, because a rerun would stop the generation.
+
+    Raises ValueError, a sentence for people, where the arguments do not fit together.
+    """
+    data = _data(
+        columns,
+        policy=policy,
+        view=view,
+        against=against,
+        other=other,
+        expert=expert,
+        theme=theme,
+        key=key,
+    )
+    selection = {
+        "token": selected_token,
+        "layer": selected_layer,
+        "lastToken": last_token,
+        "lastLayer": last_layer,
+    }
+    with st.container(gap=None):
+        _feed(data=data, key=f"{key}-feed")
+        return _mount(key, columns.geometry.layers, selection, on_change, live=live)
+
+
+class GrowingMap:
+    """A map that grows while text is generated, within one run of the script.
+
+    Construct it once where the map shall stand, then call `show` with all columns so far, as often
+    as they grow. Nothing is picked in it; the next run may draw `routing_map` under the same key.
+    """
+
+    def __init__(self, *, layers: int, key: str) -> None:
+        with st.container(gap=None):
+            self._slot = st.empty()
+            _mount(key, layers, {}, None, live=True)
+        self._key = key
+        self._shown = 0
+
+    def show(
+        self,
+        columns: TraceLike,
+        *,
+        policy: RoutingPolicy,
+        theme: Theme,
+        view: View = "strongest",
+        against: RoutingPolicy | None = None,
+        expert: int | None = None,
+    ) -> None:
+        """Draw the columns so far. Arguments and errors as in `routing_map`."""
+        payload = build(columns, policy=policy, view=view, against=against, expert=expert)
+        with self._slot:
+            _feed(data=_painted(payload, theme, self._key), key=f"{self._key}-feed-{self._shown}")
+        self._shown += 1
+
+
+def _mount(
+    key: str,
+    layers: int,
+    selection: dict[str, int | None],
+    on_change: Callable[[MapEvent], None] | None,
+    *,
+    live: bool,
+) -> MapEvent | None:
+    def picked() -> None:
+        event = _event(st.session_state[key].get("pick"))
+        if event is not None and on_change is not None:
+            on_change(event)
+
+    result = _map(
+        key=key,
+        data={"channel": key, "layers": layers, "live": live, "selection": selection},
+        on_pick_change=picked,
+    )
+    return _event(result.get("pick"))
+
+
+def _event(value: Any) -> MapEvent | None:
+    """Read what the browser sent; anything but cells in order is no event."""
+    if not isinstance(value, dict):
+        return None
+    corners = [value.get(name) for name in ("token", "layer", "lastToken", "lastLayer")]
+    if any(c is not None and (type(c) is not int or c < 0) for c in corners):
+        return None
+    token, layer, last_token, last_layer = corners
+    if (token is None) != (layer is None) or (last_token is None) != (last_layer is None):
+        return None
+    if token is None or layer is None:
+        return MapEvent(None, None)
+    if (
+        last_token is not None
+        and last_layer is not None
+        and (last_token < token or last_layer < layer)
+    ):
+        return None
+    return MapEvent(token, layer, last_token, last_layer)
+
+
+def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dict[str, Any]:
+    """The feed's data, from the session's memory while nothing that is drawn has changed."""
+    digest = hashlib.blake2b(columns.router_logits.tobytes(), digest_size=16)
+    digest.update("\0".join(columns.tokens).encode("utf-8", "surrogatepass"))
+    other: TraceLike | None = settings["other"]
+    if other is not None:
+        digest.update(other.router_logits.tobytes())
+    drawn = {name: str(value) for name, value in settings.items() if name != "other"}
+    fingerprint = (digest.hexdigest(), theme, *drawn.values())
+    memory = f"_{key}_drawn"
+    if st.session_state.get(memory, (None,))[0] != fingerprint:
+        data = _painted(build(columns, **settings), theme, key)
+        st.session_state[memory] = (fingerprint, data)
+    kept: dict[str, Any] = st.session_state[memory][1]
+    return kept
+
+
+def _painted(payload: dict[str, Any], theme: Theme, key: str) -> dict[str, Any]:
+    """Add what depends on the theme and on the place to a payload."""
+    sentence, shade = LEGENDS[payload["view"]]
+    return {
+        **payload,
+        "channel": key,
+        "version": f"{payload['version']}-{theme}",
+        "expertColors": list(expert_colors(payload["experts"], theme)),
+        "scale": list(SEQUENTIAL[theme]),
+        "legend": [sentence, shade],
+    }
+
+
+def sent_bytes(data: dict[str, Any]) -> int:
+    """Bytes that a change of the data sends: the data as JSON and the feed's code."""
+    return len(json.dumps(data)) + len(_FEED_JS)

@@ -1,0 +1,104 @@
+// Words about a cell and about the colors. Text from the model only through textContent.
+
+function part(name, text = "", ...children) {
+  const element = document.createElement("span");
+  element.className = name;
+  element.textContent = text;
+  element.append(...children);
+  return element;
+}
+
+// As many digits as the bytes can carry.
+const digits = (data, value) => value.toFixed(data.depth === 2 ? 3 : 2);
+
+function swatch(color, kind) {
+  const element = part(`swatch ${kind}`);
+  element.style.setProperty("--color", color);
+  return element;
+}
+
+// [name, value] lines of a cell.
+function facts(data, index, layer) {
+  const k = data.ks[layer];
+  const lines = [[`mass of the top ${k}`, digits(data, data.mass(index))]];
+  if (data.against) {
+    lines.push([`mass of the top ${data.againstKs[layer]}`, digits(data, data.against(index))]);
+  }
+  if (data.gain) {
+    const factor = data.gain(index) / data.mass(index);
+    lines.push(["weight = p ×", digits(data, factor)]);
+  }
+  const value = data.value(index);
+  if (data.view === "entropy") lines.push(["entropy", `${digits(data, value)} nats`]);
+  if (data.view === "margin") lines.push(["margin", digits(data, value)]);
+  if (data.view === "drift") lines.push(["experts that differ", `${Math.round(value)} of ${k}`]);
+  if (data.view === "follow") {
+    const state = data.marked(index) ? "selected" : "cut off";
+    lines.push([`expert ${data.expert}, ${state}`, digits(data, value)]);
+  }
+  return lines;
+}
+
+// What a screen reader hears.
+function sentence(data, token, layer) {
+  const index = token * data.layers + layer;
+  const first = `Token ${token + 1} of ${data.tokens.length}, ${data.tokens[token]}, layer ${layer}.`
+    + ` Strongest expert ${data.expertAt(index, 0)}, probability `
+    + `${digits(data, data.probabilityAt(index, 0))}.`;
+  return [first, ...facts(data, index, layer).map((line) => `${line.join(" ")}.`)].join(" ");
+}
+
+function writeCard(card, data, token, layer) {
+  const index = token * data.layers + layer;
+  const k = data.ks[layer];
+  const rows = Array.from({ length: data.shown }, (_, rank) => {
+    const id = data.expertAt(index, rank);
+    const p = data.probabilityAt(index, rank);
+    const bar = part("bar");
+    bar.style.setProperty("--share", p / (data.probabilityAt(index, 0) || 1));
+    bar.style.setProperty("--color", data.expertColors[id]);
+    const kind = rank < k ? "selected" : "cut";
+    return part(`expert ${kind}`, "", swatch(data.expertColors[id], kind),
+      part("number", id), bar, part("number", digits(data, p)));
+  });
+  const listed = Math.min(data.shown, k);
+  const note = listed < k ? `strongest ${listed} of ${k} shown`
+    : data.shown > k ? `hollow: cut off at k = ${k}` : "";
+  card.replaceChildren(
+    part("title", "", part("token", data.tokens[token]), part("place", `layer ${layer}`)),
+    part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
+    ...(note ? [part("note", note)] : []),
+    ...facts(data, index, layer).map(([name, value]) =>
+      part("fact", "", part("name", name), part("number", value))),
+  );
+}
+
+// Beside the cell, on the side where there is room.
+function placeCard(card, g, [x, y, width, height], whole) {
+  const box = [card.offsetWidth, card.offsetHeight];
+  const right = x + width + 14;
+  const left = right + box[0] <= whole ? right : x - 14 - box[0];
+  const fits = left >= 0;
+  const below = y + height + 14 + box[1] <= g.height;
+  const beside = Math.min(Math.max(y - 12, 0), Math.max(g.height - box[1], 0));
+  card.style.left = `${fits ? left : Math.max(Math.min(x, whole - box[0]), 0)}px`;
+  card.style.top = `${fits ? beside : below ? y + height + 14 : y - box[1] - 14}px`;
+}
+
+function writeLegend(legend, data, look) {
+  const [words, shade] = data.legend;
+  const strongest = data.view === "strongest";
+  const [low, high] = strongest
+    ? [look.paperRgb, rgb(data.expertColors[Math.min(44, data.experts - 1)])] : [null, null];
+  const stops = strongest ? [css(mix(low, high, FAINTEST)), css(high)] : data.scale;
+  const ramp = part("ramp");
+  ramp.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
+  const scale = part("scale", "", part("words", shade), part("number", data.low), ramp,
+    part("number", data.high));
+  const families = part("families");
+  for (let first = 0; strongest && first < data.experts; first += 8) {
+    const tones = data.expertColors.slice(first, first + 8).map((color) => swatch(color, "tone"));
+    families.append(part("family", "", part("tones", "", ...tones), part("number", first)));
+  }
+  legend.replaceChildren(part("words", words), ...(strongest ? [families] : []), scale);
+}

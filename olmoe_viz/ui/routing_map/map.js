@@ -1,0 +1,413 @@
+// The map in the hand: layout, pointer, keys, card, and what is told to Python.
+
+const hub = (window[Symbol.for("olmoe-viz.routing-map")] ??= { data: new Map(), maps: new Map() });
+const NARROW = 560; // below this width the map turns: tokens down, layers across
+const maps = new WeakMap();
+const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+export default function ({ parentElement, data, setTriggerValue }) {
+  let map = maps.get(parentElement);
+  if (!map) maps.set(parentElement, (map = new RoutingMap(parentElement)));
+  map.send = (pick) => setTriggerValue("pick", pick);
+  map.configure(data);
+  return () => {
+    map.close();
+    maps.delete(parentElement);
+  };
+}
+
+class RoutingMap {
+  constructor(parent) {
+    this.root = parent.querySelector(".routing-map");
+    for (const name of ["frame", "cells", "marks", "scroll", "space", "card", "waiting",
+      "overview", "legend", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
+    this.data = null;
+    this.selected = null; // [token, layer, last token, last layer]
+    this.hover = null; // [token, layer]
+    this.cursor = null; // the same, for the keyboard
+    this.anchor = null; // where a range starts
+    this.glow = null; // {from, until}
+    this.rasters = 0;
+    this.events = new AbortController();
+    this.listen();
+    this.size = new ResizeObserver(() => this.layout());
+    this.size.observe(this.root);
+  }
+
+  close() {
+    this.events.abort();
+    this.size.disconnect();
+    if (hub.maps.get(this.config.channel) === this.receive) hub.maps.delete(this.config.channel);
+  }
+
+  configure(config) {
+    const echoed = JSON.stringify(config.selection);
+    if (echoed !== this.echoed) {
+      const { token, layer, lastToken, lastLayer } = config.selection;
+      this.selected = token == null || layer == null ? null
+        : [token, layer, lastToken ?? token, lastLayer ?? layer];
+      this.echoed = echoed;
+    }
+    this.config = config;
+    this.receive = (data) => this.take(data);
+    hub.maps.set(config.channel, this.receive);
+    const data = hub.data.get(config.channel);
+    // The theme's variables arrive with the next frame.
+    requestAnimationFrame(() => {
+      this.look = this.readLook();
+      if (data && data.version !== this.data?.version) this.take(data);
+      else if (this.look.changed) this.raster();
+      this.layout();
+    });
+  }
+
+  readLook() {
+    const style = getComputedStyle(this.root);
+    const color = (name) => style.getPropertyValue(name).trim();
+    const look = {
+      paper: color("--st-background-color"), text: color("--st-text-color"),
+      accent: color("--st-primary-color"), sans: style.fontFamily,
+      mono: color("--st-code-font") || "monospace",
+    };
+    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    probe.fillStyle = look.paper;
+    probe.fillRect(0, 0, 1, 1);
+    look.paperRgb = [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
+    look.changed = this.look !== undefined && look.paper !== this.look.paper;
+    return look;
+  }
+
+  take(data) {
+    if (data.version === this.data?.version) return;
+    const before = this.data?.tokens.length ?? 0;
+    const grown = this.config.live && data.tokens.length > before;
+    const following = this.atEnd();
+    this.look ??= this.readLook();
+    this.data = unpack(data);
+    this.raster();
+    writeLegend(this.legend, this.data, this.look);
+    if (this.hover && this.hover[0] >= data.tokens.length) this.hover = null;
+    this.layout();
+    if (grown) {
+      this.glow = { from: before, until: performance.now() + 1200 };
+      if (following) this.scroll.scrollTo(this.scroll.scrollWidth,
+        this.g.turned ? this.scroll.scrollHeight : 0);
+      this.mark();
+    }
+  }
+
+  atEnd() {
+    const { scrollLeft, scrollTop, clientWidth, clientHeight, scrollWidth, scrollHeight } =
+      this.scroll;
+    return this.g?.turned ? scrollTop + clientHeight > scrollHeight - 40
+      : scrollLeft + clientWidth > scrollWidth - 40;
+  }
+
+  raster() {
+    if (!this.data) return;
+    const start = performance.now();
+    this.turned = this.root.clientWidth < NARROW;
+    this.image = rasterize(this.data, this.turned, this.look.paperRgb);
+    this.root.dataset.rasters = ++this.rasters;
+    this.root.dataset.rasterMs = (performance.now() - start).toFixed(2);
+  }
+
+  // Sizes in CSS pixels. Heights depend on the layers only, so that nothing jumps as text grows.
+  layout() {
+    const width = this.root.clientWidth;
+    if (!width || !this.config || !this.look) return;
+    const turned = width < NARROW;
+    if (this.data && turned !== this.turned) this.raster();
+    const tokens = this.data?.tokens.length ?? 0;
+    const layers = this.data?.layers ?? this.config.layers;
+    const g = { turned, left: turned ? 88 : 40, top: turned ? 24 : 76, spill: turned ? 0 : 34 };
+    const room = width - g.left - g.spill;
+    g.w = turned ? Math.max(24, Math.floor(room / layers))
+      : clamp(Math.floor(room / Math.max(tokens, 1)), 24, 64);
+    g.h = turned ? 28 : clamp(Math.floor(352 / layers), 22, 40);
+    [g.across, g.down] = turned ? [layers, tokens] : [tokens, layers];
+    const bar = g.across * g.w > room ? 12 : 0;
+    g.viewWidth = Math.min(room, Math.max(g.across * g.w, 1));
+    g.viewHeight = turned ? 420 : layers * g.h;
+    g.slanted = !turned && this.needsSlant(g);
+    g.x = g.y = 0;
+    this.g = g;
+    const barWidth = turned && g.down * g.h > g.viewHeight ? 12 : 0;
+    Object.assign(this.scroll.style, { left: `${g.left}px`, top: `${g.top}px`,
+      width: `${turned ? room : g.viewWidth}px`, height: `${g.viewHeight + (turned ? 0 : bar)}px` });
+    if (turned) {
+      g.viewHeight -= bar;
+      g.viewWidth = Math.min(room - barWidth, g.across * g.w);
+    }
+    Object.assign(this.space.style,
+      { width: `${g.across * g.w}px`, height: `${g.down * g.h}px` });
+    g.height = g.top + g.viewHeight + (turned ? bar : 14);
+    this.frame.style.height = `${g.height}px`;
+    Object.assign(this.root.dataset, { cellWidth: g.w, cellHeight: g.h, turned: String(turned) });
+    this.waiting.hidden = this.data !== null;
+    this.scroll.setAttribute("aria-label", tokens
+      ? `Routing map, ${tokens} tokens by ${layers} layers` : "Routing map, still empty");
+    this.paint();
+  }
+
+  needsSlant(g) {
+    const context = this.cells.getContext("2d");
+    context.font = `12px ${this.look.mono}`;
+    return this.data !== null
+      && this.data.tokens.some((token) => context.measureText(token).width > g.w - 4);
+  }
+
+  paint() {
+    const start = performance.now();
+    const ratio = window.devicePixelRatio || 1;
+    this.g.x = Math.round(this.scroll.scrollLeft * ratio) / ratio;
+    this.g.y = Math.round(this.scroll.scrollTop * ratio) / ratio;
+    const context = fitCanvas(this.cells, this.root.clientWidth, this.g.height);
+    if (this.data) {
+      paintLabels(context, this.data, this.g, this.look);
+      paintCells(context, this.data, this.image, this.g, this.look);
+    }
+    this.root.dataset.paintMs = (performance.now() - start).toFixed(2);
+    this.paintOverview();
+    this.mark();
+  }
+
+  // The whole text in one strip, where it does not fit into the view.
+  paintOverview() {
+    const g = this.g;
+    const needed = this.data !== null && !g.turned && g.across * g.w > g.viewWidth;
+    this.overview.hidden = !needed;
+    if (!needed) return;
+    const width = this.root.clientWidth - g.left - g.spill;
+    this.overview.style.marginLeft = `${g.left}px`;
+    const context = fitCanvas(this.overview, width, 40);
+    context.imageSmoothingEnabled = g.across > width;
+    context.drawImage(this.image.canvas, 0, 4, width, 32);
+    const share = width / (g.across * g.w);
+    const x = clamp(g.x * share, 0, width - 6);
+    const seen = Math.max(g.viewWidth * share, 6);
+    context.fillStyle = this.look.paper;
+    context.globalAlpha = 0.55;
+    context.fillRect(0, 0, x, 40);
+    context.fillRect(x + seen, 0, width, 40);
+    context.globalAlpha = 1;
+    context.strokeStyle = this.look.text;
+    context.lineWidth = 1.5;
+    context.strokeRect(x + 0.75, 2, seen - 1.5, 36);
+  }
+
+  // What lies over the cells: crosshair, selection, keyboard cursor, newest column.
+  mark() {
+    if (!this.g) return;
+    const start = performance.now();
+    const g = this.g;
+    const context = fitCanvas(this.marks, this.root.clientWidth, g.height);
+    if (!this.data) return;
+    const now = this.hover ?? this.cursor;
+    clipTo(context, g.left - 3, g.top - 3, g.viewWidth + 6, g.viewHeight + 6, () => {
+      if (this.glow) this.markNewest(context);
+      if (this.hover) crosshair(context, g, ...this.hover, this.look);
+      if (this.selected && this.selected[0] < this.data.tokens.length) {
+        outline(context, g, this.selected, this.look, false);
+      }
+      if (this.cursor) outline(context, g, [...this.cursor, ...this.cursor], this.look, true);
+    });
+    this.markAxes(context, this.selected?.slice(0, 2), now);
+    this.showCard(now);
+    this.root.dataset.overlayMs = (performance.now() - start).toFixed(2);
+  }
+
+  markAxes(context, ...cells) {
+    const g = this.g;
+    for (const cell of cells) {
+      if (!cell || cell[0] >= this.data.tokens.length) continue;
+      const [x, y] = rectangle(g, [...cell, ...cell]);
+      context.fillStyle = this.look.accent;
+      const tip = (tipX, tipY, dx, dy) => {
+        context.beginPath();
+        context.moveTo(tipX, tipY);
+        context.lineTo(tipX - 4 * dy - 5 * dx, tipY - 4 * dx - 5 * dy);
+        context.lineTo(tipX + 4 * dy - 5 * dx, tipY + 4 * dx - 5 * dy);
+        context.fill();
+      };
+      if (x > g.left - g.w / 2 && x < g.left + g.viewWidth - g.w / 2) {
+        tip(x + g.w / 2, g.top - 1, 0, 1);
+      }
+      if (y > g.top - g.h / 2 && y < g.top + g.viewHeight - g.h / 2) {
+        tip(g.left - 1, y + g.h / 2, 1, 0);
+      }
+    }
+  }
+
+  markNewest(context) {
+    const left = (this.glow.until - performance.now()) / 1200;
+    const last = this.data.tokens.length - 1;
+    const [x, y, width, height] =
+      rectangle(this.g, [this.glow.from, 0, last, this.data.layers - 1]);
+    context.strokeStyle = this.look.accent;
+    context.lineWidth = 2;
+    context.globalAlpha = still() ? 1 : Math.max(left, 0);
+    context.strokeRect(x, y + 1, width, height - 2);
+    if (!still()) {
+      context.fillStyle = this.look.accent;
+      context.globalAlpha = 0.35 * Math.max(left, 0);
+      context.fillRect(x, y, width, height);
+    }
+    context.globalAlpha = 1;
+    if (left <= 0) this.glow = null;
+    else if (still()) setTimeout(() => this.mark(), left * 1200 + 20);
+    else requestAnimationFrame(() => this.mark());
+  }
+
+  cellAt(event) {
+    if (!this.data) return null;
+    const box = this.scroll.getBoundingClientRect();
+    const column = Math.floor((event.clientX - box.left + this.g.x) / this.g.w);
+    const row = Math.floor((event.clientY - box.top + this.g.y) / this.g.h);
+    if (column < 0 || row < 0 || column >= this.g.across || row >= this.g.down) return null;
+    return this.g.turned ? [row, column] : [column, row];
+  }
+
+  listen() {
+    const on = (element, names, act, options = {}) => {
+      for (const name of names.split(" ")) {
+        element.addEventListener(name, act, { signal: this.events.signal, ...options });
+      }
+    };
+    on(this.scroll, "scroll", () => this.paint(), { passive: true });
+    on(this.scroll, "pointermove", (event) => event.pointerType !== "touch" && this.move(event));
+    on(this.scroll, "pointerleave", (event) => event.pointerType !== "touch" && this.point(null));
+    on(this.scroll, "pointerdown", (event) => {
+      if (event.pointerType === "touch" || event.button !== 0) return;
+      this.anchor = event.shiftKey && this.selected ? this.selected.slice(0, 2)
+        : this.cellAt(event);
+    });
+    on(this.scroll, "pointercancel", () => (this.anchor = null));
+    on(this.scroll, "click", (event) => this.release(event));
+    on(this.scroll, "keydown", (event) => this.key(event));
+    on(this.scroll, "focus", () => {
+      if (this.data && this.scroll.matches(":focus-visible")) {
+        this.walk(this.selected?.slice(0, 2) ?? [0, 0]);
+      }
+    });
+    on(this.scroll, "blur", () => {
+      this.cursor = null;
+      this.mark();
+    });
+    on(this.overview, "pointerdown pointermove", (event) => {
+      if (!event.buttons) return;
+      const box = this.overview.getBoundingClientRect();
+      this.scroll.scrollLeft = ((event.clientX - box.left) / box.width)
+        * this.g.across * this.g.w - this.g.viewWidth / 2;
+    });
+  }
+
+  move(event) {
+    const cell = this.cellAt(event);
+    if (event.buttons === 1 && this.anchor && cell && !this.config.live
+        && String(cell) !== String(this.anchor)) {
+      this.selected = span(this.anchor, cell);
+      this.dragged = true;
+    }
+    this.point(cell);
+  }
+
+  point(cell) {
+    if (String(cell) === String(this.hover)) return;
+    this.hover = cell;
+    this.cursor = null;
+    this.mark();
+  }
+
+  // A click, a tap, or the end of a drag.
+  release(event) {
+    const cell = this.cellAt(event);
+    const from = this.anchor ?? cell;
+    const range = this.dragged || event.shiftKey;
+    this.anchor = this.dragged = null;
+    if (!cell) return;
+    this.point(cell);
+    this.pick(range ? span(from, cell) : span(cell, cell));
+  }
+
+  pick(cells) {
+    if (this.config.live) return;
+    this.selected = cells;
+    this.mark();
+    const [token, layer, lastToken, lastLayer] = cells ?? [null, null, null, null];
+    const one = token === lastToken && layer === lastLayer;
+    this.send({ token, layer, lastToken: one ? null : lastToken, lastLayer: one ? null : lastLayer });
+  }
+
+  key(event) {
+    if (!this.data || event.altKey || event.metaKey) return;
+    const at = this.cursor ?? this.hover ?? this.selected?.slice(0, 2) ?? [0, 0];
+    if (event.key === "Enter" || event.key === " ") {
+      const from = this.selected && event.shiftKey ? this.selected.slice(0, 2) : at;
+      this.pick(this.stretched ?? span(from, at));
+      this.stretched = null;
+    } else if (event.key === "Escape") {
+      this.hover = this.stretched = null;
+      if (this.selected) this.pick(null);
+      else this.mark();
+    } else {
+      const next = this.step(event, at);
+      if (!next) return;
+      this.stretch(event.shiftKey, at, next);
+      this.hover = null;
+      this.walk(next);
+    }
+    event.preventDefault();
+  }
+
+  step(event, [token, layer]) {
+    const ends = [this.data.tokens.length - 1, this.data.layers - 1];
+    const [x, y] = this.g.turned ? [[0, 1], [1, 0]] : [[1, 0], [0, 1]];
+    const by = { ArrowRight: x, ArrowLeft: x.map((d) => -d), ArrowDown: y,
+      ArrowUp: y.map((d) => -d), PageDown: [10, 0], PageUp: [-10, 0] }[event.key];
+    if (by) return [clamp(token + by[0], 0, ends[0]), clamp(layer + by[1], 0, ends[1])];
+    if (event.key === "Home") return [0, event.ctrlKey ? 0 : layer];
+    if (event.key === "End") return [ends[0], event.ctrlKey ? ends[1] : layer];
+    return null;
+  }
+
+  stretch(held, at, next) {
+    if (!held || this.config.live) {
+      this.stretched = this.anchor = null;
+      return;
+    }
+    this.anchor ??= at;
+    this.selected = this.stretched = span(this.anchor, next);
+  }
+
+  walk(cell) {
+    this.cursor = cell;
+    const [column, row] = this.g.turned ? [cell[1], cell[0]] : cell;
+    const reveal = (start, size, offset, view) =>
+      start < offset ? start : Math.max(offset, start + size - view);
+    this.scroll.scrollTo(reveal(column * this.g.w, this.g.w, this.g.x, this.g.viewWidth),
+      reveal(row * this.g.h, this.g.h, this.g.y, this.g.viewHeight));
+    this.mark();
+    this.speak(cell);
+  }
+
+  speak(cell) {
+    clearTimeout(this.speaking);
+    this.speaking = setTimeout(() => {
+      this.spoken.textContent = sentence(this.data, ...cell);
+    }, 120);
+  }
+
+  showCard(cell) {
+    this.card.hidden = !cell;
+    if (!cell) return;
+    const written = `${cell} ${this.data.version}`;
+    if (written !== this.written) writeCard(this.card, this.data, ...cell, this.look);
+    this.written = written;
+    placeCard(this.card, this.g, rectangle(this.g, [...cell, ...cell]), this.root.clientWidth);
+  }
+}
+
+const span = (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]),
+  Math.max(a[0], b[0]), Math.max(a[1], b[1])];

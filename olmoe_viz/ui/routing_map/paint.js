@@ -1,0 +1,255 @@
+// Drawing: data in, pixels out. Knows nothing about pointers, keys or Python.
+
+function bytes(text, depth) {
+  const raw = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return depth === 2 ? new Uint16Array(raw.buffer) : raw;
+}
+
+// The data with their bytes unpacked; numbers become functions of the cell index
+// (token * layers + layer).
+function unpack(data) {
+  const levels = 256 ** data.depth - 1;
+  const scaled = (text, low = 0, high = 1) => {
+    const codes = bytes(text, data.depth);
+    return (index) => low + ((high - low) * codes[index]) / levels;
+  };
+  const ids = bytes(data.ids, 1);
+  const probability = scaled(data.probabilities);
+  const mass = scaled(data.mass);
+  const marks = data.marks ? bytes(data.marks, 1) : null;
+  const value = data.values
+    ? scaled(data.values, data.low, data.high)
+    : data.view === "mass" ? mass : (index) => probability(index * data.shown);
+  return {
+    ...data,
+    value,
+    mass,
+    expertAt: (index, rank) => ids[index * data.shown + rank],
+    probabilityAt: (index, rank) => probability(index * data.shown + rank),
+    marked: (index) => marks !== null && ((marks[index >> 3] >> (index & 7)) & 1) === 1,
+    against: data.extras?.against ? scaled(data.extras.against) : null,
+    gain: data.extras?.gain ? scaled(data.extras.gain) : null,
+  };
+}
+
+const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+const mix = (a, b, share) => a.map((channel, i) => channel + (b[i] - channel) * share);
+const css = (color, alpha = 1) => `rgb(${color.map(Math.round).join(" ")} / ${alpha})`;
+const FAINTEST = 0.14; // of an expert's color, where its probability is zero
+
+function along(stops, share) {
+  const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
+  const low = Math.min(Math.floor(at), stops.length - 2);
+  return mix(stops[low], stops[low + 1], at - low);
+}
+
+function colorOf(data, paper) {
+  const experts = data.expertColors.map(rgb);
+  const stops = data.scale.map(rgb);
+  const share = (index) => (data.value(index) - data.low) / (data.high - data.low || 1);
+  if (data.view !== "strongest") return (index) => along(stops, share(index));
+  return (index) =>
+    mix(paper, experts[data.expertAt(index, 0)],
+      FAINTEST + (1 - FAINTEST) * Math.min(share(index), 1));
+}
+
+// One pixel a cell; everything else scales this image.
+function rasterize(data, turned, paper) {
+  const tokens = data.tokens.length;
+  const image = turned ? new ImageData(data.layers, tokens) : new ImageData(tokens, data.layers);
+  const color = colorOf(data, paper);
+  for (let index = 0; index < tokens * data.layers; index++) {
+    const token = Math.floor(index / data.layers);
+    const layer = index % data.layers;
+    const at = 4 * (turned ? index : layer * tokens + token);
+    const [red, green, blue] = color(index);
+    image.data[at] = red;
+    image.data[at + 1] = green;
+    image.data[at + 2] = blue;
+    image.data[at + 3] = 255;
+  }
+  const canvas = document.createElement("canvas");
+  canvas.width = image.width;
+  canvas.height = image.height;
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return { canvas, pixels: image.data };
+}
+
+function fitCanvas(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const size = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+// First and one past the last visible row or column.
+const visible = (offset, view, size, count) =>
+  [Math.floor(offset / size), Math.min(Math.ceil((offset + view) / size), count)];
+
+function clipTo(context, x, y, width, height, draw) {
+  context.save();
+  context.beginPath();
+  context.rect(x, y, width, height);
+  context.clip();
+  draw();
+  context.restore();
+}
+
+function paintCells(context, data, raster, g, look) {
+  const [c0, c1] = visible(g.x, g.viewWidth, g.w, g.across);
+  const [r0, r1] = visible(g.y, g.viewHeight, g.h, g.down);
+  const x0 = g.left + c0 * g.w - g.x;
+  const y0 = g.top + r0 * g.h - g.y;
+  clipTo(context, g.left, g.top, g.viewWidth, g.viewHeight, () => {
+    context.imageSmoothingEnabled = false;
+    context.drawImage(raster.canvas, c0, r0, c1 - c0, r1 - r0,
+      x0, y0, (c1 - c0) * g.w, (r1 - r0) * g.h);
+    context.fillStyle = look.paper;
+    for (let c = c0; c <= c1; c++) context.fillRect(x0 + (c - c0) * g.w - 1, y0, 1, g.viewHeight);
+    for (let r = r0; r <= r1; r++) context.fillRect(x0, y0 + (r - r0) * g.h - 1, g.viewWidth, 1);
+    context.font = `11px ${look.mono}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (let r = r0; r < r1; r++) {
+      for (let c = c0; c < c1; c++) {
+        paintCellText(context, data, raster, g, c, r);
+      }
+    }
+  });
+}
+
+function paintCellText(context, data, raster, g, column, row) {
+  const index = g.turned ? row * data.layers + column : column * data.layers + row;
+  const x = g.left + column * g.w - g.x + (g.w - 1) / 2;
+  const y = g.top + row * g.h - g.y + (g.h - 1) / 2;
+  const at = 4 * (row * g.across + column);
+  const [red, green, blue] = raster.pixels.subarray(at, at + 3);
+  context.fillStyle = context.strokeStyle =
+    0.3 * red + 0.59 * green + 0.11 * blue > 140 ? "rgb(0 0 0 / .78)" : "rgb(255 255 255 / .92)";
+  if (data.view === "follow" && data.marked(index)) {
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.arc(x, y, Math.min(g.w, g.h) / 4.5, 0, 2 * Math.PI);
+    context.stroke();
+  }
+  if (g.w < 20) return;
+  if (data.view === "strongest") context.fillText(data.expertAt(index, 0), x, y + 0.5);
+  if (data.view === "drift") context.fillText(Math.round(data.value(index)), x, y + 0.5);
+}
+
+// A token's label: the middle dots that stand for spaces are faint.
+function paintToken(context, text, x, y, alpha) {
+  let at = x;
+  for (const part of text.match(/·+|[^·]+/g) ?? []) {
+    context.globalAlpha = part[0] === "·" ? alpha * 0.45 : alpha;
+    context.fillText(part, at, y);
+    at += context.measureText(part).width;
+  }
+  context.globalAlpha = 1;
+}
+
+function shorten(context, text, width) {
+  if (context.measureText(text).width <= width) return text;
+  const characters = [...text];
+  while (characters.length && context.measureText(characters.join("") + "…").width > width) {
+    characters.pop();
+  }
+  return characters.join("") + "…";
+}
+
+// Label of one token, for the axis above (slanted where it would not fit) or at the left.
+function paintTokenLabel(context, data, g, look, token, strong) {
+  context.font = `${strong ? 600 : 400} 12px ${look.mono}`;
+  context.fillStyle = strong ? look.accent : look.text;
+  context.textAlign = "left";
+  const alpha = strong ? 1 : 0.78;
+  if (g.turned) {
+    context.textBaseline = "middle";
+    const text = shorten(context, data.tokens[token], g.left - 14);
+    paintToken(context, text, 2, g.top + token * g.h - g.y + g.h / 2, alpha);
+    return;
+  }
+  context.save();
+  const x = g.left + token * g.w - g.x + g.w / 2;
+  if (g.slanted) {
+    context.textBaseline = "middle";
+    context.translate(x + 1, g.top - 7);
+    context.rotate(-Math.PI / 3);
+    paintToken(context, shorten(context, data.tokens[token], (g.top - 16) * 1.12), 0, 0, alpha);
+  } else {
+    context.textBaseline = "alphabetic";
+    const text = shorten(context, data.tokens[token], g.w - 4);
+    paintToken(context, text, x - context.measureText(text).width / 2, g.top - 9, alpha);
+  }
+  context.restore();
+}
+
+function paintLayerLabel(context, g, look, layer, strong) {
+  context.font = `${strong ? 600 : 400} 12px ${look.mono}`;
+  context.fillStyle = strong ? look.accent : look.text;
+  context.globalAlpha = strong ? 1 : 0.66;
+  context.textBaseline = "middle";
+  context.textAlign = g.turned ? "center" : "right";
+  if (g.turned) context.fillText(layer, g.left + layer * g.w - g.x + g.w / 2, g.top - 11);
+  else context.fillText(layer, g.left - 9, g.top + layer * g.h - g.y + g.h / 2);
+  context.globalAlpha = 1;
+}
+
+function paintLabels(context, data, g, look) {
+  const [c0, c1] = visible(g.x, g.viewWidth, g.w, g.across);
+  const [r0, r1] = visible(g.y, g.viewHeight, g.h, g.down);
+  const column = g.turned ? (c) => paintLayerLabel(context, g, look, c, false)
+    : (c) => paintTokenLabel(context, data, g, look, c, false);
+  const row = g.turned ? (r) => paintTokenLabel(context, data, g, look, r, false)
+    : (r) => paintLayerLabel(context, g, look, r, false);
+  const spill = g.turned || !g.slanted ? 0 : g.spill;
+  clipTo(context, g.left, 0, g.viewWidth + spill, g.top, () => {
+    for (let c = c0; c < c1; c++) column(c);
+  });
+  clipTo(context, 0, g.top, g.left, g.viewHeight, () => {
+    for (let r = r0; r < r1; r++) row(r);
+  });
+  context.font = `12px ${look.sans}`;
+  context.globalAlpha = 0.66;
+  context.fillStyle = look.text;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText("layer", g.turned ? 2 : 0, g.top - 11);
+  context.globalAlpha = 1;
+}
+
+// Rectangle of the cells from one corner to the other, inside the hairline gaps.
+function rectangle(g, [token0, layer0, token1, layer1]) {
+  const [c0, r0, c1, r1] = g.turned ? [layer0, token0, layer1, token1]
+    : [token0, layer0, token1, layer1];
+  return [g.left + c0 * g.w - g.x, g.top + r0 * g.h - g.y,
+    (c1 - c0 + 1) * g.w - 1, (r1 - r0 + 1) * g.h - 1];
+}
+
+function outline(context, g, cells, look, dashed) {
+  const [x, y, width, height] = rectangle(g, cells);
+  context.setLineDash(dashed ? [3, 2] : []);
+  context.lineJoin = "round";
+  context.lineWidth = 4.5;
+  context.strokeStyle = look.paper;
+  if (!dashed) context.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
+  context.lineWidth = dashed ? 1.5 : 2.5;
+  context.strokeStyle = dashed ? look.text : look.accent;
+  context.strokeRect(x - 0.5, y - 0.5, width + 1, height + 1);
+  context.setLineDash([]);
+}
+
+// Row and column of a cell, as quiet bands to both sides of it.
+function crosshair(context, g, token, layer, look) {
+  const [x, y, width, height] = rectangle(g, [token, layer, token, layer]);
+  context.fillStyle = look.text;
+  context.globalAlpha = 0.55;
+  for (const edge of [x - 1, x + width]) context.fillRect(edge, g.top, 1, g.viewHeight);
+  for (const edge of [y - 1, y + height]) context.fillRect(g.left, edge, g.viewWidth, 1);
+  context.globalAlpha = 1;
+}
