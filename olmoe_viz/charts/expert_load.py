@@ -1,0 +1,70 @@
+"""Which experts a whole prompt uses: layers down, experts across."""
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme, colorscale, expert_colors
+from olmoe_viz.charts.theme import color_bar
+from olmoe_viz.charts.theme import figure as blank
+
+
+def figure(load: NDArray[np.float64], *, k: int, tokens: int, theme: Theme) -> go.Figure:
+    """Share of the prompt's tokens that each expert serves.
+
+    Args:
+        load: [layers, experts], share of tokens with the expert among their top k, 0 to 1.
+        k: experts per token, for the fair share k / experts in the hover text.
+        tokens: how many tokens the shares are taken over.
+        theme: the theme on the screen.
+    """
+    layers, experts = load.shape
+    fair = k / experts
+    chart = blank(theme, 72 + 17 * layers)
+    chart.add_heatmap(
+        z=load,
+        x=np.arange(experts),
+        y=np.arange(layers),
+        customdata=np.dstack([load * tokens, load / fair]),
+        colorscale=colorscale(SEQUENTIAL[theme]),
+        zmin=0,
+        zmax=max(float(load.max()), fair),
+        xgap=1,
+        ygap=1,
+        colorbar=color_bar(theme, "share of tokens") | {"tickformat": ".0%", "nticks": 5},
+        hovertemplate=(
+            "layer %{y} · expert %{x}"
+            f"<br>%{{customdata[0]:.0f}} of {tokens} tokens (%{{z:.1%}})"
+            f"<br>%{{customdata[1]:.2f}} × the fair share of {fair:.1%}<extra></extra>"
+        ),
+    )
+    # The palette itself as a key above the first layer, so that a column can be recognized.
+    chart.add_scatter(
+        x=np.arange(experts),
+        y=np.full(experts, -1.1),
+        mode="markers",
+        marker={"symbol": "square", "size": 7, "color": list(expert_colors(experts, theme))},
+        hovertemplate="expert %{x}<extra></extra>",
+    )
+    chart.update_yaxes(title_text="layer", range=[layers - 0.4, -1.7], tickvals=_every(layers, 5))
+    chart.update_xaxes(
+        title_text="expert id", tickvals=_every(experts, 8), range=[-0.7, experts - 0.3]
+    )
+    chart.update_layout(margin={"t": 4})
+    return chart
+
+
+def describe(load: NDArray[np.float64], *, k: int, tokens: int) -> str:
+    """One sentence for a person who cannot see the heatmap."""
+    layer, expert = np.unravel_index(int(load.argmax()), load.shape)
+    idle = int((load == 0).sum())
+    return (
+        f"Heatmap of {load.shape[0]} layers by {load.shape[1]} experts at k = {k}: the busiest is "
+        f"expert {expert} in layer {layer} with {digits(100 * float(load.max()))} % of {tokens} "
+        f"tokens; {idle} of {load.size} experts serve none."
+    )
+
+
+def _every(count: int, step: int) -> list[int]:
+    return list(range(0, count, step))

@@ -1,0 +1,22 @@
+"""Text inside figures: plotly reads a little HTML and TeX, so foreign text is made inert here."""
+
+from html import escape
+
+
+def safe(text: str) -> str:
+    """Text that plotly shows as typed: no tags, no entities, no TeX between dollar signs."""
+    return escape(text, quote=True).replace("$", "&#36;")
+
+
+def shorten(text: str, limit: int = 14) -> str:
+    """At most `limit` characters, the cut shown by an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def digits(value: float) -> str:
+    """Three significant digits without an exponent for the sizes that figures show."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000 or abs(value) < 1e-4:
+        return f"{value:.2e}"
+    return f"{value:#.3g}".rstrip(".")

@@ -1,0 +1,77 @@
+"""The plotly template of both themes: type, axes, hover, and nothing that carries no data."""
+
+from functools import cache
+
+import plotly.graph_objects as go
+
+from olmoe_viz.charts.palette import DIVERGING, INKS, SEQUENTIAL, Theme, colorscale
+
+# "Source Sans" and "Source Code" are the faces that Streamlit serves itself; the rest are
+# what a reader without them has, for figures in notebooks and reports.
+TEXT_FONT = "Source Sans, Source Sans 3, system-ui, sans-serif"
+NUMBER_FONT = "Source Code, Source Code Pro, ui-monospace, monospace"
+BODY = 16
+CAPTION = 13
+
+
+@cache
+def template(theme: Theme) -> go.layout.Template:
+    """Layout template: captions of 13 px, thin ink axes, no boxes, quiet grid."""
+    inks = INKS[theme]
+    axis = {
+        "showgrid": False,
+        "zeroline": False,
+        "showline": True,
+        "linecolor": inks.line,
+        "linewidth": 1,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": inks.line,
+        "tickfont": {"color": inks.muted, "size": CAPTION},
+        "title": {"font": {"color": inks.muted, "size": CAPTION}, "standoff": 8},
+        "fixedrange": True,
+    }
+    layout = go.Layout(
+        font={"family": TEXT_FONT, "size": CAPTION, "color": inks.ink},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        colorway=[inks.accent, inks.ink, inks.muted],
+        colorscale={
+            "sequential": colorscale(SEQUENTIAL[theme]),
+            "diverging": colorscale(DIVERGING[theme]),
+        },
+        margin={"l": 52, "r": 16, "t": 16, "b": 44},
+        xaxis=axis,
+        yaxis=axis,
+        showlegend=False,
+        dragmode=False,
+        hovermode="closest",
+        hoverlabel={
+            "bgcolor": inks.panel,
+            "bordercolor": inks.line,
+            "font": {"family": TEXT_FONT, "size": 14, "color": inks.ink},
+            "align": "left",
+        },
+        bargap=0.18,
+        # Bars too thin for their number show none, rather than one that cannot be read.
+        uniformtext={"minsize": 9, "mode": "hide"},
+    )
+    return go.layout.Template(layout=layout)
+
+
+def figure(theme: Theme, height: int) -> go.Figure:
+    """An empty figure under the template, `height` pixels high."""
+    return go.Figure(layout={"template": template(theme), "height": height, "autosize": True})
+
+
+def color_bar(theme: Theme, title: str) -> dict[str, object]:
+    """A thin color bar with its unit as the title."""
+    inks = INKS[theme]
+    return {
+        "title": {"text": title, "side": "right", "font": {"size": CAPTION, "color": inks.muted}},
+        "thickness": 10,
+        "outlinewidth": 0,
+        "tickfont": {"size": CAPTION, "color": inks.muted},
+        "ticklen": 3,
+        "tickcolor": inks.line,
+    }
