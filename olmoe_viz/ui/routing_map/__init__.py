@@ -17,7 +17,7 @@ import streamlit as st
 
 from olmoe_viz.charts.palette import SEQUENTIAL, Theme, expert_colors
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui.routing_map.payload import BUDGET, LEGENDS, VIEWS, Columns, TraceLike, View, build
+from olmoe_viz.ui.routing_map.payload import LEGENDS, VIEWS, Columns, TraceLike, View, build
 
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 

@@ -9,7 +9,11 @@ function part(name, text = "", ...children) {
 }
 
 // As many digits as the bytes can carry.
-const digits = (data, value) => value.toFixed(data.depth === 2 ? 3 : 2);
+function digits(data, value) {
+  const places = data.depth === 2 ? 3 : 2;
+  const least = 10 ** -places;
+  return value > 0 && value < least / 2 ? `<${least}` : value.toFixed(places);
+}
 
 function swatch(color, kind) {
   const element = part(`swatch ${kind}`);
@@ -88,9 +92,11 @@ function placeCard(card, g, [x, y, width, height], whole) {
 function writeLegend(legend, data, look) {
   const [words, shade] = data.legend;
   const strongest = data.view === "strongest";
-  const [low, high] = strongest
-    ? [look.paperRgb, rgb(data.expertColors[Math.min(44, data.experts - 1)])] : [null, null];
-  const stops = strongest ? [css(mix(low, high, FAINTEST)), css(high)] : data.scale;
+  const sample = rgb(data.expertColors[Math.min(44, data.experts - 1)]);
+  const stops = strongest
+    ? [0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1].map((share) =>
+      `${css(shaded(look.paperRgb, sample, share))} ${100 * share}%`)
+    : data.scale;
   const ramp = part("ramp");
   ramp.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   const scale = part("scale", "", part("words", shade), part("number", data.low), ramp,

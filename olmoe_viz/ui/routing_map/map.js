@@ -4,7 +4,6 @@ const hub = (window[Symbol.for("olmoe-viz.routing-map")] ??= { data: new Map(), 
 const NARROW = 560; // below this width the map turns: tokens down, layers across
 const maps = new WeakMap();
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export default function ({ parentElement, data, setTriggerValue }) {
   let map = maps.get(parentElement);
@@ -121,16 +120,17 @@ class RoutingMap {
     if (this.data && turned !== this.turned) this.raster();
     const tokens = this.data?.tokens.length ?? 0;
     const layers = this.data?.layers ?? this.config.layers;
-    const g = { turned, left: turned ? 88 : 40, top: turned ? 24 : 76, spill: turned ? 0 : 34 };
+    const g = { turned, left: turned ? 88 : 40, top: 24, spill: turned ? 0 : 34 };
     const room = width - g.left - g.spill;
     g.w = turned ? Math.max(24, Math.floor(room / layers))
-      : clamp(Math.floor(room / Math.max(tokens, 1)), 24, 64);
+      : this.config.live ? 28 : clamp(Math.floor(room / Math.max(tokens, 1)), 24, 92);
     g.h = turned ? 28 : clamp(Math.floor(352 / layers), 22, 40);
     [g.across, g.down] = turned ? [layers, tokens] : [tokens, layers];
     const bar = g.across * g.w > room ? 12 : 0;
     g.viewWidth = Math.min(room, Math.max(g.across * g.w, 1));
     g.viewHeight = turned ? 420 : layers * g.h;
-    g.slanted = !turned && this.needsSlant(g);
+    g.slanted = !turned && g.w < 56;
+    if (g.slanted) g.top = 76;
     g.x = g.y = 0;
     this.g = g;
     const barWidth = turned && g.down * g.h > g.viewHeight ? 12 : 0;
@@ -149,13 +149,6 @@ class RoutingMap {
     this.scroll.setAttribute("aria-label", tokens
       ? `Routing map, ${tokens} tokens by ${layers} layers` : "Routing map, still empty");
     this.paint();
-  }
-
-  needsSlant(g) {
-    const context = this.cells.getContext("2d");
-    context.font = `12px ${this.look.mono}`;
-    return this.data !== null
-      && this.data.tokens.some((token) => context.measureText(token).width > g.w - 4);
   }
 
   paint() {
@@ -213,30 +206,21 @@ class RoutingMap {
       }
       if (this.cursor) outline(context, g, [...this.cursor, ...this.cursor], this.look, true);
     });
-    this.markAxes(context, this.selected?.slice(0, 2), now);
+    this.markAxes(context, now, this.look.text);
+    this.markAxes(context, this.selected?.slice(0, 2), this.look.accent);
     this.showCard(now);
     this.root.dataset.overlayMs = (performance.now() - start).toFixed(2);
   }
 
-  markAxes(context, ...cells) {
+  markAxes(context, cell, color) {
     const g = this.g;
-    for (const cell of cells) {
-      if (!cell || cell[0] >= this.data.tokens.length) continue;
-      const [x, y] = rectangle(g, [...cell, ...cell]);
-      context.fillStyle = this.look.accent;
-      const tip = (tipX, tipY, dx, dy) => {
-        context.beginPath();
-        context.moveTo(tipX, tipY);
-        context.lineTo(tipX - 4 * dy - 5 * dx, tipY - 4 * dx - 5 * dy);
-        context.lineTo(tipX + 4 * dy - 5 * dx, tipY + 4 * dx - 5 * dy);
-        context.fill();
-      };
-      if (x > g.left - g.w / 2 && x < g.left + g.viewWidth - g.w / 2) {
-        tip(x + g.w / 2, g.top - 1, 0, 1);
-      }
-      if (y > g.top - g.h / 2 && y < g.top + g.viewHeight - g.h / 2) {
-        tip(g.left - 1, y + g.h / 2, 1, 0);
-      }
+    if (!cell || cell[0] >= this.data.tokens.length) return;
+    const [x, y] = rectangle(g, [...cell, ...cell]);
+    if (x > g.left - g.w / 2 && x < g.left + g.viewWidth - g.w / 2) {
+      arrow(context, x + g.w / 2 - 0.5, g.top - 2, 0, 1, color);
+    }
+    if (y > g.top - g.h / 2 && y < g.top + g.viewHeight - g.h / 2) {
+      arrow(context, g.left - 2, y + g.h / 2 - 0.5, 1, 0, color);
     }
   }
 
@@ -282,6 +266,7 @@ class RoutingMap {
       if (event.pointerType === "touch" || event.button !== 0) return;
       this.anchor = event.shiftKey && this.selected ? this.selected.slice(0, 2)
         : this.cellAt(event);
+      if (this.anchor) this.scroll.setPointerCapture(event.pointerId);
     });
     on(this.scroll, "pointercancel", () => (this.anchor = null));
     on(this.scroll, "click", (event) => this.release(event));
@@ -323,12 +308,11 @@ class RoutingMap {
   // A click, a tap, or the end of a drag.
   release(event) {
     const cell = this.cellAt(event);
-    const from = this.anchor ?? cell;
-    const range = this.dragged || event.shiftKey;
+    const from = event.shiftKey && this.anchor ? this.anchor : cell;
+    const cells = this.dragged ? this.selected : cell && span(from, cell);
     this.anchor = this.dragged = null;
-    if (!cell) return;
     this.point(cell);
-    this.pick(range ? span(from, cell) : span(cell, cell));
+    if (cells) this.pick(cells);
   }
 
   pick(cells) {
@@ -344,11 +328,10 @@ class RoutingMap {
     if (!this.data || event.altKey || event.metaKey) return;
     const at = this.cursor ?? this.hover ?? this.selected?.slice(0, 2) ?? [0, 0];
     if (event.key === "Enter" || event.key === " ") {
-      const from = this.selected && event.shiftKey ? this.selected.slice(0, 2) : at;
-      this.pick(this.stretched ?? span(from, at));
-      this.stretched = null;
+      this.pick(this.stretched ?? span(at, at));
+      this.stretched = this.anchor = null;
     } else if (event.key === "Escape") {
-      this.hover = this.stretched = null;
+      this.hover = this.stretched = this.anchor = null;
       if (this.selected) this.pick(null);
       else this.mark();
     } else {

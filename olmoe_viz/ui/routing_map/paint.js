@@ -22,6 +22,7 @@ function unpack(data) {
     : data.view === "mass" ? mass : (index) => probability(index * data.shown);
   return {
     ...data,
+    tokens: data.tokens.map((token) => token.replaceAll(" ", "·")),
     value,
     mass,
     expertAt: (index, rank) => ids[index * data.shown + rank],
@@ -32,13 +33,17 @@ function unpack(data) {
   };
 }
 
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const rgb = (color) => [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
 const mix = (a, b, share) => a.map((channel, i) => channel + (b[i] - channel) * share);
 const css = (color, alpha = 1) => `rgb(${color.map(Math.round).join(" ")} / ${alpha})`;
-const FAINTEST = 0.14; // of an expert's color, where its probability is zero
+
+// An expert's color at a share (0 to 1) of the brightest probability. The power lifts the many
+// small probabilities off the paper; the legend's ramp is drawn by the same function.
+const shaded = (paper, color, share) => mix(paper, color, 0.12 + 0.88 * clamp(share, 0, 1) ** 0.6);
 
 function along(stops, share) {
-  const at = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
+  const at = clamp(share, 0, 1) * (stops.length - 1);
   const low = Math.min(Math.floor(at), stops.length - 2);
   return mix(stops[low], stops[low + 1], at - low);
 }
@@ -49,8 +54,7 @@ function colorOf(data, paper) {
   const share = (index) => (data.value(index) - data.low) / (data.high - data.low || 1);
   if (data.view !== "strongest") return (index) => along(stops, share(index));
   return (index) =>
-    mix(paper, experts[data.expertAt(index, 0)],
-      FAINTEST + (1 - FAINTEST) * Math.min(share(index), 1));
+    shaded(paper, experts[data.expertAt(index, 0)], share(index));
 }
 
 // One pixel a cell; everything else scales this image.
@@ -163,11 +167,11 @@ function shorten(context, text, width) {
 }
 
 // Label of one token, for the axis above (slanted where it would not fit) or at the left.
-function paintTokenLabel(context, data, g, look, token, strong) {
-  context.font = `${strong ? 600 : 400} 12px ${look.mono}`;
-  context.fillStyle = strong ? look.accent : look.text;
+function paintTokenLabel(context, data, g, look, token) {
+  context.font = `12px ${look.mono}`;
+  context.fillStyle = look.text;
   context.textAlign = "left";
-  const alpha = strong ? 1 : 0.78;
+  const alpha = 0.8;
   if (g.turned) {
     context.textBaseline = "middle";
     const text = shorten(context, data.tokens[token], g.left - 14);
@@ -189,10 +193,10 @@ function paintTokenLabel(context, data, g, look, token, strong) {
   context.restore();
 }
 
-function paintLayerLabel(context, g, look, layer, strong) {
-  context.font = `${strong ? 600 : 400} 12px ${look.mono}`;
-  context.fillStyle = strong ? look.accent : look.text;
-  context.globalAlpha = strong ? 1 : 0.66;
+function paintLayerLabel(context, g, look, layer) {
+  context.font = `12px ${look.mono}`;
+  context.fillStyle = look.text;
+  context.globalAlpha = 0.7;
   context.textBaseline = "middle";
   context.textAlign = g.turned ? "center" : "right";
   if (g.turned) context.fillText(layer, g.left + layer * g.w - g.x + g.w / 2, g.top - 11);
@@ -203,10 +207,10 @@ function paintLayerLabel(context, g, look, layer, strong) {
 function paintLabels(context, data, g, look) {
   const [c0, c1] = visible(g.x, g.viewWidth, g.w, g.across);
   const [r0, r1] = visible(g.y, g.viewHeight, g.h, g.down);
-  const column = g.turned ? (c) => paintLayerLabel(context, g, look, c, false)
-    : (c) => paintTokenLabel(context, data, g, look, c, false);
-  const row = g.turned ? (r) => paintTokenLabel(context, data, g, look, r, false)
-    : (r) => paintLayerLabel(context, g, look, r, false);
+  const column = g.turned ? (c) => paintLayerLabel(context, g, look, c)
+    : (c) => paintTokenLabel(context, data, g, look, c);
+  const row = g.turned ? (r) => paintTokenLabel(context, data, g, look, r)
+    : (r) => paintLayerLabel(context, g, look, r);
   const spill = g.turned || !g.slanted ? 0 : g.spill;
   clipTo(context, g.left, 0, g.viewWidth + spill, g.top, () => {
     for (let c = c0; c < c1; c++) column(c);
@@ -215,7 +219,7 @@ function paintLabels(context, data, g, look) {
     for (let r = r0; r < r1; r++) row(r);
   });
   context.font = `12px ${look.sans}`;
-  context.globalAlpha = 0.66;
+  context.globalAlpha = 0.7;
   context.fillStyle = look.text;
   context.textAlign = "left";
   context.textBaseline = "middle";
@@ -252,4 +256,14 @@ function crosshair(context, g, token, layer, look) {
   for (const edge of [x - 1, x + width]) context.fillRect(edge, g.top, 1, g.viewHeight);
   for (const edge of [y - 1, y + height]) context.fillRect(g.left, edge, g.viewWidth, 1);
   context.globalAlpha = 1;
+}
+
+// A small triangle whose tip points along (dx, dy).
+function arrow(context, x, y, dx, dy, color) {
+  context.fillStyle = color;
+  context.beginPath();
+  context.moveTo(x, y);
+  context.lineTo(x - 4 * dy - 5 * dx, y - 4 * dx - 5 * dy);
+  context.lineTo(x + 4 * dy - 5 * dx, y + 4 * dx - 5 * dy);
+  context.fill();
 }

@@ -1,4 +1,4 @@
-"""What the browser gets to draw one routing map: a JSON object with base64 bytes, never over budget.
+"""What the browser gets to draw a routing map: a JSON object of base64 bytes within a budget.
 
 Knows nothing about streamlit. Arrays are written token by token, [tokens, layers, ...], so that a
 growing text extends them at the end. Numbers are fixed-point: `round(value / high * levels)` with
@@ -27,9 +27,10 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 BUDGET = 250_000  # bytes of JSON for one map
 MAX_CARD_EXPERTS = 16
-_TOKEN_BYTES = 60_000  # of the budget, for the text of all tokens
+_TOKEN_BYTES = 40_000  # of the budget, for the text of all tokens
 _MAX_TOKEN_BYTES = 72
-_RESERVE = 3_500  # names, sizes, 64 to 256 colors and the code of the feed
+_COLOR_BYTES = 11
+_RESERVE = 1_700  # field names, sizes, legend, scale and the code of the feed
 
 Floats = NDArray[np.float64]
 
@@ -38,11 +39,19 @@ class TraceLike(Protocol):
     """What a map needs of a trace: one token a column, raw router logits and the geometry."""
 
     @property
-    def tokens(self) -> Sequence[str]: ...
+    def tokens(self) -> Sequence[str]:
+        """Text of each token."""
+        ...
+
     @property
-    def router_logits(self) -> NDArray[np.float32]: ...
+    def router_logits(self) -> NDArray[np.float32]:
+        """Raw router logits [layers, tokens, experts]."""
+        ...
+
     @property
-    def geometry(self) -> Geometry: ...
+    def geometry(self) -> Geometry:
+        """The model's sizes."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,9 @@ def build(
     mass = _mass(ranked, ks)
     shade = _shade(view, probabilities, ranked, mass, ks, other, expert)
     extras: dict[str, Floats] = {}
-    if against is not None and against.ks(layers) != policy.ks(layers):
-        extras["against"] = _mass(ranked, np.array(against.ks(layers)))
+    others = policy.ks(layers) if against is None else against.ks(layers)
+    if others != policy.ks(layers):
+        extras["against"] = _mass(ranked, np.array(others))
     if policy.weighting != "native":
         extras["gain"] = routing.gain(probabilities, policy, columns.geometry.trained_k)
     payload: dict[str, Any] = {
@@ -98,7 +108,7 @@ def build(
         "layers": layers,
         "experts": experts,
         "ks": ks.tolist(),
-        "againstKs": list(against.ks(layers)) if "against" in extras else None,
+        "againstKs": list(others) if "against" in extras else None,
         "weighting": policy.weighting,
         "expert": expert if view == "follow" else None,
         "low": shade.low,
@@ -106,13 +116,12 @@ def build(
     }
     if view == "follow" and expert is not None:
         payload["marks"] = _bits(_selected(probabilities, ks, expert))
-    widest = int(ks.max() if against is None else max(ks.max(), *against.ks(layers)))
     plan = _plan(
-        budget - len(json.dumps(payload)) - _RESERVE,
+        budget - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * experts,
         cells=layers * tokens,
         columns=1 if view in ("strongest", "mass") else 2,
         extras=len(extras),
-        wanted=min(widest, experts, MAX_CARD_EXPERTS),
+        wanted=min(int(max(ks.max(), *others)), experts, MAX_CARD_EXPERTS),
     )
     order = routing.ranking(probabilities)[..., : plan.experts]
     payload["depth"], payload["shown"] = plan.depth, plan.experts
@@ -130,9 +139,9 @@ def build(
 
 
 def shown_token(token: str, limit: int = _MAX_TOKEN_BYTES) -> str:
-    """Return a token as it is drawn: spaces as middle dots, line breaks and controls as signs.
+    """Return a token as it is sent: line breaks and what could not be seen as signs.
 
-    At most `limit` bytes as JSON; what is cut off ends in an ellipsis.
+    Spaces stay, the browser draws them as middle dots (which would be six bytes each). At most `limit` bytes as JSON; what is cut off ends in an ellipsis.
     """
     text = "".join(_shown_character(character) for character in token)
     if len(json.dumps(text)) <= limit:
@@ -143,7 +152,7 @@ def shown_token(token: str, limit: int = _MAX_TOKEN_BYTES) -> str:
 
 
 def _shown_character(character: str) -> str:
-    signs = {" ": "·", "\n": "↵", "\r": "␍", "\t": "⇥"}
+    signs = {"\n": "↵", "\r": "␍", "\t": "⇥"}
     if character in signs:
         return signs[character]
     # Controls, direction marks and unassigned characters would be invisible or turn the text.
@@ -227,7 +236,7 @@ def _drift(probabilities: Floats, others: Floats, ks: NDArray[np.int64]) -> Floa
         k * (1.0 - routing.overlap(mine[None], theirs[None], int(k))[0])
         for mine, theirs, k in zip(probabilities, others, ks, strict=True)
     ]
-    return np.rint(np.stack(rows))
+    return np.asarray(np.rint(np.stack(rows)))
 
 
 def _selected(probabilities: Floats, ks: NDArray[np.int64], expert: int) -> NDArray[np.bool_]:
@@ -265,7 +274,7 @@ def _ceiling(value: float, step: float) -> float:
 
 
 def _by_token(values: NDArray[Any]) -> NDArray[Any]:
-    """[layers, tokens, ...] -> [tokens, layers, ...]"""
+    """[layers, tokens, ...] -> [tokens, layers, ...]."""
     return np.ascontiguousarray(np.swapaxes(values, 0, 1))
 
 
@@ -286,7 +295,7 @@ def _text(values: NDArray[Any]) -> str:
 LEGENDS: Mapping[View, tuple[str, str]] = {
     "strongest": (
         "Color: the expert with the largest router probability; its number is in the cell.",
-        "Brightness: that probability",
+        "Intensity: its probability",
     ),
     "mass": ("Color: how much router probability the selected experts hold.", "Retained mass"),
     "entropy": ("Color: how evenly the router spreads its probability.", "Entropy in nats"),
