@@ -1,0 +1,27 @@
+const copy = async (text) => {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text)
+    return
+  }
+  // Pages served without TLS have no clipboard object; a selected text field still copies.
+  const field = document.createElement("textarea")
+  field.value = text
+  document.body.append(field)
+  field.select()
+  document.execCommand("copy")
+  field.remove()
+}
+
+export default function ({ parentElement, data }) {
+  const button = parentElement.querySelector("button")
+  const status = parentElement.querySelector("[role=status]")
+  button.onclick = async () => {
+    try {
+      await copy(window.location.href)
+      status.textContent = data.complete ? "Copied" : "Copied without the prompt: it is too long"
+    } catch {
+      status.textContent = "The browser did not allow copying; copy the address bar"
+    }
+    setTimeout(() => (status.textContent = ""), 4000)
+  }
+}

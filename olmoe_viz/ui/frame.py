@@ -1,0 +1,124 @@
+"""The frame that every page has: prompt, ks, weighting, model, link."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.models.catalogue import CATALOGUE
+from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.ui import state
+from olmoe_viz.ui.copy_link import copy_link
+from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
+from olmoe_viz.ui.text import plain
+
+_STYLE = Path(__file__).parent / "style.css"
+KS = (1, 2, 4, 8, 16, 32, 64)
+EXAMPLES = {
+    "Story": EXAMPLE_PROMPT,
+    "Python": "def fibonacci(n):\n    if n < 2:\n        return",
+    "LaTeX": "Let $x^2 + y^2 = 1$. Then the derivative of $f(x) =",
+    "French": "Il était une fois une petite fille qui vivait dans",
+}
+_WEIGHTING_NAMES = {
+    "native": "native",
+    "renormalized": "renormalized",
+    "gain_anchored": "gain-anchored",
+}
+
+
+def draw() -> None:
+    """Draw the frame and bring the URL up to date; call before the page's own script."""
+    st.html(_STYLE)
+    chosen = state.selection()
+    with st.container(key="frame", gap="small"):
+        _prompt(chosen)
+        with st.container(
+            horizontal=True, key="choices", gap="medium", vertical_alignment="bottom"
+        ):
+            _k_row(chosen, "k", "k, experts per token")
+            _k_row(chosen, "against", "against")
+            _weighting(chosen)
+            _model(chosen)
+    state.mirror()
+
+
+def _prompt(chosen: Selection) -> None:
+    if "draft" not in st.session_state:
+        st.session_state["draft"] = chosen.prompt
+    with (
+        st.form("ask", border=False, enter_to_submit=True),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="ask_row"),
+    ):
+        st.text_area("Prompt", key="draft", height=68, placeholder="Type a text of your own")
+        st.form_submit_button("Run", type="primary", on_click=_run)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="try_row"):
+        st.caption("Try", width="content")
+        for name, prompt in EXAMPLES.items():
+            st.button(name, key=f"try_{name}", type="tertiary", on_click=_try, args=(prompt,))
+        st.space("stretch")
+        copy_link(complete=chosen.prompt_fits_link)
+
+
+def _run() -> None:
+    state.submit(st.session_state["draft"])
+
+
+def _try(prompt: str) -> None:
+    st.session_state["draft"] = prompt
+    state.submit(prompt)
+
+
+def _k_row(chosen: Selection, field: str, label: str) -> None:
+    key = f"choice_{field}"
+    value = getattr(chosen, field)
+    st.session_state[key] = value
+    st.segmented_control(
+        label,
+        sorted({*KS, value}),
+        key=key,
+        required=True,
+        on_change=state.take,
+        args=(field, key),
+    )
+
+
+def _weighting(chosen: Selection) -> None:
+    st.session_state["choice_weighting"] = chosen.weighting
+    st.segmented_control(
+        "weights",
+        WEIGHTINGS,
+        key="choice_weighting",
+        required=True,
+        format_func=_WEIGHTING_NAMES.__getitem__,
+        on_change=state.take,
+        args=("weighting", "choice_weighting"),
+        help=(
+            "native: each expert weighs its router probability, as trained. renormalized: the "
+            "weights are scaled to sum to 1. gain-anchored: scaled to sum to what the trained k "
+            "gives, so that only the number of experts changes."
+        ),
+    )
+
+
+def _model(chosen: Selection) -> None:
+    with st.popover(plain(chosen.model), icon=":material/memory:"):
+        st.session_state["choice_model"] = chosen.model
+        st.selectbox(
+            "Model",
+            [entry.name for entry in CATALOGUE],
+            key="choice_model",
+            on_change=state.take,
+            args=("model", "choice_model"),
+        )
+        entry = next(entry for entry in CATALOGUE if entry.name == chosen.model)
+        st.text(entry.description)
+        for field, label in (("k", "k, any number"), ("against", "against, any number")):
+            key = f"exact_{field}"
+            st.session_state[key] = getattr(chosen, field)
+            st.number_input(
+                label, 1, OLMOE_1B_7B.experts, key=key, on_change=state.take, args=(field, key)
+            )
+        st.caption(
+            "A prompt may be as long as the model's context. A longer one is refused, not cut."
+        )

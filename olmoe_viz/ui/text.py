@@ -1,0 +1,45 @@
+"""Text of prompts and models on the page: always data, never markup.
+
+`st.text` and components show such text as it is. Where only a Markdown label exists (help texts,
+notices), it goes through `plain`.
+"""
+
+import re
+from collections.abc import Sequence
+
+SPACE = "·"
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def visible(token: str) -> str:
+    """A token with its spaces as middle dots and never empty."""
+    return token.replace(" ", SPACE) or "∅"
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as typed: every ASCII punctuation mark is escaped."""
+    return _PUNCTUATION.sub(r"\\\1", text)
+
+
+def place(token: str, position: int, layer: int) -> str:
+    """The words for one cell of the map, as in "·was · token 5 · layer 7"."""
+    return f"{visible(token)}  ·  token {position}  ·  layer {layer}"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, "1 token" or "12 tokens"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def billions(parameters: int) -> str:
+    """A count of parameters with three significant digits and its unit."""
+    for unit, size in (("B", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)):
+        if parameters >= size:
+            return f"{parameters / size:#.3g}".rstrip(".") + f" {unit}"
+    return str(parameters)
+
+
+def listed(values: Sequence[int]) -> str:
+    """Numbers in words, "8, 16 and 32"."""
+    words = [str(value) for value in values]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,0 +1,169 @@
+"""The map: which expert each token uses in each layer, and one cell of it in full."""
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz import routing
+from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
+from olmoe_viz.ui import panel, runs, state
+from olmoe_viz.ui.routing_map import VIEWS, MapEvent, routing_map
+from olmoe_viz.ui.selection import Selection
+from olmoe_viz.ui.text import count, visible
+
+VIEW_NAMES = {
+    "strongest": "strongest expert",
+    "mass": "retained mass",
+    "entropy": "entropy",
+    "margin": "margin",
+    "drift": "drift",
+    "follow": "follow an expert",
+}
+
+
+def take(event: MapEvent) -> None:
+    """A click or Enter in the map selects its cell for the whole application."""
+    if not event.cleared:
+        state.change(token=event.token, layer=event.layer)
+
+
+def draw_map(run: runs.Run, chosen: Selection) -> None:
+    """The map under the view that its control names."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
+        view = st.segmented_control(
+            "color of a cell",
+            VIEWS,
+            default="strongest",
+            required=True,
+            format_func=VIEW_NAMES.__getitem__,
+            key="view",
+            bind="query-params",
+        )
+        if view == "follow":
+            st.session_state["pick_expert"] = chosen.expert or 0
+            st.number_input(
+                "expert",
+                0,
+                run.trace.geometry.experts - 1,
+                key="pick_expert",
+                width=140,
+                on_change=state.take,
+                args=("expert", "pick_expert"),
+            )
+    other = None
+    if view == "drift":
+        against = runs.run(state.selection(), chosen.against_policy)
+        if against is None:
+            return
+        other = against.trace
+    routing_map(
+        run.trace,
+        policy=run.trace.policy,
+        view=view,
+        against=chosen.against_policy,
+        other=other,
+        expert=chosen.expert or 0,
+        selected_token=chosen.token,
+        selected_layer=chosen.layer,
+        theme=state.theme(),
+        key="map",
+        on_change=take,
+    )
+
+
+def pick_cell(run: runs.Run, chosen: Selection) -> None:
+    """The keyboard's way to a cell; it says the same as a click in the map."""
+    tokens = run.trace.tokens
+    st.session_state["pick_token"] = chosen.token
+    st.session_state["pick_layer"] = chosen.layer
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.selectbox(
+            "token",
+            range(len(tokens)),
+            key="pick_token",
+            format_func=lambda at: f"{at}  {visible(tokens[at])}",
+            width=280,
+            on_change=state.take,
+            args=("token", "pick_token"),
+        )
+        st.number_input(
+            "layer",
+            0,
+            run.trace.geometry.layers - 1,
+            key="pick_layer",
+            width=140,
+            on_change=state.take,
+            args=("layer", "pick_layer"),
+        )
+        order = st.segmented_control(
+            "order of the bars",
+            ("probability", "expert"),
+            default="probability",
+            required=True,
+            key="order",
+            format_func={"probability": "by probability", "expert": "by expert id"}.__getitem__,
+        )
+    row = routing.probabilities(run.trace.router_logits[chosen.layer, chosen.token])
+    panel.chart(
+        router_bars.figure(row, k=chosen.k, order=order, theme=state.theme()),
+        alt=router_bars.describe(row, k=chosen.k),
+        key="bars",
+    )
+
+
+def draw_journey(run: runs.Run, chosen: Selection) -> None:
+    """The chosen token through all layers."""
+    rows = routing.probabilities(run.trace.router_logits[:, chosen.token])
+    names = [f"top {chosen.k}", f"top {chosen.against}"]
+    mass = np.vstack([routing.retained_mass(rows, k) for k in (chosen.k, chosen.against)])
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.caption("Mass that the top experts keep, of 1. The rest of the probability is dropped.")
+        panel.chart(
+            layer_lines.figure(
+                mass, names=names, quantity="retained mass", layer=chosen.layer, theme=state.theme()
+            ),
+            alt=layer_lines.describe(mass, names=names, quantity="retained mass"),
+            key="mass",
+        )
+    with right:
+        st.caption("The strongest expert of each layer, and its probability.")
+        panel.chart(
+            strongest_experts.figure(rows, layer=chosen.layer, theme=state.theme()),
+            alt=strongest_experts.describe(rows),
+            key="journey",
+        )
+
+
+def draw_load(run: runs.Run, chosen: Selection) -> None:
+    """Layers by experts, over the whole prompt."""
+    everyone = routing.probabilities(run.trace.router_logits)
+    load = routing.expert_load(everyone, chosen.k)
+    tokens = len(run.trace.tokens)
+    panel.chart(
+        expert_load.figure(load, k=chosen.k, tokens=tokens, theme=state.theme()),
+        alt=expert_load.describe(load, k=chosen.k, tokens=tokens),
+        key="load",
+    )
+
+
+run = runs.current()
+if run is not None:
+    layers, tokens, experts = run.trace.router_logits.shape
+    chosen = state.selection().within(layers, tokens, experts)
+    panel.head("Which experts does each token use?", *run.origin, level=2)
+    st.caption(
+        "One column a token, one row a layer. Click a cell, or use the arrow keys and Enter, "
+        "and everything below follows."
+    )
+    draw_map(run, chosen)
+    panel.head("The router's choice for one token in one layer", *run.origin)
+    panel.cell(run.trace.tokens[chosen.token], chosen.token, chosen.layer, key="map")
+    pick_cell(run, chosen)
+    panel.head("This token through the layers", *run.origin)
+    draw_journey(run, chosen)
+    panel.head("Load of all experts", *run.origin)
+    st.caption(
+        f"Share of the {count(tokens, 'token')} that have an expert among their top {chosen.k}. "
+        "The row of dots above is the color of each expert in the map."
+    )
+    draw_load(run, chosen)

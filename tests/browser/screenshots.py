@@ -1,0 +1,62 @@
+"""Pictures of every page in both themes and at two widths, for people to look at.
+
+Writes screenshots/PAGE-THEME-WIDTH.png; `make screenshots` calls it. Names of pages as arguments
+limit it to these.
+"""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Started as a script, Python would see this folder and not the project.
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Browser, Page  # noqa: E402
+
+from tests.browser.server import browse, serve, settled  # noqa: E402
+
+PAGES = {"map": "", "compare": "compare", "about": "about"}
+WIDTHS = (1440, 390)
+THEMES = ("light", "dark")
+OUT = ROOT / "screenshots"
+
+
+def shoot(browser: Browser, address: str, name: str, theme: str, width: int) -> None:
+    """One full-page picture."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+    page.goto(f"{address}/{PAGES[name]}")
+    settled(page)
+    if name == "compare":
+        page.get_by_role("button", name="Generate").click()
+        page.wait_for_timeout(500)
+        settled(page)
+    page.wait_for_timeout(800)  # plotly draws after the script has ended
+    _unroll(page)
+    page.screenshot(path=OUT / f"{name}-{theme}-{width}.png")
+    page.close()
+
+
+def _unroll(page: Page) -> None:
+    """Make the window as high as the page, which scrolls inside the application."""
+    height = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('[data-testid=stMain]')]"
+        ".map(main => main.scrollHeight))"
+    )
+    width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
+    page.set_viewport_size({"width": width, "height": min(int(height) + 60, 8_000)})
+    page.wait_for_timeout(400)
+
+
+def main() -> None:
+    """Shoot all pages, or those named on the command line."""
+    OUT.mkdir(exist_ok=True)
+    names = sys.argv[1:] or list(PAGES)
+    with serve() as address, browse() as browser:
+        for name in names:
+            for theme in THEMES:
+                for width in WIDTHS:
+                    shoot(browser, address, name, theme, width)
+
+
+if __name__ == "__main__":
+    main()
