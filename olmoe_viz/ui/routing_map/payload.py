@@ -10,7 +10,6 @@ of 16 layers one or two experts in one byte.
 import base64
 import hashlib
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from olmoe_viz import routing
 from olmoe_viz.costs import Geometry
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.trace import display_token
 
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -139,26 +139,16 @@ def build(
 
 
 def shown_token(token: str, limit: int = _MAX_TOKEN_BYTES) -> str:
-    """Return a token as it is sent: line breaks and what could not be seen as signs.
+    """Return a token's visible text, cut with an ellipsis to at most `limit` bytes of JSON.
 
-    Spaces stay, the browser draws them as middle dots (which would be six bytes each). At most `limit` bytes as JSON; what is cut off ends in an ellipsis.
+    Spaces stay: the browser draws them as middle dots, which would be six bytes each.
     """
-    text = "".join(_shown_character(character) for character in token)
+    text = display_token(token.encode("utf-8", "surrogatepass"))
     if len(json.dumps(text)) <= limit:
         return text
     while text and len(json.dumps(text)) + 6 > limit:
         text = text[:-1]
     return text + "…"
-
-
-def _shown_character(character: str) -> str:
-    signs = {"\n": "↵", "\r": "␍", "\t": "⇥"}
-    if character in signs:
-        return signs[character]
-    # Controls, direction marks and unassigned characters would be invisible or turn the text.
-    if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
-        return f"\\u{ord(character):04x}"
-    return character
 
 
 def _shown_tokens(tokens: Sequence[str]) -> list[str]:
