@@ -107,8 +107,8 @@ def routing_map(
         policy=policy,
         view=view,
         against=against,
-        other=other,
-        expert=expert,
+        other=other if view == "drift" else None,
+        expert=expert if view == "follow" else None,
         theme=theme,
         key=key,
     )

@@ -1,0 +1,101 @@
+"""A page with nothing but the routing map over random routing, and a server for it.
+
+Query parameters: tokens, view, live (a word: the map grows). Used by the browser tests and by the
+benchmark of the map.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = "<img src=x onerror=alert(1)>"
+WORDS = ("Once", " upon", " a", " time", HOSTILE, " there", " was", " a", " little", " robot", "\n")
+
+
+@contextmanager
+def serve_map() -> Iterator[str]:
+    """Yield the address of a server of this page; it ends with the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", __file__, *options],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(address, server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):  # noqa: S310
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError("The server of the map's page did not start.")
+
+
+def main() -> None:
+    """Draw the page; what was picked stands above the map."""
+    import streamlit as st
+
+    from olmoe_viz import RoutingPolicy
+    from olmoe_viz.costs import OLMOE_1B_7B
+    from olmoe_viz.ui.routing_map import Columns, GrowingMap, MapEvent, routing_map
+
+    st.set_page_config(layout="wide")
+    tokens = int(st.query_params.get("tokens", "12"))
+    logits = np.random.default_rng(0).normal(size=(16, tokens, 64)).astype(np.float32)
+    words = [WORDS[at % len(WORDS)] for at in range(tokens)]
+    policy = RoutingPolicy(8)
+
+    def take(event: MapEvent) -> None:
+        st.session_state.picked = event
+
+    event = st.session_state.get("picked", MapEvent(1, 2))
+    st.text(f"picked {event.token} {event.layer} {event.last_token} {event.last_layer}")
+    if "live" in st.query_params:
+        growing = GrowingMap(layers=16, key="map")
+        for end in range(1, tokens + 1):
+            part = Columns(words[:end], logits[:, :end], OLMOE_1B_7B)
+            growing.show(part, policy=policy, theme="light")
+            time.sleep(0.05)
+    else:
+        routing_map(
+            Columns(words, logits, OLMOE_1B_7B),
+            policy=policy,
+            view=st.query_params.get("view", "strongest"),
+            expert=12,
+            selected_token=event.token,
+            selected_layer=event.layer,
+            last_token=event.last_token,
+            last_layer=event.last_layer,
+            theme="light",
+            key="map",
+            on_change=take,
+        )
+    st.button("Again")
+
+
+if __name__ == "__main__":
+    main()

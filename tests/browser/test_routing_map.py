@@ -1,0 +1,182 @@
+"""The routing map answers to pointer, finger and keys, and tells Python what was picked."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.routing_map_app import HOSTILE, serve_map
+from tests.browser.server import browse, settled
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve_map() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browse() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_map(chromium: Browser, address: str) -> Iterator[Open]:
+    """Open the page; in the end nothing may have been reported in its console."""
+    problems: list[str] = []
+    pages: list[Page] = []
+
+    def open_page(query: str = "", *, width: int = 1440, touch: bool = False) -> Page:
+        page = chromium.new_page(viewport={"width": width, "height": 900}, has_touch=touch)
+        pages.append(page)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: problems.append(dialog.message))
+        page.on(
+            "console",
+            lambda message: message.type == "error" and problems.append(message.text),
+        )
+        page.goto(f"{address}/?{query}")
+        expect(page.locator(".routing-map")).to_have_attribute("data-rasters", re.compile(r"\d"))
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert problems == []
+
+
+def cells(page: Page) -> Locator:
+    return page.get_by_role("application")
+
+
+def at(page: Page, column: int, row: int) -> dict[str, float]:
+    """Middle of a cell, measured from the corner of the cells."""
+    of_map = page.locator(".routing-map")
+    width, height = (int(of_map.get_attribute(f"data-cell-{side}")) for side in ("width", "height"))
+    return {"x": (column + 0.5) * width, "y": (row + 0.5) * height}
+
+
+def picked(page: Page, *corners: int | None) -> None:
+    words = " ".join(map(str, (*corners, *([None] * (4 - len(corners))))))
+    expect(page.get_by_text("picked")).to_have_text(f"picked {words}")
+
+
+def test_a_click_picks_a_cell(open_map: Open) -> None:
+    page = open_map()
+    cells(page).click(position=at(page, 5, 9))
+    picked(page, 5, 9)
+    expect(page.locator(".card")).to_contain_text("layer 9")
+    expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
+
+
+def test_dragging_and_shift_pick_a_range(open_map: Open) -> None:
+    page = open_map()
+    box = cells(page).bounding_box()
+    start, end = at(page, 6, 8), at(page, 3, 10)
+    page.mouse.move(box["x"] + start["x"], box["y"] + start["y"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + end["x"], box["y"] + end["y"], steps=4)
+    page.mouse.up()
+    picked(page, 3, 8, 6, 10)
+    cells(page).click(position=at(page, 7, 12), modifiers=["Shift"])
+    picked(page, 3, 8, 7, 12)
+
+
+def test_a_drag_that_ends_outside_still_picks(open_map: Open) -> None:
+    page = open_map()
+    box = cells(page).bounding_box()
+    page.mouse.move(box["x"] + at(page, 4, 14)["x"], box["y"] + at(page, 4, 14)["y"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + at(page, 4, 15)["x"], box["y"] + at(page, 4, 15)["y"])
+    page.mouse.move(box["x"] + at(page, 4, 15)["x"], box["y"] + box["height"] + 60)
+    page.mouse.up()
+    picked(page, 4, 14, 4, 15)
+
+
+def test_the_keyboard_goes_everywhere(open_map: Open) -> None:
+    page = open_map()
+    cells(page).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".spoken")).to_contain_text("Token 3 of 12, ·a, layer 3.")
+    expect(page.locator(".spoken")).to_contain_text("mass of the top 8")
+    page.keyboard.press("Enter")
+    picked(page, 2, 3)
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    picked(page, 11, 3)
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Enter")
+    picked(page, 10, 2, 11, 3)
+    page.keyboard.press("Escape")
+    picked(page, None, None)
+    page.keyboard.press("Control+Home")
+    page.keyboard.press(" ")
+    picked(page, 0, 0)
+
+
+def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Open) -> None:
+    page = open_map("tokens=60", width=390, touch=True)
+    of_map = page.locator(".routing-map")
+    expect(of_map).to_have_attribute("data-turned", "true")
+    assert int(of_map.get_attribute("data-cell-width")) >= 24
+    cells(page).tap(position=at(page, 3, 5))
+    picked(page, 5, 3)
+    expect(page.locator(".card")).to_contain_text("layer 3")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_token_text_stays_text(open_map: Open) -> None:
+    page = open_map()
+    cells(page).hover(position=at(page, 4, 1))
+    expect(page.locator(".card .token")).to_have_text(HOSTILE.replace(" ", "·"))
+    assert page.locator(".routing-map img").count() == 0
+
+
+def test_a_rerun_keeps_place_and_drawing(open_map: Open) -> None:
+    page = open_map("tokens=400")
+    settled(page)
+    cells(page).evaluate("element => { element.scrollLeft = 1200; }")
+    page.get_by_role("button", name="Again").click()
+    settled(page)
+    assert cells(page).evaluate("element => element.scrollLeft") == 1200
+    expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
+
+
+def test_a_pick_does_not_send_the_data_again(chromium: Browser, address: str) -> None:
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    received = [0]
+
+    def count(payload: str | bytes) -> None:
+        received[0] += len(payload)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", count))
+    page.goto(f"{address}/?tokens=1000")
+    expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
+    settled(page)
+    first = received[0]
+    cells(page).click(position=at(page, 5, 9))
+    picked(page, 5, 9)
+    settled(page)
+    page.close()
+    assert first > 200_000
+    assert received[0] - first < 60_000
+
+
+def test_the_map_grows_while_text_arrives(open_map: Open) -> None:
+    page = open_map("tokens=40&live=yes")
+    of_map = page.locator(".routing-map")
+    of_map.evaluate("element => { element.dataset.mine = 'yes'; }")
+    settled(page)
+    expect(cells(page)).to_have_attribute("aria-label", "Routing map, 40 tokens by 16 layers")
+    expect(of_map).to_have_attribute("data-mine", "yes")  # never replaced
+    ended = "element => element.scrollLeft + element.clientWidth >= element.scrollWidth - 1"
+    assert cells(page).evaluate(ended)
+    cells(page).click(position=at(page, 1, 1))
+    expect(page.locator(".card")).to_be_visible()
+    picked(page, 1, 2)
