@@ -80,7 +80,7 @@ def entropy(probabilities: ArrayLike) -> Floats:
     """Return the Shannon entropy in nats, [...] from [..., experts], from 0 to ln(experts)."""
     values = np.asarray(probabilities, dtype=np.float64)
     logs = np.log(values, out=np.zeros_like(values), where=values > 0)
-    return np.asarray(np.maximum(-(values * logs).sum(axis=-1), 0.0))
+    return np.asarray(0.0 - (values * logs).sum(axis=-1))
 
 
 def expert_load(probabilities: ArrayLike, k: int) -> Floats:
