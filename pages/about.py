@@ -57,7 +57,7 @@ st.markdown(
     "**derived** follows from a formula, **quoted** was published by others."
 )
 panel.head("What k costs in OLMoE-1B-7B", "derived", "OLMoE-1B-7B, 6.92 B parameters in all.")
-st.table(costs_table(), width=620)
+st.table(costs_table(), width="content")
 panel.head("Does a larger k write better?", "quoted", "First 500 non-empty lines, fp16.")
 st.markdown(QUOTED)
 st.subheader("Words", anchor=False)

@@ -34,6 +34,7 @@ def draw_map(run: runs.Run, chosen: Selection) -> None:
             VIEWS,
             default="strongest",
             required=True,
+            wrap=True,
             format_func=VIEW_NAMES.__getitem__,
             key="view",
             bind="query-params",

@@ -12,7 +12,7 @@ from olmoe_viz.ui.copy_link import copy_link
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
 from olmoe_viz.ui.text import plain
 
-_STYLE = Path(__file__).parent / "style.css"
+_HERE = Path(__file__).parent
 KS = (1, 2, 4, 8, 16, 32, 64)
 EXAMPLES = {
     "Story": EXAMPLE_PROMPT,
@@ -29,17 +29,20 @@ _WEIGHTING_NAMES = {
 
 def draw() -> None:
     """Draw the frame and bring the URL up to date; call before the page's own script."""
-    st.html(_STYLE)
+    st.html(_HERE / "style.css")
+    st.html(_HERE / f"style_{state.theme()}.css")
+    st.logo(_HERE / f"logo_{state.theme()}.svg", size="medium")
     chosen = state.selection()
     with st.container(key="frame", gap="small"):
         _prompt(chosen)
         with st.container(
             horizontal=True, key="choices", gap="medium", vertical_alignment="bottom"
         ):
-            _k_row(chosen, "k", "k, experts per token")
-            _k_row(chosen, "against", "against")
+            _k_row(chosen, "k", "How many experts each token uses in a layer.")
+            _k_row(chosen, "against", "A second k to compare with.")
             _weighting(chosen)
             _model(chosen)
+            copy_link(complete=chosen.prompt_fits_link)
     state.mirror()
 
 
@@ -56,8 +59,6 @@ def _prompt(chosen: Selection) -> None:
         st.caption("Try", width="content")
         for name, prompt in EXAMPLES.items():
             st.button(name, key=f"try_{name}", type="tertiary", on_click=_try, args=(prompt,))
-        st.space("stretch")
-        copy_link(complete=chosen.prompt_fits_link)
 
 
 def _run() -> None:
@@ -69,15 +70,17 @@ def _try(prompt: str) -> None:
     state.submit(prompt)
 
 
-def _k_row(chosen: Selection, field: str, label: str) -> None:
+def _k_row(chosen: Selection, field: str, help_text: str) -> None:
     key = f"choice_{field}"
     value = getattr(chosen, field)
     st.session_state[key] = value
     st.segmented_control(
-        label,
+        field,
         sorted({*KS, value}),
         key=key,
         required=True,
+        wrap=True,
+        help=help_text,
         on_change=state.take,
         args=(field, key),
     )
@@ -102,7 +105,7 @@ def _weighting(chosen: Selection) -> None:
 
 
 def _model(chosen: Selection) -> None:
-    with st.popover(plain(chosen.model), icon=":material/memory:"):
+    with st.popover(plain(chosen.model.rsplit("/", 1)[-1]), icon=":material/memory:"):
         st.session_state["choice_model"] = chosen.model
         st.selectbox(
             "Model",

@@ -6,10 +6,10 @@ Pure: knows neither the session nor the widgets. `state.py` keeps the one in for
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from olmoe_viz.models.catalogue import BUNDLED, find
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 
 EXAMPLE_PROMPT = "Once upon a time there was a little robot who"
-BUNDLED = "olmoe-nano"
 # Browsers and mail programs cut links at about 2,000 characters; a longer prompt stays out.
 LINK_PROMPT = 1_200
 _LARGEST_K = 4_096
@@ -78,7 +78,7 @@ class Selection:
         start = cls()
         return replace(
             start,
-            model=query.get(_KEYS["model"], "")[:200].strip() or start.model,
+            model=_model(query.get(_KEYS["model"], "")),
             prompt=query.get(_KEYS["prompt"], "") or start.prompt,
             k=_number(query, "k", 1, _LARGEST_K, start.k),
             against=_number(query, "against", 1, _LARGEST_K, start.against),
@@ -100,6 +100,12 @@ _KEYS = {
     "expert": "expert",
 }
 QUERY_KEYS = tuple(_KEYS.values())
+
+
+def _model(name: str) -> str:
+    """Only models of the catalogue: a link must not make the server fetch or open anything else."""
+    entry = find(name)
+    return BUNDLED if entry is None else entry.name
 
 
 def _weighting(text: str) -> Weighting:

@@ -1,0 +1,69 @@
+"""The columns of a comparison on the page: plain text while it is written, marked when it is done.
+
+The slots are made once, before the first token, so that nothing moves when text arrives.
+"""
+
+import math
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui.passage import passage
+from olmoe_viz.ui.text import billions, count
+
+
+class Slot(NamedTuple):
+    """Where one column's text and its facts go."""
+
+    text: DeltaGenerator
+    facts: DeltaGenerator
+
+
+def reserve(columns: list[Column]) -> list[Slot]:
+    """Draw the heads of the columns and make room for what follows."""
+    slots = []
+    for at, (place, column) in enumerate(zip(st.columns(len(columns)), columns, strict=True)):
+        with place:
+            with st.container(key=f"numeral_{at}", horizontal=True, vertical_alignment="bottom"):
+                st.text(str(column.policy.k))
+                weighting = column.policy.weighting.replace("_", "-")
+                st.caption(f"experts per token, {weighting} weights", width="content")
+            text = st.container(key=f"column_text_{at}").empty()
+            slots.append(Slot(text, st.container(key=f"facts_{at}").empty()))
+    return slots
+
+
+def grow(slots: list[Slot], comparison: Comparison) -> None:
+    """Show the text so far; each call lets a waiting stop through."""
+    for slot, column in zip(slots, comparison.columns, strict=True):
+        slot.text.text(column.text)
+
+
+def settle(slots: list[Slot], comparison: Comparison) -> None:
+    """Show the finished texts with their difference marked, and the facts of each."""
+    shared = comparison.shared()
+    for at, (slot, column, row) in enumerate(
+        zip(slots, comparison.columns, comparison.rows(), strict=True)
+    ):
+        with slot.text.container():
+            passage(
+                column.pieces,
+                [math.exp(logprob) for logprob in column.logprobs],
+                shared=shared,
+                key=f"passage_{at}",
+            )
+        with slot.facts.container():
+            _facts(row)
+
+
+def _facts(row: dict[str, object]) -> None:
+    tokens, speed, mass = row["tokens"], row["tokens_per_second"], row["mean_retained_mass"]
+    ended = {"end": ", ended by itself", "stopped": ", stopped", "error": ", broken off"}
+    st.text(f"{count(int(str(tokens)), 'token')}{ended.get(str(row['finish']), '')}")
+    st.text(f"{row['seconds']:.2f} s" + (f", {speed} tokens/s" if speed else ""))
+    st.text("mean retained mass " + ("none yet" if mass is None else f"{mass:.3f}"))
+    share = float(str(row["share_of_parameters"]))
+    active = billions(int(str(row["active_parameters"])))
+    st.progress(min(share, 1.0), text=f"{active} parameters active, {share:.1%} of all")

@@ -1,0 +1,118 @@
+"""What the comparison is asked for: its columns and its sampling, behind two quiet buttons."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import streamlit as st
+
+from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.ui import state
+from olmoe_viz.ui.comparison import (
+    FEWEST,
+    MOST,
+    MOST_TOKENS,
+    QUERY_KEYS,
+    Settings,
+    usual_policies,
+)
+from olmoe_viz.ui.text import count, listed
+
+_SETTINGS = "comparison_settings"
+
+
+def current() -> Settings:
+    """The settings; at the first call of a session, what the URL says."""
+    if _SETTINGS not in st.session_state:
+        st.session_state[_SETTINGS] = Settings.from_query(st.query_params.to_dict())
+    return cast(Settings, st.session_state[_SETTINGS])
+
+
+def policies() -> tuple[RoutingPolicy, ...]:
+    """The columns: those chosen here, or else those that follow from the frame."""
+    chosen = state.selection()
+    return current().policies or usual_policies(chosen.k, chosen.against, chosen.weighting)
+
+
+def draw() -> None:
+    """Draw the controls and bring the URL up to date."""
+    columns = policies()
+    with st.popover(f"Columns: k = {listed([int(str(p.k)) for p in columns])}"):
+        _columns(columns)
+    settings = current()
+    drawn = f"temperature {settings.temperature:g}" if settings.temperature else "greedy"
+    with st.popover(f"{count(settings.new_tokens, 'token')}, {drawn}"):
+        _sampling(settings)
+    _mirror(settings)
+
+
+def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
+    for at, policy in enumerate(columns):
+        st.session_state[f"column_k_{at}"] = policy.k
+        st.session_state[f"column_weighting_{at}"] = policy.weighting
+        with st.container(horizontal=True, gap="small"):
+            st.number_input(
+                f"k of column {at + 1}",
+                1,
+                OLMOE_1B_7B.experts,
+                key=f"column_k_{at}",
+                on_change=_take_columns,
+                args=(len(columns),),
+                width=140,
+            )
+            st.selectbox(
+                f"weights of column {at + 1}",
+                WEIGHTINGS,
+                key=f"column_weighting_{at}",
+                format_func=lambda weighting: weighting.replace("_", "-"),
+                on_change=_take_columns,
+                args=(len(columns),),
+                width=190,
+            )
+    with st.container(horizontal=True, gap="small"):
+        added = (*columns, RoutingPolicy(4, columns[-1].weighting))
+        full, few = len(columns) >= MOST, len(columns) <= FEWEST
+        st.button("Add a column", on_click=_set, args=(added,), disabled=full)
+        st.button("Remove the last", on_click=_set, args=(columns[:-1],), disabled=few)
+        st.button("As in the frame", on_click=_set, args=((),), disabled=not current().policies)
+
+
+def _take_columns(number: int) -> None:
+    _set(
+        tuple(
+            RoutingPolicy(
+                st.session_state[f"column_k_{at}"], st.session_state[f"column_weighting_{at}"]
+            )
+            for at in range(number)
+        )
+    )
+
+
+def _set(columns: tuple[RoutingPolicy, ...]) -> None:
+    st.session_state[_SETTINGS] = replace(current(), policies=columns)
+
+
+def _sampling(settings: Settings) -> None:
+    _number("tokens to generate", "new_tokens", settings, 1, MOST_TOKENS, 10)
+    _number("temperature (0 takes the likeliest token)", "temperature", settings, 0.0, 2.0, 0.1)
+    _number("top-p (the share of probability drawn from)", "top_p", settings, 0.05, 1.0, 0.05)
+    _number("seed", "seed", settings, 0, 2**31 - 1, 1)
+
+
+def _number(label: str, name: str, settings: Settings, low: Any, high: Any, step: Any) -> None:
+    key = f"sampling_{name}"
+    st.session_state[key] = getattr(settings, name)
+    st.number_input(label, low, high, step=step, key=key, on_change=_take, args=(name, key))
+
+
+def _take(name: str, key: str) -> None:
+    st.session_state[_SETTINGS] = replace(current(), **{name: st.session_state[key]})
+
+
+def _mirror(settings: Settings) -> None:
+    wanted = settings.to_query()
+    for key in QUERY_KEYS:
+        if key in wanted and st.query_params.get(key) != wanted[key]:
+            st.query_params[key] = wanted[key]
+        elif key not in wanted and key in st.query_params:
+            del st.query_params[key]

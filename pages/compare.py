@@ -1,0 +1,138 @@
+"""Several ks write at the same time, from the same prompt; then what differs is measured."""
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.ui import columns, compare_figures, compare_settings, panel, runs, state
+from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui.model import get_model
+from olmoe_viz.ui.notice import refusal
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from olmoe_viz.models.load import Model
+
+KEPT = "comparison"
+SEEN = "comparison_seen"
+
+
+def begin(model: "Model") -> Comparison:
+    """A new comparison, kept in the session from its first token on."""
+    settings = compare_settings.current()
+    comparison = Comparison(
+        prompt=state.selection().prompt,
+        model=model.name,
+        digest=model.digest,
+        geometry=model.geometry,
+        settings=settings,
+        columns=[Column(policy) for policy in compare_settings.policies()],
+    )
+    st.session_state[KEPT] = comparison
+    return comparison
+
+
+def write(
+    comparison: Comparison, model: "Model", slots: list[columns.Slot], line: "DeltaGenerator"
+) -> None:
+    """Generate token by token; a stop or a closed tab ends it inside a call of streamlit."""
+    from olmoe_viz.engine.decoding import stream
+
+    settings = comparison.settings
+    line.progress(0.0, text="Reading the prompt.")
+    try:
+        with closing(
+            stream(
+                model,
+                comparison.prompt,
+                [column.policy for column in comparison.columns],
+                max_new_tokens=settings.new_tokens,
+                temperature=settings.temperature,
+                top_p=settings.top_p,
+                seed=settings.seed,
+            )
+        ) as steps:
+            for step in steps:
+                comparison.take(step)
+                columns.grow(slots, comparison)
+                line.progress(
+                    min(comparison.written / settings.new_tokens, 1.0), text=words(comparison)
+                )
+    except (ValueError, RuntimeError, MemoryError) as error:
+        comparison.trouble = str(error) or "The machine ran out of memory."
+    finally:
+        comparison.running = False
+
+
+def words(comparison: Comparison) -> str:
+    """The progress line."""
+    tokens = comparison.written
+    speed = tokens / comparison.seconds if comparison.seconds else 0.0
+    return (
+        f"{tokens} of {comparison.settings.new_tokens} tokens in each column, "
+        f"{speed:.1f} tokens/s, {comparison.seconds:.1f} s"
+    )
+
+
+def export(comparison: Comparison) -> None:
+    """The whole comparison as files."""
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download CSV", comparison.to_csv(), "comparison.csv", "text/csv", on_click="ignore"
+        )
+        st.download_button(
+            "Download JSON",
+            comparison.to_json(),
+            "comparison.json",
+            "application/json",
+            on_click="ignore",
+        )
+
+
+def measured(comparison: Comparison) -> None:
+    """The small figures; the last row needs the prompt under each policy."""
+    compare_figures.generated(comparison)
+    chosen, trained = state.selection(), comparison.geometry.trained_k
+    if (chosen.prompt, chosen.model) != (comparison.prompt, comparison.model):
+        return
+    wanted = [RoutingPolicy(trained), *(column.policy for column in comparison.columns)]
+    found = {str(policy): runs.run(chosen, policy) for policy in wanted}
+    if all(found.values()):
+        compare_figures.drift(comparison.columns, found, found[str(wanted[0])], trained)
+
+
+panel.head("What does each k write?", "live", level=2)
+st.caption(
+    "All columns continue the prompt at the same time, each with its own number of experts. The "
+    "beginning that they share is dimmed; a marker shows the first token that differs."
+)
+with st.container(horizontal=True, vertical_alignment="center", key="compare_controls"):
+    pressed = st.button("Generate", type="primary")
+    stop = st.empty()
+    compare_settings.draw()
+progress = st.container(key="progress_line").empty()
+
+# Run in the frame means the same as Generate here, once for each press.
+run_pressed = st.session_state.setdefault(SEEN, state.submitted()) != state.submitted()
+st.session_state[SEEN] = state.submitted()
+model = get_model(state.selection().model) if pressed or run_pressed else None
+kept: Comparison | None = begin(model) if model is not None else st.session_state.get(KEPT)
+shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
+slots = columns.reserve(shown)
+if model is not None and kept is not None:
+    stop.button("Stop")
+    write(kept, model, slots, progress)
+    stop.empty()
+if kept is None:
+    progress.caption("Press Generate to let the model write.")
+else:
+    progress.caption(words(kept))
+    columns.settle(slots, kept)
+    if kept.trouble:
+        refusal(kept.trouble)
+    if kept.written:
+        measured(kept)
+        export(kept)
