@@ -1,0 +1,104 @@
+"""The files of a checkpoint: which there must be, whether they are whole, and their digest.
+
+Knows nothing about what the weights mean. Only safetensors files are ever read.
+"""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
+_INDEX = "model.safetensors.index.json"
+_SINGLE = "model.safetensors"
+_SUMS = "SHA256SUMS"
+
+
+class BadFiles(Exception):  # noqa: N818  # named for what it is, caught in one place
+    """The folder holds no whole checkpoint; the text says which file is at fault."""
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files of a checkpoint, sorted; BadFiles when one is missing or cut."""
+    index = folder / _INDEX
+    if index.is_file():
+        names = _indexed(index)
+    elif (folder / _SINGLE).is_file():
+        names = {_SINGLE}
+    else:
+        raise BadFiles(
+            f"There is neither {_SINGLE} nor {_INDEX}. Only safetensors weights are loaded."
+        )
+    files = [folder / name for name in sorted(names)]
+    for file in files:
+        if not file.is_file():
+            raise BadFiles(
+                f"{file.name} is missing, which {_INDEX} lists. Finish the download and try again."
+            )
+        _check_header(file)
+    return files
+
+
+def check_sums(folder: Path, *, required: bool) -> None:
+    """Compare the files with the folder's SHA256SUMS, if it has or must have one; BadFiles."""
+    sums = folder / _SUMS
+    if not sums.is_file():
+        if required:
+            raise BadFiles(f"{_SUMS} is missing. Get the project's files again.")
+        return
+    for line in sums.read_text(encoding="utf-8").splitlines():
+        expected, _, name = line.partition(" ")
+        name = name.lstrip(" *")
+        file = folder / name
+        if not name or Path(name).name != name or not file.is_file():
+            raise BadFiles(f"{name or line!r} is missing, which {_SUMS} lists. Get it again.")
+        if _file_digest(file) != expected:
+            raise BadFiles(f"{name} is damaged: it differs from its checksum. Get it again.")
+
+
+def digest(files: list[Path]) -> str:
+    """Return `sha256:` and the SHA-256 over the sorted digests of the weight files, as hex."""
+    listed = "\n".join(sorted(map(_file_digest, files)))
+    return "sha256:" + hashlib.sha256(listed.encode()).hexdigest()
+
+
+def _indexed(index: Path) -> set[str]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadFiles(f"{_INDEX} is damaged. Get it again.") from None
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise BadFiles(f"{_INDEX} is damaged. Get it again.")
+    return names
+
+
+def _check_header(file: Path) -> None:
+    """Check that the file is as long as its header says (8 bytes of length, JSON, data)."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = stream.read(length) if 8 + length <= size else b""
+    try:
+        entries = json.loads(header)
+        entries.pop("__metadata__", None)
+        end = max(entry["data_offsets"][1] for entry in entries.values())
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        raise BadFiles(
+            f"{file.name} is damaged: its header is not readable. Get it again."
+        ) from None
+    if 8 + length + end != size:
+        raise BadFiles(
+            f"{file.name} is incomplete or damaged: it has {size:,} bytes, "
+            f"its header says {8 + length + end:,}. Get it again."
+        )
+
+
+def _file_digest(file: Path) -> str:
+    status = file.stat()
+    return _digest(file.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _digest(file: Path, _changed: int, _size: int) -> str:
+    """Hash a file once per process, as long as its date and size stay."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

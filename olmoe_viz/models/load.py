@@ -1,0 +1,234 @@
+"""From a name to a model that is ready to run, or to a sentence that says why not."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub
+import torch
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from transformers import AutoTokenizer, OlmoeConfig, OlmoeForCausalLM, PreTrainedTokenizerFast
+
+from olmoe_viz.costs import Geometry
+from olmoe_viz.engine.experts import install_experts
+from olmoe_viz.engine.forward import device_of
+from olmoe_viz.engine.router import install_routers
+from olmoe_viz.engine.text import is_byte_level
+from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
+from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
+from olmoe_viz.models.memory import MemoryShortage, Placement, place
+
+
+class ModelError(Exception):
+    """A model that cannot be loaded; the text says what happened and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model, shared by all who use it and never written to.
+
+    `module` is transformers' own class with its routers replaced; it is in eval mode and records no
+    gradients. `digest` identifies the weights: a SHA-256 for a folder, the commit for a model of
+    the hub. `device` is where prompts go in, `dtype` that of the weights.
+    """
+
+    name: str
+    revision: str | None
+    digest: str
+    module: OlmoeForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+    geometry: Geometry
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_model(
+    name: str = BUNDLED,
+    revision: str | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+) -> Model:
+    """Load the bundled model, one of the catalogue, or a local folder with an OLMoE checkpoint.
+
+    Without `device` and `dtype` both are chosen by what there is: see `memory.place`. Only
+    safetensors weights are read and no code of a checkpoint is ever run. Raises ModelError in a
+    sentence for everything that can go wrong: no such model or folder, not OLMoE, hub not
+    reachable, gated, missing or damaged files, too little memory.
+    """
+    try:
+        return _load(name, revision, _device(device), _dtype(dtype))
+    except (BadFiles, MemoryShortage) as error:
+        raise ModelError(f"{name} cannot be loaded. {error}") from None
+    except (torch.OutOfMemoryError, MemoryError):
+        raise ModelError(
+            f"{name} cannot be loaded: the memory ran out on the way. "
+            "Close other programs, or choose a smaller model or a larger machine."
+        ) from None
+
+
+def _load(
+    name: str, revision: str | None, device: torch.device | None, dtype: torch.dtype | None
+) -> Model:
+    entry = find(name)
+    if entry is not None and entry.hub_id is not None:
+        revision = revision or entry.revision
+        # The small file first: a model that does not fit is not worth the download.
+        folder = Path(_fetch(entry.hub_id, revision, ["config.json"]))
+        place(Geometry.from_config(_config(folder, name)), device, dtype)
+        folder = Path(_fetch(entry.hub_id, revision, ["*.json", "*.safetensors"]))
+        weight_files(folder)
+        commit = folder.name
+        return _build(name, folder, (commit, f"commit:{commit}"), (device, dtype))
+    if revision is not None:
+        raise ModelError(f"{name} has no revisions: leave the revision out.")
+    folder = bundled_path() if entry is not None else Path(name).expanduser()
+    if not folder.is_dir():
+        known = ", ".join(known.name for known in CATALOGUE)
+        raise ModelError(
+            f"There is no model and no folder named {name!r}. The models known by name are {known}."
+        )
+    _config(folder, name)
+    files = weight_files(folder)
+    check_sums(folder, required=entry is not None)
+    return _build(name, folder, (None, digest(files)), (device, dtype))
+
+
+def _build(
+    name: str,
+    folder: Path,
+    identity: tuple[str | None, str],
+    wishes: tuple[torch.device | None, torch.dtype | None],
+) -> Model:
+    """Read the weights and make them ready; `identity` is (revision, digest)."""
+    geometry = Geometry.from_config(_config(folder, name))
+    placement = place(geometry, *wishes)
+    tokenizer = _tokenizer(folder, name)
+    module = _weights(folder, name, placement)
+    install_routers(module)
+    install_experts(module)
+    return Model(
+        name=name,
+        revision=identity[0],
+        digest=identity[1],
+        module=module.requires_grad_(requires_grad=False),
+        tokenizer=tokenizer,
+        geometry=geometry,
+        device=placement.device or device_of(module.model.layers[0]),
+        dtype=placement.dtype,
+    )
+
+
+def _weights(folder: Path, name: str, placement: Placement) -> OlmoeForCausalLM:
+    device_map = "auto" if placement.device is None else {"": placement.device}
+    try:
+        loaded: Any = OlmoeForCausalLM.from_pretrained(
+            folder,
+            dtype=placement.dtype,
+            device_map=device_map,
+            use_safetensors=True,
+            local_files_only=True,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+        )
+    except (torch.OutOfMemoryError, MemoryError):
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelError(f"The weights of {name} do not fit its config.json: {error}") from error
+    module: OlmoeForCausalLM
+    module, report = loaded
+    if report["missing_keys"] or report["mismatched_keys"]:
+        example = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))[0]
+        raise ModelError(
+            f"The weights of {name} are incomplete: {example} is missing or has another shape. "
+            "Get the model again."
+        )
+    return module
+
+
+def _config(folder: Path, name: str) -> OlmoeConfig:
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = values.get("model_type")
+    except FileNotFoundError:
+        raise ModelError(f"{name} has no config.json, so it is not a checkpoint.") from None
+    except (OSError, ValueError, AttributeError):
+        raise ModelError(f"The config.json of {name} is not readable. Get it again.") from None
+    if kind != "olmoe":
+        raise ModelError(
+            f"{name} is not an OLMoE model (its model_type is {kind!r}). Choose one that is."
+        )
+    try:
+        config = OlmoeConfig.from_dict(values)
+        Geometry.from_config(config)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ModelError(f"The config.json of {name} is not usable: {error}") from None
+    if config.norm_topk_prob:
+        raise ModelError(
+            f"{name} renormalizes its routing weights (norm_topk_prob is true), which OLMoE does "
+            "not. Its routing would be shown wrongly, so it is not loaded."
+        )
+    return config
+
+
+def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(f"{name} has no tokenizer.json. Put its tokenizer into the same folder.")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"The tokenizer of {name} is not readable: {error}") from None
+    if not isinstance(tokenizer, PreTrainedTokenizerFast) or not is_byte_level(tokenizer):
+        raise ModelError(f"The tokenizer of {name} is not byte-level BPE, as OLMoE's is.")
+    # A prompt is never cut or filled up silently.
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    return tokenizer
+
+
+def _fetch(hub_id: str, revision: str | None, patterns: list[str]) -> str:
+    try:
+        return huggingface_hub.snapshot_download(hub_id, revision=revision, allow_patterns=patterns)
+    except GatedRepoError:
+        raise ModelError(
+            f"{hub_id} is gated. Accept its terms at https://huggingface.co/{hub_id}, sign in with "
+            "`hf auth login`, then try again."
+        ) from None
+    except (RevisionNotFoundError, HFValidationError):
+        raise ModelError(f"{hub_id} has no revision {revision!r} on Hugging Face.") from None
+    except RepositoryNotFoundError:
+        raise ModelError(f"Hugging Face has no model {hub_id}, or it is private.") from None
+    except (OSError, HfHubHTTPError) as error:
+        raise ModelError(
+            f"{hub_id} could not be downloaded from Hugging Face ({type(error).__name__}). Check "
+            "the network connection and the free disk space, or load a local folder."
+        ) from error
+
+
+def _device(device: str | torch.device | None) -> torch.device | None:
+    if device is None:
+        return None
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise ModelError(f"{device!r} is not a device. Use cpu or cuda.") from None
+    if chosen.type == "cuda":
+        count = torch.cuda.device_count()
+        if (chosen.index or 0) >= count:
+            raise ModelError(f"There is no device {device}: {count} GPUs can be used. Use cpu.")
+    elif chosen.type != "cpu":
+        raise ModelError(f"The device {device} is not supported. Use cpu or cuda.")
+    return chosen
+
+
+def _dtype(dtype: str | torch.dtype | None) -> torch.dtype | None:
+    chosen = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
+    if dtype is not None and chosen not in (torch.float32, torch.bfloat16, torch.float16):
+        raise ModelError(f"{dtype} is not supported. Use float32, bfloat16 or float16.")
+    return chosen
