@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -55,6 +56,11 @@ def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("The server of the map's page did not start.")
 
 
+def random_logits(tokens: int) -> NDArray[np.float32]:
+    """Router logits [16, tokens, 64], the same for the same number of tokens."""
+    return np.random.default_rng(0).normal(size=(16, tokens, 64)).astype(np.float32)
+
+
 def main() -> None:
     """Draw the page; what was picked stands above the map."""
     import streamlit as st
@@ -65,7 +71,7 @@ def main() -> None:
 
     st.set_page_config(layout="wide")
     tokens = int(st.query_params.get("tokens", "12"))
-    logits = np.random.default_rng(0).normal(size=(16, tokens, 64)).astype(np.float32)
+    logits = st.cache_resource(random_logits, max_entries=1)(tokens)
     words = [WORDS[at % len(WORDS)] for at in range(tokens)]
     policy = RoutingPolicy(8)
 

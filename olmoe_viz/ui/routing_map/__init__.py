@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from olmoe_viz.charts.palette import SEQUENTIAL, Theme, expert_colors
@@ -198,11 +199,11 @@ def _event(value: Any) -> MapEvent | None:
 
 def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dict[str, Any]:
     """The feed's data, from the session's memory while nothing that is drawn has changed."""
-    digest = hashlib.blake2b(columns.router_logits.tobytes(), digest_size=16)
+    digest = hashlib.blake2b(np.ascontiguousarray(columns.router_logits).data, digest_size=16)
     digest.update("\0".join(columns.tokens).encode("utf-8", "surrogatepass"))
     other: TraceLike | None = settings["other"]
     if other is not None:
-        digest.update(other.router_logits.tobytes())
+        digest.update(np.ascontiguousarray(other.router_logits).data)
     drawn = {name: str(value) for name, value in settings.items() if name != "other"}
     fingerprint = (digest.hexdigest(), theme, *drawn.values())
     memory = f"_{key}_drawn"

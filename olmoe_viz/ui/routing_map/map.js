@@ -90,8 +90,8 @@ class RoutingMap {
     this.layout();
     if (grown) {
       this.glow = { from: before, until: performance.now() + 1200 };
-      if (following) this.scroll.scrollTo(this.scroll.scrollWidth,
-        this.g.turned ? this.scroll.scrollHeight : 0);
+      if (following && this.g.turned) this.scroll.scrollTop = this.scroll.scrollHeight;
+      else if (following) this.scroll.scrollLeft = this.scroll.scrollWidth;
       this.mark();
     }
   }
@@ -126,26 +126,24 @@ class RoutingMap {
       : this.config.live ? 28 : clamp(Math.floor(room / Math.max(tokens, 1)), 24, 92);
     g.h = turned ? 28 : clamp(Math.floor(352 / layers), 22, 40);
     [g.across, g.down] = turned ? [layers, tokens] : [tokens, layers];
-    const bar = g.across * g.w > room ? 12 : 0;
-    g.viewWidth = Math.min(room, Math.max(g.across * g.w, 1));
-    g.viewHeight = turned ? 420 : layers * g.h;
     g.slanted = !turned && g.w < 56;
     if (g.slanted) g.top = 76;
+    const wide = g.across * g.w;
+    const high = turned ? 420 : layers * g.h;
+    Object.assign(this.space.style, { width: `${wide}px`, height: `${g.down * g.h}px` });
+    Object.assign(this.scroll.style, { left: `${g.left}px`, top: `${g.top}px`,
+      width: `${turned ? room : Math.min(room, Math.max(wide, 1))}px`,
+      height: `${high + (turned || wide <= room ? 0 : 14)}px` });
+    // What the scroll bars leave, where they take any room.
+    g.viewWidth = Math.min(this.scroll.clientWidth, wide);
+    g.viewHeight = Math.min(this.scroll.clientHeight, high);
     g.x = g.y = 0;
     this.g = g;
-    const barWidth = turned && g.down * g.h > g.viewHeight ? 12 : 0;
-    Object.assign(this.scroll.style, { left: `${g.left}px`, top: `${g.top}px`,
-      width: `${turned ? room : g.viewWidth}px`, height: `${g.viewHeight + (turned ? 0 : bar)}px` });
-    if (turned) {
-      g.viewHeight -= bar;
-      g.viewWidth = Math.min(room - barWidth, g.across * g.w);
-    }
-    Object.assign(this.space.style,
-      { width: `${g.across * g.w}px`, height: `${g.down * g.h}px` });
-    g.height = g.top + g.viewHeight + (turned ? bar : 14);
+    g.height = g.top + high + (turned ? 0 : 14);
     this.frame.style.height = `${g.height}px`;
     Object.assign(this.root.dataset, { cellWidth: g.w, cellHeight: g.h, turned: String(turned) });
     this.waiting.hidden = this.data !== null;
+    this.root.classList.toggle("live", this.config.live);
     this.scroll.setAttribute("aria-label", tokens
       ? `Routing map, ${tokens} tokens by ${layers} layers` : "Routing map, still empty");
     this.paint();

@@ -1,5 +1,9 @@
 // Drawing: data in, pixels out. Knows nothing about pointers, keys or Python.
 
+// Spaces as middle dots; line feed and tab as signs that fonts for code have.
+const shown = (token) =>
+  token.replaceAll(" ", "·").replaceAll("␊", "↵").replaceAll("␉", "⇥");
+
 function bytes(text, depth) {
   const raw = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   return depth === 2 ? new Uint16Array(raw.buffer) : raw;
@@ -22,7 +26,7 @@ function unpack(data) {
     : data.view === "mass" ? mass : (index) => probability(index * data.shown);
   return {
     ...data,
-    tokens: data.tokens.map((token) => token.replaceAll(" ", "·")),
+    tokens: data.tokens.map(shown),
     value,
     mass,
     expertAt: (index, rank) => ids[index * data.shown + rank],
@@ -114,8 +118,8 @@ function paintCells(context, data, raster, g, look) {
     context.drawImage(raster.canvas, c0, r0, c1 - c0, r1 - r0,
       x0, y0, (c1 - c0) * g.w, (r1 - r0) * g.h);
     context.fillStyle = look.paper;
-    for (let c = c0; c <= c1; c++) context.fillRect(x0 + (c - c0) * g.w - 1, y0, 1, g.viewHeight);
-    for (let r = r0; r <= r1; r++) context.fillRect(x0, y0 + (r - r0) * g.h - 1, g.viewWidth, 1);
+    for (let c = c0; c <= c1; c++) context.fillRect(x0 + (c - c0) * g.w - 1, g.top, 1, g.viewHeight);
+    for (let r = r0; r <= r1; r++) context.fillRect(g.left, y0 + (r - r0) * g.h - 1, g.viewWidth, 1);
     context.font = `11px ${look.mono}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
@@ -252,7 +256,7 @@ function outline(context, g, cells, look, dashed) {
 function crosshair(context, g, token, layer, look) {
   const [x, y, width, height] = rectangle(g, [token, layer, token, layer]);
   context.fillStyle = look.text;
-  context.globalAlpha = 0.55;
+  context.globalAlpha = 0.85;
   for (const edge of [x - 1, x + width]) context.fillRect(edge, g.top, 1, g.viewHeight);
   for (const edge of [y - 1, y + height]) context.fillRect(g.left, edge, g.viewWidth, 1);
   context.globalAlpha = 1;
