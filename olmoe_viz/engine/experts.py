@@ -32,7 +32,8 @@ def mix(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> 
     if tokens > _CHUNK:
         parts = (torch.split(tensor, _CHUNK) for tensor in (hidden, ids, weights))
         return torch.cat([_grouped(experts, *part) for part in zip(*parts, strict=True)])
-    if tokens <= _FEW and int(weights.count_nonzero()) >= 0.45 * tokens * len(experts.down_proj):
+    share = int(weights.count_nonzero()) / (tokens * len(experts.down_proj))
+    if tokens <= _FEW and share > (0.75 if tokens == 1 else 0.4):
         return _dense(experts, hidden, ids, weights)
     if tokens == 1:
         return _one_by_one(experts, hidden, ids, weights)
