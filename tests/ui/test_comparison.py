@@ -1,0 +1,121 @@
+import csv
+import io
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.ui.comparison import (
+    QUERY_KEYS,
+    Column,
+    Comparison,
+    Settings,
+    shared_prefix,
+    usual_policies,
+)
+
+policies = st.builds(RoutingPolicy, st.integers(1, 64), st.sampled_from(WEIGHTINGS))
+
+
+@given(
+    st.builds(
+        Settings,
+        policies=st.just(()) | st.lists(policies, min_size=2, max_size=6).map(tuple),
+        new_tokens=st.integers(1, 512),
+        temperature=st.floats(0, 2),
+        top_p=st.floats(0.05, 1),
+        seed=st.integers(0, 2**31 - 1),
+    )
+)
+def test_settings_come_back_from_their_url(settings: Settings) -> None:
+    assert Settings.from_query(settings.to_query()) == settings
+
+
+@given(st.dictionaries(st.sampled_from(QUERY_KEYS), st.text(max_size=20)))
+def test_nonsense_in_the_url_never_raises(query: dict[str, str]) -> None:
+    settings = Settings.from_query(query)
+    assert 1 <= settings.new_tokens <= 512
+    assert 0 <= settings.temperature <= 2
+
+
+@pytest.mark.parametrize(
+    "columns", ["k=8", "k=8~k=65", "k=8~k=0", "k=8-8~k=4", "~".join(["k=8"] * 7), "nan"]
+)
+def test_columns_that_cannot_be_shown_count_as_left_out(columns: str) -> None:
+    assert Settings.from_query({"columns": columns, "temperature": "nan"}) == Settings()
+
+
+def test_the_frame_gives_four_columns_that_hold_its_two_ks() -> None:
+    assert [p.k for p in usual_policies(8, 16, "native")] == [8, 16, 32, 64]
+    assert [p.k for p in usual_policies(4, 16, "native")] == [4, 16, 32, 64]
+    assert [p.k for p in usual_policies(8, 8, "native")] == [8, 16, 32, 64]
+    assert {p.weighting for p in usual_policies(2, 3, "renormalized")} == {"renormalized"}
+
+
+def test_shared_prefix() -> None:
+    assert shared_prefix([[1, 2, 3], [1, 2, 4], [1, 2]]) == 2
+    assert shared_prefix([[5], [6]]) == 0
+    assert shared_prefix([[1, 2], [1, 2]]) == 2
+    assert shared_prefix([[], [1]]) == 0
+
+
+def row(token: int | None, text: str = "", finish: str | None = None) -> SimpleNamespace:
+    logits = np.zeros((16, 64 if token is not None else 0), dtype=np.float32)
+    return SimpleNamespace(
+        token_id=token, text=text, logprob=-1.0, finish=finish, router_logits=logits
+    )
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    made = Comparison(
+        prompt="=1+1",
+        model="m",
+        digest="sha256:0",
+        geometry=OLMOE_1B_7B,
+        settings=Settings(new_tokens=3),
+        columns=[Column(RoutingPolicy(8)), Column(RoutingPolicy(64, "renormalized"))],
+    )
+    made.take(SimpleNamespace(rows=(row(None), row(None)), seconds=0.0))
+    made.take(SimpleNamespace(rows=(row(1, " a"), row(1, " a")), seconds=0.5))
+    made.take(SimpleNamespace(rows=(row(2, " b"), row(3, " c", "end")), seconds=1.0))
+    made.take(SimpleNamespace(rows=(row(4, "<i>", "length"), row(None, "", "end")), seconds=2.0))
+    return made
+
+
+def test_a_comparison_collects_what_the_rows_do(comparison: Comparison) -> None:
+    assert [column.text for column in comparison.columns] == [" a b<i>", " a c"]
+    assert comparison.written == 3
+    assert comparison.shared() == 1
+    first, second = comparison.rows()
+    assert (first["tokens"], first["seconds"], first["tokens_per_second"]) == (3, 2.0, 1.5)
+    assert first["active_parameters"] == 1_282_017_280
+    assert first["share_of_parameters"] == 0.1853
+    assert first["mean_retained_mass"] == pytest.approx(8 / 64)
+    assert second["mean_retained_mass"] == pytest.approx(1.0)
+    assert (first["finish"], second["finish"]) == ("length", "end")
+
+
+def test_an_empty_column_has_no_measurements() -> None:
+    empty = Comparison("p", "m", "d", OLMOE_1B_7B, Settings(), [Column(RoutingPolicy(8))])
+    facts = empty.rows()[0]
+    assert facts["mean_retained_mass"] is None
+    assert facts["tokens_per_second"] is None
+    assert facts["finish"] == "stopped"
+
+
+def test_exports_hold_texts_numbers_and_the_question(comparison: Comparison) -> None:
+    lines = list(csv.DictReader(io.StringIO(comparison.to_csv())))
+    assert [line["k"] for line in lines] == ["8", "64"]
+    assert lines[0]["text"] == " a b<i>"
+    assert lines[1]["weighting"] == "renormalized"
+    assert lines[0]["prompt"] == "=1+1"
+    whole = json.loads(comparison.to_json())
+    assert whole["columns"][0]["token_ids"] == [1, 2, 4]
+    assert whole["columns"][1]["logprobs"] == [-1.0, -1.0]
+    assert (whole["model"], whole["new_tokens"], whole["seed"]) == ("m", 3, 0)
