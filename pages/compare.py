@@ -1,6 +1,5 @@
 """Several ks write at the same time, from the same prompt; then what differs is measured."""
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -20,51 +19,51 @@ KEPT = "comparison"
 SEEN = "comparison_seen"
 
 
-def begin(model: "Model") -> Comparison:
-    """A new comparison, kept in the session from its first token on."""
-    settings = compare_settings.current()
-    comparison = Comparison(
+def blank(model: "Model") -> Comparison:
+    """A comparison of what is selected now, nothing written yet."""
+    return Comparison(
         prompt=state.selection().prompt,
         model=model.name,
         digest=model.digest,
         geometry=model.geometry,
-        settings=settings,
+        settings=compare_settings.current(),
         columns=[Column(policy) for policy in compare_settings.policies()],
     )
-    st.session_state[KEPT] = comparison
-    return comparison
 
 
 def write(
     comparison: Comparison, model: "Model", slots: list[columns.Slot], line: "DeltaGenerator"
 ) -> None:
-    """Generate token by token; a stop or a closed tab ends it inside a call of streamlit."""
+    """Generate token by token; a stop or a closed tab ends it inside a call of streamlit.
+
+    The session keeps the comparison from the start, so that a stop loses nothing.
+    """
     from olmoe_viz.engine.decoding import stream
+    from olmoe_viz.engine.inputs import InputError
 
     settings = comparison.settings
     line.progress(0.0, text="Reading the prompt.")
     try:
-        with closing(
-            stream(
-                model,
-                comparison.prompt,
-                [column.policy for column in comparison.columns],
-                max_new_tokens=settings.new_tokens,
-                temperature=settings.temperature,
-                top_p=settings.top_p,
-                seed=settings.seed,
-            )
-        ) as steps:
-            for step in steps:
-                comparison.take(step)
-                columns.grow(slots, comparison)
-                line.progress(
-                    min(comparison.written / settings.new_tokens, 1.0), text=words(comparison)
-                )
-    except (ValueError, RuntimeError, MemoryError) as error:
-        comparison.trouble = str(error) or "The machine ran out of memory."
-    finally:
-        comparison.running = False
+        decoding = stream(
+            model,
+            comparison.prompt,
+            [column.policy for column in comparison.columns],
+            max_new_tokens=settings.new_tokens,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            seed=settings.seed,
+        )
+    except InputError as error:
+        comparison.trouble = str(error)
+        return
+    st.session_state[KEPT] = comparison
+    with decoding:
+        for step in decoding:
+            comparison.take(step)
+            columns.grow(slots, comparison)
+            share = min(comparison.written / settings.new_tokens, 1.0)
+            line.progress(share, text=words(comparison))
+    comparison.trouble = decoding.error
 
 
 def words(comparison: Comparison) -> str:
@@ -119,7 +118,7 @@ progress = st.container(key="progress_line").empty()
 run_pressed = st.session_state.setdefault(SEEN, state.submitted()) != state.submitted()
 st.session_state[SEEN] = state.submitted()
 model = get_model(state.selection().model) if pressed or run_pressed else None
-kept: Comparison | None = begin(model) if model is not None else st.session_state.get(KEPT)
+kept: Comparison | None = blank(model) if model is not None else st.session_state.get(KEPT)
 shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
 slots = columns.reserve(shown)
 if model is not None and kept is not None:

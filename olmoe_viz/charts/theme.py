@@ -9,7 +9,7 @@ from olmoe_viz.charts.palette import DIVERGING, INKS, SEQUENTIAL, Theme, colorsc
 # "Source Sans" and "Source Code" are the faces that Streamlit serves itself; the rest are
 # what a reader without them has, for figures in notebooks and reports.
 TEXT_FONT = "'Source Sans', system-ui, sans-serif"
-NUMBER_FONT = "'Source Code', ui-monospace, monospace"
+NUMBER_FONT = "'Source Code Pro', ui-monospace, monospace"
 BODY = 16
 CAPTION = 13
 

@@ -109,7 +109,6 @@ class Comparison:
     settings: Settings
     columns: list[Column]
     seconds: float = 0.0
-    running: bool = True
     trouble: str | None = None
 
     def take(self, step: "Step") -> None:
