@@ -13,11 +13,12 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Generation, Trace
 
 if TYPE_CHECKING:
-    from olmoe_viz.engine.decoding import compare, stream
+    from olmoe_viz.engine.decoding import DecodingError, compare, stream
     from olmoe_viz.engine.recording import InputError, trace
     from olmoe_viz.models.load import ModelError, load_model
 
 __all__ = [
+    "DecodingError",
     "Generation",
     "Geometry",
     "InputError",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "DecodingError": "olmoe_viz.engine.decoding",
     "InputError": "olmoe_viz.engine.recording",
     "ModelError": "olmoe_viz.models.load",
     "compare": "olmoe_viz.engine.decoding",

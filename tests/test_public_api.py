@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_public_names():
     assert ov.__all__ == [
+        "DecodingError",
         "Generation",
         "Geometry",
         "InputError",
@@ -37,6 +38,7 @@ def test_every_public_name_is_there_and_documented():
 def test_errors_are_what_callers_expect_to_catch():
     assert issubclass(ov.InputError, ValueError)
     assert issubclass(ov.ModelError, Exception)
+    assert issubclass(ov.DecodingError, RuntimeError)
 
 
 def test_an_unknown_name_is_an_attribute_error():
