@@ -75,14 +75,13 @@ def test_a_mistake_is_one_sentence(
 
 def test_the_module_runs():
     ran = subprocess.run(
-        [sys.executable, "-m", "olmoe_viz.cli", "trace", "x", "--k", "none"],
+        [sys.executable, "-m", "olmoe_viz.cli", "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=False,
+        check=True,
     )
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr.startswith("Not a routing policy")
+    assert "{trace,compare}" in ran.stdout
 
 
 def test_what_was_written_before_a_failure_is_printed(
