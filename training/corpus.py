@@ -23,8 +23,8 @@ DOMAINS = (
 )
 END_OF_TEXT = "<|endoftext|>"
 
-# A stream is what the sampler draws from. "simple_stories" are the plain modern short stories inside
-# the domain "stories": too few to be met often by size alone, and what makes a small model fluent.
+# What the sampler draws from. "simple_stories" are the plain modern short stories in the
+# domain "stories": too few to be met often by size alone, and what makes a small model fluent.
 STREAMS = (*DOMAINS, "simple_stories")
 
 

@@ -3,9 +3,10 @@
     python -m training.evaluate --data training/data --run training/runs/nano --out training/results
 
 Writes ``quality.csv`` (bits per byte by domain, k and weighting, with a bootstrap interval),
-``experts.csv`` (share of each domain's tokens that each expert gets), ``layers.csv`` (retained mass,
-entropy and load by layer) and ``router_checkpoints.safetensors`` (the top-8 choices on one probe set
-while training went on). Runs in float32; a GPU takes about a minute, two CPU cores some hours.
+``experts.csv`` (share of each domain's tokens that each expert gets), ``layers.csv`` (retained
+mass, entropy and load by layer) and ``router_checkpoints.safetensors`` (the top-8 choices on one
+probe set while training went on). Runs in float32; a GPU takes about a minute, two CPU cores some
+hours.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from transformers import OlmoeForCausalLM, PreTrainedTokenizerFast
 from olmoe_viz.engine.router import install_routers, routing
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from training.corpus import DOMAINS
+from training.prepare import load_tokenizer
 
 KS = (1, 2, 4, 8, 16, 32, 64)
 WINDOW = 1024
@@ -39,18 +41,20 @@ Rows = list[dict[str, Any]]
 
 
 def bytes_of_tokens(tokenizer: PreTrainedTokenizerFast) -> NDArray[np.int64]:
-    """UTF-8 bytes of every token id; 0 for the special ones. A byte-level token has one letter a byte."""
+    """UTF-8 bytes of every token id: one for each letter of a byte-level token, 0 if special."""
     special = set(tokenizer.all_special_tokens)
     tokens = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     return np.array([0 if token in special else len(token) for token in tokens])
 
 
 def heldout_windows(data: Path, domain: str, window: int) -> NDArray[np.int64]:
-    """int64 [windows, window + 1], each starting on the last token of the one before; the rest is cut."""
+    """int64 [windows, window + 1]; each starts on the last token before it, the rest is cut."""
     tokens = np.fromfile(data / f"{domain}.heldout.bin", dtype=np.uint16).astype(np.int64)
     count = (len(tokens) - 1) // window
     if count == 0:
-        raise ValueError(f"The held-out text of {domain} is shorter than one window of {window} tokens.")
+        raise ValueError(
+            f"The held-out text of {domain} is shorter than one window of {window} tokens."
+        )
     return np.stack([tokens[i * window : (i + 1) * window + 1] for i in range(count)])
 
 
@@ -76,7 +80,9 @@ def window_nats(
     return np.concatenate(sums)
 
 
-def bootstrap(nats: NDArray[np.float64], sizes: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+def bootstrap(
+    nats: NDArray[np.float64], sizes: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
     """Bits per byte of RESAMPLES draws of the windows, with replacement."""
     picks = np.random.default_rng(seed).integers(0, len(nats), (RESAMPLES, len(nats)))
     bits: NDArray[np.float64] = nats[picks].sum(1) / sizes[picks].sum(1) / math.log(2)
@@ -84,7 +90,10 @@ def bootstrap(nats: NDArray[np.float64], sizes: NDArray[np.int64], seed: int) ->
 
 
 def quality(
-    model: OlmoeForCausalLM, windows: dict[str, NDArray[np.int64]], bytes_of: NDArray[np.int64], ks: Iterable[int]
+    model: OlmoeForCausalLM,
+    windows: dict[str, NDArray[np.int64]],
+    bytes_of: NDArray[np.int64],
+    ks: Iterable[int],
 ) -> Rows:
     """One row for each k, weighting and domain, and "all" for the plain mean over the domains."""
     rows: Rows = []
@@ -98,16 +107,28 @@ def quality(
                 means.append(nats.sum() / sizes.sum() / math.log(2))
                 tokens = window[:, 1:].size
                 tokens_of_all += tokens
-                rows.append(quality_row(k, weighting, domain, tokens, int(sizes.sum()), means[-1], draws[-1]))
+                rows.append(
+                    quality_row(
+                        k, weighting, domain, tokens, int(sizes.sum()), means[-1], draws[-1]
+                    )
+                )
             size = sum(row["bytes"] for row in rows[-len(windows) :])
             mean = float(np.mean(means))
-            rows.append(quality_row(k, weighting, "all", tokens_of_all, size, mean, np.mean(draws, axis=0)))
+            rows.append(
+                quality_row(k, weighting, "all", tokens_of_all, size, mean, np.mean(draws, axis=0))
+            )
             print(f"k={k} {weighting}: {mean:.4f} bits per byte", flush=True)
     return rows
 
 
 def quality_row(
-    k: int, weighting: str, domain: str, tokens: int, size: int, bits: float, draws: NDArray[np.float64]
+    k: int,
+    weighting: str,
+    domain: str,
+    tokens: int,
+    size: int,
+    bits: float,
+    draws: NDArray[np.float64],
 ) -> dict[str, Any]:
     """One line of ``quality.csv``; low and high are the 95 % bootstrap interval."""
     low, high = np.percentile(draws, [2.5, 97.5])
@@ -124,17 +145,23 @@ def router_probabilities(model: OlmoeForCausalLM, windows: Tensor) -> Tensor:
     return torch.stack([recorded[layer].float().softmax(-1) for layer in sorted(recorded)])
 
 
-def routing_tables(model: OlmoeForCausalLM, windows: dict[str, NDArray[np.int64]]) -> tuple[Rows, Rows]:
+def routing_tables(
+    model: OlmoeForCausalLM, windows: dict[str, NDArray[np.int64]]
+) -> tuple[Rows, Rows]:
     """(rows of ``experts.csv``, rows of ``layers.csv``)."""
     k, shares, masses, entropies = model.config.num_experts_per_tok, [], [], []
     for window in windows.values():
-        parts = [router_probabilities(model, batch[:, :-1]) for batch in batches(window, model.device)]
+        parts = [
+            router_probabilities(model, batch[:, :-1]) for batch in batches(window, model.device)
+        ]
         probabilities = torch.cat(parts, dim=1)
         top = probabilities.topk(k, dim=-1)
         chosen = torch.zeros_like(probabilities).scatter_(-1, top.indices, 1.0)
         shares.append(chosen.mean(1).cpu().numpy())  # [layers, experts]
         masses.append(top.values.sum(-1).cpu().numpy())  # [layers, tokens]
-        entropies.append(-(probabilities * probabilities.clamp_min(1e-30).log()).sum(-1).cpu().numpy())
+        entropies.append(
+            -(probabilities * probabilities.clamp_min(1e-30).log()).sum(-1).cpu().numpy()
+        )
     share, mass, entropy = np.stack(shares), np.concatenate(masses, 1), np.concatenate(entropies, 1)
     layers, experts = share.shape[1:]
     expert_rows = [
@@ -163,9 +190,8 @@ def routing_tables(model: OlmoeForCausalLM, windows: dict[str, NDArray[np.int64]
 def router_checkpoints(
     model: OlmoeForCausalLM, run: Path, windows: dict[str, NDArray[np.int64]], out: Path
 ) -> None:
-    """Top-k choices at each stored checkpoint: uint8 [checkpoints, layers, tokens, k], best first."""
-    length = min(PROBE_TOKENS, WINDOW)
-    probe = np.concatenate([window[:1, :length] for window in windows.values()])
+    """Top-k choices at each checkpoint: uint8 [checkpoints, layers, tokens, k], best first."""
+    probe = np.concatenate([window[:1, :-1][:, :PROBE_TOKENS] for window in windows.values()])
     on_device = torch.from_numpy(probe).to(model.device)
     shares, choices = [], []
     for path in sorted(run.glob("weights-*.safetensors")):
@@ -186,22 +212,29 @@ def write_csv(path: Path, rows: Rows) -> None:
         writer.writerows(rows)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line, or with the arguments of a test."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("training/data"))
     parser.add_argument("--run", type=Path, default=Path("training/runs/nano"))
     parser.add_argument("--out", type=Path, default=Path("training/results"))
     parser.add_argument("--windows", type=int, help="at most this many windows of each domain")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = str(options.run / "model")
-    model = OlmoeForCausalLM.from_pretrained(folder, dtype=torch.float32, experts_implementation="eager")
+    model = OlmoeForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, experts_implementation="eager"
+    )
     model = model.to(device).eval()
     install_routers(model)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(options.data / "tokenizer"))
+    tokenizer = load_tokenizer(options.data / "tokenizer")
     window = min(WINDOW, model.config.max_position_embeddings)
-    windows = {name: heldout_windows(options.data, name, window)[: options.windows] for name in DOMAINS}
+    windows = {
+        name: heldout_windows(options.data, name, window)[: options.windows] for name in DOMAINS
+    }
     ks = [k for k in KS if k <= model.config.num_experts]
     expert_rows, layer_rows = routing_tables(model, windows)
     write_csv(options.out / "experts.csv", expert_rows)

@@ -1,8 +1,8 @@
 """OLMoE's forward pass, written to train fast; its parameters are transformers' own.
 
-`Olmoe` computes what ``OlmoeForCausalLM`` computes (a test compares them), with three differences of
-form: one sort brings each expert's tokens together for a grouped matrix product, the router's two
-losses come back with the hidden states, and matrix products run in bfloat16 on a GPU.
+`Olmoe` computes what ``OlmoeForCausalLM`` computes (a test compares them), with three differences
+of form: one sort brings each expert's tokens together for a grouped matrix product, the router's
+two losses come back with the hidden states, and matrix products run in bfloat16 on a GPU.
 State dict names and shapes are those of transformers, so a checkpoint needs no conversion.
 """
 
@@ -73,7 +73,7 @@ class SumOverExperts(torch.autograd.Function):
 
 
 def grouped_product(rows: Tensor, matrices: Tensor, ends: Tensor) -> Tensor:
-    """Rows [n, in] times the matrix of their expert [experts, out, in] -> [n, out]; `ends` [experts]."""
+    """Rows [n, in] times their expert's matrix of [experts, out, in]; group e ends at `ends[e]`."""
     if rows.is_cuda:
         return torch._grouped_mm(rows, matrices.transpose(1, 2), offs=ends)
     sizes = torch.diff(ends, prepend=ends.new_zeros(1)).tolist()
@@ -106,7 +106,9 @@ class Attention(nn.Module):
 
         queries = rotate(split(norm(project(self.q_proj), self.q_norm)))
         keys = rotate(split(norm(project(self.k_proj), self.k_norm)))
-        mixed = F.scaled_dot_product_attention(queries, keys, split(project(self.v_proj)), is_causal=True)
+        mixed = F.scaled_dot_product_attention(
+            queries, keys, split(project(self.v_proj)), is_causal=True
+        )
         return F.linear(mixed.transpose(1, 2).flatten(2), self.o_proj.weight.to(states.dtype))
 
 
@@ -137,12 +139,16 @@ class MixtureOfExperts(nn.Module):
         probabilities = logits.softmax(-1)
         weights, ids = probabilities.topk(self.k, dim=-1)
         by_expert, order = ids.flatten().to(torch.int16).sort(stable=True)
-        inverse = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+        inverse = torch.empty_like(order).scatter_(
+            0, order, torch.arange(len(order), device=order.device)
+        )
         experts = torch.arange(logits.shape[1], dtype=torch.int16, device=order.device)
         ends = torch.searchsorted(by_expert, experts, right=True).to(torch.int32)
         rows = SortByExpert.apply(flat, order, inverse, self.k)
         scale = SortByExpert.apply(weights.flatten(), order, inverse, 1).to(rows.dtype)
-        gate, up = grouped_product(rows, self.experts.gate_up_proj.to(rows.dtype), ends).chunk(2, -1)
+        gate, up = grouped_product(rows, self.experts.gate_up_proj.to(rows.dtype), ends).chunk(
+            2, -1
+        )
         # The routing weight is applied to the few inner units: the down projection is linear.
         inner = F.silu(gate) * up * scale.unsqueeze(-1)
         rows = grouped_product(inner, self.experts.down_proj.to(rows.dtype), ends)
@@ -176,7 +182,9 @@ class Block(nn.Module):
 
 def norm(states: Tensor, module: nn.RMSNorm) -> Tensor:
     """RMSNorm in float32, back in the dtype of `states`."""
-    return F.rms_norm(states.float(), module.normalized_shape, module.weight, module.eps).to(states.dtype)
+    return F.rms_norm(states.float(), module.normalized_shape, module.weight, module.eps).to(
+        states.dtype
+    )
 
 
 class Stack(nn.Module):
@@ -188,7 +196,7 @@ class Stack(nn.Module):
 
 
 class Olmoe(nn.Module):
-    """``forward(ids [batch, tokens])`` -> (final hidden states, load-balancing loss, router z-loss).
+    """``forward(ids [batch, tokens])`` -> (final states, load-balancing loss, router z-loss).
 
     Both losses are averaged over layers and over all tokens of the batch.
     """
@@ -210,7 +218,7 @@ class Olmoe(nn.Module):
             elif name.endswith("gate.weight"):
                 nn.init.normal_(parameter, std=router_std)
             elif name.endswith("down_proj"):
-                # No depth factor: the k weights sum to well under 1, so the branch is small already.
+                # No depth factor: the k weights sum to far less than 1 already.
                 nn.init.normal_(parameter, std=self.config.intermediate_size**-0.5)
             elif name.endswith("o_proj.weight"):
                 nn.init.normal_(parameter, std=inverse_root * residual)
@@ -230,9 +238,15 @@ class Olmoe(nn.Module):
             states, balance, z_loss = block(states, cos, sin)
             balances.append(balance)
             z_losses.append(z_loss)
-        return norm(states, self.model.norm), torch.stack(balances).mean(), torch.stack(z_losses).mean()
+        return (
+            norm(states, self.model.norm),
+            torch.stack(balances).mean(),
+            torch.stack(z_losses).mean(),
+        )
 
-    def _rotations(self, tokens: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    def _rotations(
+        self, tokens: int, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         width = self.config.hidden_size // self.config.num_attention_heads
         theta = self.config.rope_parameters["rope_theta"]
         frequencies = theta ** (-torch.arange(0, width, 2, device=device).float() / width)
@@ -250,6 +264,9 @@ def export(model: Olmoe, folder: str) -> None:
     """Write an ordinary transformers checkpoint in bfloat16, shards under 15 MB."""
     with torch.device("meta"):
         reference = OlmoeForCausalLM(model.config)
-    weights = {name: tensor.detach().to("cpu", torch.bfloat16) for name, tensor in model.state_dict().items()}
+    weights = {
+        name: tensor.detach().to("cpu", torch.bfloat16)
+        for name, tensor in model.state_dict().items()
+    }
     reference.load_state_dict(weights, strict=True, assign=True)
     reference.save_pretrained(folder, max_shard_size="14MB")

@@ -30,10 +30,10 @@ def orthogonalize(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon over parameters that are matrices or stacks of matrices (leading dimensions are a stack).
+    """Muon over matrices and stacks of matrices (leading dimensions are a stack).
 
-    A fused gate-and-up projection [experts, 2 x inner, hidden] holds two matrices an expert, so it is
-    orthogonalized as two: `halves` names these parameters.
+    A fused gate-and-up projection [experts, 2 x inner, hidden] holds two matrices an expert, so it
+    is orthogonalized as two: `halves` names these parameters.
     """
 
     def __init__(
@@ -41,7 +41,11 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         self.halves = {id(parameter) for parameter in halves}
         super().__init__(parameters, {"lr": lr, "momentum": 0.95, "weight_decay": weight_decay})
-        self.orthogonalize = torch.compile(orthogonalize, dynamic=False) if torch.cuda.is_available() else orthogonalize
+        self.orthogonalize = (
+            torch.compile(orthogonalize, dynamic=False)
+            if torch.cuda.is_available()
+            else orthogonalize
+        )
 
     def _as_matrices(self, parameter: Tensor, tensor: Tensor) -> Tensor:
         if id(parameter) in self.halves:
@@ -57,7 +61,9 @@ class Muon(torch.optim.Optimizer):
             for parameters in by_shape.values():
                 self._update(parameters, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _update(self, parameters: list[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
+    def _update(
+        self, parameters: list[Tensor], lr: float, momentum: float, weight_decay: float
+    ) -> None:
         gradients = [parameter.grad for parameter in parameters]
         buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
@@ -72,7 +78,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def make_optimizers(
-    model: torch.nn.Module, *, muon_lr: float, adam_lr: float, router_factor: float, weight_decay: float
+    model: torch.nn.Module,
+    *,
+    muon_lr: float,
+    adam_lr: float,
+    router_factor: float,
+    weight_decay: float,
 ) -> list[torch.optim.Optimizer]:
     """Muon for attention and experts; AdamW for embeddings, head, norms and, slower, the routers.
 

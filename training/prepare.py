@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,9 +25,7 @@ VOCABULARY = 12_288
 CONTEXT = 1_024
 # Words with their leading space, digits one by one, runs of punctuation, runs of white space: the
 # runs make Python's indentation one token a level.
-SPLIT = (
-    r"'(?i:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-)
+SPLIT = r"'(?i:[sdmt]|ll|ve|re)| ?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -56,6 +54,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer that `train_tokenizer` made, from its folder."""
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    return tokenizer
+
+
 def tokenizer_sample(corpus: Path, characters: int, seed: int) -> Iterator[str]:
     """The same number of characters from every domain, whole documents in random order."""
     for domain in DOMAINS:
@@ -73,22 +77,26 @@ def pack(tokenizer: PreTrainedTokenizerFast, documents: list[str]) -> np.ndarray
     """uint16 [tokens]: every document after one end-of-text id."""
     end = tokenizer.eos_token_id
     encodings = tokenizer.backend_tokenizer.encode_batch_fast(documents, add_special_tokens=False)
-    parts: list[np.ndarray] = []
-    for encoding in encodings:
-        parts.append(np.asarray([end, *encoding.ids], dtype=np.uint16))
-    return np.concatenate(parts)
+    return np.concatenate([np.array([end, *each.ids], dtype=np.uint16) for each in encodings])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run from the command line, or with the arguments of a test."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("training/data"))
-    parser.add_argument("--tokenizer", type=Path, help="use this tokenizer instead of OUT/tokenizer")
+    parser.add_argument(
+        "--tokenizer", type=Path, help="use this tokenizer instead of OUT/tokenizer"
+    )
     parser.add_argument("--vocabulary", type=int, default=VOCABULARY)
-    parser.add_argument("--sample", type=int, default=5_000_000, help="characters a domain for the BPE")
+    parser.add_argument(
+        "--sample", type=int, default=5_000_000, help="characters a domain for the BPE"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tokenizer-only", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     folder = options.tokenizer or options.out / "tokenizer"
     if not (folder / "tokenizer.json").is_file():
@@ -96,7 +104,7 @@ def main() -> None:
         train_tokenizer(sample, options.vocabulary).save_pretrained(str(folder))
     if options.tokenizer_only:
         return
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    tokenizer = load_tokenizer(folder)
     options.out.mkdir(parents=True, exist_ok=True)
 
     def write(name: str, documents: list[str]) -> str:
@@ -107,7 +115,10 @@ def main() -> None:
     with ThreadPoolExecutor(4) as pool:
         for line in pool.map(lambda item: write(*item), read_streams(options.corpus).items()):
             print(line, flush=True)
-        heldout = [(f"{name}.heldout", read_documents(options.corpus, name, heldout=True)) for name in DOMAINS]
+        heldout = [
+            (f"{name}.heldout", read_documents(options.corpus, name, heldout=True))
+            for name in DOMAINS
+        ]
         for line in pool.map(lambda item: write(*item), heldout):
             print(line, flush=True)
 

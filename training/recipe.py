@@ -52,7 +52,7 @@ class Recipe:
         return {max(1, round(share * self.steps)): share for share in self.checkpoints}
 
     def stream_weights(self, sizes: list[int]) -> list[float]:
-        """How often each stream is drawn: its size to a power below 1, so small domains count more."""
+        """How often each stream is drawn: size to a power below 1, so small domains count more."""
         weights = [size**self.size_exponent for size in sizes]
         weights[STREAMS.index("simple_stories")] *= self.simple_stories
         return [weight / sum(weights) for weight in weights]
@@ -64,6 +64,7 @@ SMOKE = Recipe(
     stages=(Stage(0.0, 32, 8), Stage(0.8, 64, 4)),
     config={
         "vocab_size": 512,
+        "max_position_embeddings": 64,
         "hidden_size": 32,
         "intermediate_size": 16,
         "num_hidden_layers": 2,

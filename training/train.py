@@ -2,10 +2,10 @@
 
     python -m training.train --data training/data --run training/runs/nano
 
-A run can be stopped (``--minutes``) and continued by the same command: model, optimizers and the step
-are stored, and the batch of a step depends on the seed and the step alone. Writes ``curve.jsonl``,
-``weights-SHARE.safetensors`` at the recipe's checkpoints, and at the end ``model/``, an ordinary
-transformers checkpoint.
+A run can be stopped (``--minutes``) and continued by the same command: model, optimizers and the
+step are stored, and the batch of a step depends on the seed and the step alone. Writes
+``curve.jsonl``, ``weights-SHARE.safetensors`` at the recipe's checkpoints, and at the end
+``model/``, an ordinary transformers checkpoint.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
 
 from training.corpus import DOMAINS, STREAMS
 from training.model import Olmoe, export, make_config, token_losses
 from training.optimizer import make_optimizers
+from training.prepare import load_tokenizer
 from training.recipe import RECIPES, Recipe, Stage
 
 
@@ -34,7 +34,9 @@ class Windows:
     """Random windows of the packed streams; held in the device's memory as one tensor."""
 
     def __init__(self, data: Path, recipe: Recipe, device: torch.device) -> None:
-        parts = [np.fromfile(data / f"{name}.bin", dtype=np.uint16).astype(np.int16) for name in STREAMS]
+        parts = [
+            np.fromfile(data / f"{name}.bin", dtype=np.uint16).astype(np.int16) for name in STREAMS
+        ]
         sizes = [len(part) for part in parts]
         self.tokens = torch.from_numpy(np.concatenate(parts)).to(device)
         self.sizes = torch.tensor(sizes, device=device)
@@ -50,23 +52,30 @@ class Windows:
         room = self.sizes[stream] - stage.sequence - 1
         offset = (torch.rand(stage.batch, device=device, generator=generator) * room).long()
         first = self.starts[stream] + offset
-        window = self.tokens[first[:, None] + torch.arange(stage.sequence + 1, device=device)].long()
+        window = self.tokens[
+            first[:, None] + torch.arange(stage.sequence + 1, device=device)
+        ].long()
         return window[:, :-1], window[:, 1:]
 
 
 class HeldOut:
-    """A fixed sample of held-out windows, one batch, for the curve; `evaluate.py` uses all of it."""
+    """A fixed sample of held-out windows for the curve, one batch; `evaluate.py` uses all."""
 
     def __init__(self, data: Path, device: torch.device) -> None:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(data / "tokenizer"))
+        tokenizer = load_tokenizer(data / "tokenizer")
         alphabet = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        lengths = [0 if token.startswith("<|") and token.endswith("|>") else len(token) for token in alphabet]
+        lengths = [
+            0 if token.startswith("<|") and token.endswith("|>") else len(token)
+            for token in alphabet
+        ]
         self.bytes_of = torch.tensor(lengths, device=device)
-        self.tokens = [np.fromfile(data / f"{name}.heldout.bin", dtype=np.uint16) for name in DOMAINS]
+        self.tokens = [
+            np.fromfile(data / f"{name}.heldout.bin", dtype=np.uint16) for name in DOMAINS
+        ]
         self.device = device
 
     @torch.no_grad()
-    def bits_per_byte(self, model: Olmoe, stage: Stage, loss_of: Any) -> dict[str, float]:
+    def bits_per_byte(self, stage: Stage, loss_of: Any) -> dict[str, float]:
         """Bits per byte of each domain on about ``stage.batch`` windows in all."""
         windows, domains = [], []
         for index in range(stage.batch):
@@ -77,7 +86,9 @@ class HeldOut:
             windows.append(tokens[first : first + stage.sequence + 1].astype(np.int64))
             domains.append(domain)
         window = torch.from_numpy(np.stack(windows)).to(self.device)
-        with torch.enable_grad():  # the compiled graph of training is used again, and not run backward
+        with (
+            torch.enable_grad()
+        ):  # the compiled graph of training is used again, and not run backward
             nats = loss_of(window[:, :-1], window[:, 1:])[0].detach().sum(1)
         size = self.bytes_of[window[:, 1:]].sum(1)
         picked = torch.tensor(domains, device=self.device)
@@ -103,7 +114,9 @@ class Run:
             router_factor=recipe.router_factor,
             weight_decay=recipe.weight_decay,
         )
-        self.base_rates = [[g["lr"] for g in optimizer.param_groups] for optimizer in self.optimizers]
+        self.base_rates = [
+            [g["lr"] for g in optimizer.param_groups] for optimizer in self.optimizers
+        ]
         self.windows = Windows(data, recipe, device)
         self.heldout = HeldOut(data, device)
         self.head_loss: Any = token_losses
@@ -151,14 +164,20 @@ class Run:
         """Write what `restore` needs."""
         save_file(self._tensors(), self.folder / "state.safetensors")
         state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds}
-        (self.folder / "state.json").write_text(json.dumps(state | {"recipe": dataclasses.asdict(self.recipe)}))
+        (self.folder / "state.json").write_text(
+            json.dumps(state | {"recipe": dataclasses.asdict(self.recipe)})
+        )
 
     def restore(self) -> None:
         """Continue where `store` left off."""
         state = json.loads((self.folder / "state.json").read_text())
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         tensors = load_file(self.folder / "state.safetensors", device=str(self.device))
-        weights = {name.removeprefix("model/"): t for name, t in tensors.items() if name.startswith("model/")}
+        weights = {
+            name.removeprefix("model/"): t
+            for name, t in tensors.items()
+            if name.startswith("model/")
+        }
         self.model.load_state_dict(weights)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -171,44 +190,60 @@ class Run:
                 if by_name[name] in optimizer.state:
                     optimizer.state[by_name[name]][slot] = tensor
 
+    def finish(self) -> None:
+        """Write the finished model as an ordinary checkpoint."""
+        export(self.model, str(self.folder / "model"))
+
     def train(self, minutes: float, log_every: int, evaluate_every: int) -> bool:
         """Train until the end or for `minutes`; True when the run is finished."""
         checkpoints = self.recipe.checkpoint_steps()
-        begun = last = time.monotonic()
-        before, tokens_before = self.seconds, self.tokens
-        with (self.folder / "curve.jsonl").open("a") as curve:
-            while self.step < self.recipe.steps and time.monotonic() - begun < minutes * 60:
-                loss, balance, z_loss = self.advance()
-                row: dict[str, Any] = {}
-                if self.step % evaluate_every == 0 or self.step == self.recipe.steps:
-                    stage = self.recipe.stage(self.step - 1)
-                    row["heldout"] = self.heldout.bits_per_byte(self.model, stage, self.loss_of)
-                if self.step in checkpoints:
-                    weights = {k: v.to("cpu", torch.bfloat16) for k, v in self.model.state_dict().items()}
-                    save_file(weights, self.folder / f"weights-{checkpoints[self.step]:.2f}.safetensors")
-                if row or self.step % log_every == 0 or self.step == 1:
-                    now = time.monotonic()
-                    self.seconds = before + now - begun
-                    row |= {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1)}
-                    row |= {"loss": loss.item(), "balance": balance.item(), "z": z_loss.item()}
-                    curve.write(json.dumps(row) + "\n")
-                    curve.flush()
-                    speed = (self.tokens - tokens_before) / (now - last)
-                    last, tokens_before = now, self.tokens
-                    mean = f" bpb {np.mean(list(row['heldout'].values())):.4f}" if "heldout" in row else ""
-                    print(f"{self.step:6d} {self.seconds:6.0f} s {speed:9,.0f} tok/s loss {row['loss']:.4f} "
-                          f"balance {row['balance']:.3f} z {row['z']:.2f}{mean}", flush=True)
+        begun, before = time.monotonic(), self.seconds
+        while self.step < self.recipe.steps and time.monotonic() - begun < minutes * 60:
+            losses = self.advance()
+            measure = self.step % evaluate_every == 0 or self.step == self.recipe.steps
+            if self.step in checkpoints:
+                self.checkpoint(checkpoints[self.step])
+            if measure or self.step % log_every == 0 or self.step == 1:
+                values = [loss.item() for loss in losses]  # waits for the device
+                self.seconds = before + time.monotonic() - begun
+                self.report(values, measure=measure)
         self.seconds = before + time.monotonic() - begun
         return self.step >= self.recipe.steps
 
+    def checkpoint(self, share: float) -> None:
+        """Keep the weights as they are after this share of the training."""
+        weights = {name: t.to("cpu", torch.bfloat16) for name, t in self.model.state_dict().items()}
+        save_file(weights, self.folder / f"weights-{share:.2f}.safetensors")
+
+    def report(self, losses: list[float], *, measure: bool) -> None:
+        """One line of the curve, to the file and the terminal."""
+        row: dict[str, Any] = {"step": self.step, "tokens": self.tokens}
+        row |= {"seconds": round(self.seconds, 1)}
+        row |= dict(zip(("loss", "balance", "z"), losses, strict=True))
+        line = f"{self.step:6d} {self.seconds:6.0f} s  loss {losses[0]:.4f}"
+        if measure:
+            stage = self.recipe.stage(self.step - 1)
+            row["heldout"] = self.heldout.bits_per_byte(stage, self.loss_of)
+            line += f"  held-out {np.mean(list(row['heldout'].values())):.4f} bits per byte"
+        with (self.folder / "curve.jsonl").open("a") as curve:
+            curve.write(json.dumps(row) + "\n")
+        print(line, flush=True)
+
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=Path("training/data"))
     parser.add_argument("--run", type=Path, default=Path("training/runs/nano"))
     parser.add_argument("--recipe", choices=RECIPES, default="nano")
-    parser.add_argument("--set", nargs="*", default=[], metavar="FIELD=NUMBER", help="change the recipe")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop and store after this long")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="FIELD=NUMBER", help="change the recipe"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop and store after this long"
+    )
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--evaluate-every", type=int, default=500)
     options = parser.parse_args()
@@ -219,7 +254,7 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(options.data, options.run, recipe, device)
     if run.train(options.minutes, options.log_every, options.evaluate_every):
-        export(run.model, str(options.run / "model"))
+        run.finish()
     else:
         run.store()
 
