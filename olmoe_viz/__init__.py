@@ -13,6 +13,7 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Generation, Trace
 
 if TYPE_CHECKING:
+    from olmoe_viz.analysis.inspection import inspect
     from olmoe_viz.engine.decoding import DecodingError, compare, stream
     from olmoe_viz.engine.recording import InputError, trace
     from olmoe_viz.models.load import ModelError, load_model
@@ -27,6 +28,7 @@ __all__ = [
     "Trace",
     "compare",
     "costs",
+    "inspect",
     "load_model",
     "routing",
     "stream",
@@ -38,6 +40,7 @@ _LAZY = {
     "InputError": "olmoe_viz.engine.recording",
     "ModelError": "olmoe_viz.models.load",
     "compare": "olmoe_viz.engine.decoding",
+    "inspect": "olmoe_viz.analysis.inspection",
     "load_model": "olmoe_viz.models.load",
     "stream": "olmoe_viz.engine.decoding",
     "trace": "olmoe_viz.engine.recording",

@@ -22,6 +22,7 @@ def test_the_public_names():
         "Trace",
         "compare",
         "costs",
+        "inspect",
         "load_model",
         "routing",
         "stream",
