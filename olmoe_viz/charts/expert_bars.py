@@ -1,0 +1,109 @@
+"""One number for each of several experts, as bars in the experts' own colors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from olmoe_viz.charts.labels import digits, safe
+from olmoe_viz.charts.palette import INKS, Theme, expert_color
+from olmoe_viz.charts.theme import NUMBER_FONT, template
+
+
+def figure(
+    values: NDArray[np.float64],
+    *,
+    ids: Sequence[int],
+    quantity: str,
+    hollow: Sequence[bool] | None = None,
+    level: tuple[float, str] | None = None,
+    also: tuple[str, NDArray[np.float64]] | None = None,
+    height: int = 250,
+    theme: Theme,
+) -> go.Figure:
+    """Draw one bar an expert, in the order given, its id below or above it.
+
+    Args:
+        values: [experts shown].
+        ids: their ids.
+        quantity: name and unit of the vertical axis.
+        hollow: which bars are only outlined, as what is not selected.
+        level: a value to mark across the figure, and its words.
+        also: a second quantity for the hover text, its name and its values.
+        height: in pixels.
+        theme: the theme on the screen.
+    """
+    inks = INKS[theme]
+    colors = [expert_color(expert, theme) for expert in ids]
+    empty = hollow or [False] * len(ids)
+    few = len(ids) <= 32
+    extra = f"<br>{safe(also[0])} %{{customdata:.3g}}" if also else ""
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    room = 0.14 * (high - low or 1.0)
+    chart = go.Figure(
+        data=[
+            {
+                "type": "bar",
+                "x": np.arange(len(ids)),
+                "y": values,
+                "marker": {
+                    "color": [
+                        "rgba(0,0,0,0)" if bare else color
+                        for bare, color in zip(empty, colors, strict=True)
+                    ],
+                    "line": {"color": colors, "width": 1.25},
+                },
+                "text": [str(expert) for expert in ids],
+                "textposition": "outside",
+                "textangle": 0,
+                "textfont": {"family": NUMBER_FONT, "size": 12 if few else 11, "color": inks.muted},
+                "cliponaxis": False,
+                "customdata": also[1] if also else None,
+                "hovertemplate": (
+                    f"expert %{{text}}<br>{safe(quantity)} %{{y:.4g}}{extra}<extra></extra>"
+                ),
+            }
+        ],
+        layout={
+            "template": template(theme),
+            "autosize": True,
+            "height": height,
+            "margin": {"t": 10, "b": 34, "l": 58},
+            "xaxis": {
+                "title": {"text": "expert (its id at the bar)"},
+                "showticklabels": False,
+                "ticks": "",
+                "range": [-0.7, len(ids) - 0.3],
+            },
+            "yaxis": {
+                "title": {"text": safe(quantity)},
+                "range": [low - room * (low < 0), high + room],
+                "nticks": 5,
+                "tickformat": ".3~g",
+                "zeroline": low < 0,
+                "zerolinecolor": inks.line,
+            },
+        },
+    )
+    if level is not None:
+        chart.add_hline(
+            y=level[0],
+            line={"color": inks.ink, "width": 1, "dash": "dot"},
+            annotation={
+                "text": safe(level[1]),
+                "font": {"size": 13, "color": inks.ink},
+                "xanchor": "right",
+                "yanchor": "bottom",
+            },
+        )
+    return chart
+
+
+def describe(values: NDArray[np.float64], *, ids: Sequence[int], quantity: str) -> str:
+    """One sentence for a person who cannot see the bars."""
+    top, low = int(values.argmax()), int(values.argmin())
+    return (
+        f"Bars of {quantity} for {len(ids)} experts: most {digits(float(values[top]))} at expert "
+        f"{ids[top]}, least {digits(float(values[low]))} at expert {ids[low]}."
+    )

@@ -1,0 +1,89 @@
+"""One quantity over k, small, made to stand beside its likes; the trained k is marked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+
+from olmoe_viz.charts.labels import digits, safe
+from olmoe_viz.charts.palette import INKS, Theme
+from olmoe_viz.charts.theme import template
+
+
+def figure(
+    ks: Sequence[int],
+    values: NDArray[np.float64],
+    *,
+    quantity: str,
+    trained_k: int,
+    theme: Theme,
+) -> go.Figure:
+    """A line over k on a doubling axis, from zero.
+
+    Args:
+        ks: experts per token, rising.
+        values: [ks].
+        quantity: name and unit, written above.
+        trained_k: the k that is marked.
+        theme: the theme on the screen.
+    """
+    inks = INKS[theme]
+    color = [inks.accent if k == trained_k else inks.paper for k in ks]
+    edge = [inks.accent if k == trained_k else inks.ink for k in ks]
+    return go.Figure(
+        data=[
+            {
+                "type": "scatter",
+                "x": list(ks),
+                "y": values,
+                "mode": "lines+markers",
+                "line": {"color": inks.ink, "width": 1.75},
+                "marker": {
+                    "size": [10 if k == trained_k else 7 for k in ks],
+                    "color": color,
+                    "line": {"color": edge, "width": 1.5},
+                },
+                "hovertemplate": f"k = %{{x}}<br>{safe(quantity)} %{{y:.3g}}<extra></extra>",
+            }
+        ],
+        layout={
+            "template": template(theme),
+            "autosize": True,
+            "height": 190,
+            "margin": {"l": 46, "r": 10, "t": 30, "b": 40},
+            "xaxis": {
+                "type": "log",
+                "tickvals": list(ks),
+                "ticktext": list(map(str, ks)),
+                "title": {"text": "k"},
+            },
+            "yaxis": {
+                "range": [0, 1.08 * float(values.max() or 1.0)],
+                "nticks": 4,
+                "tickformat": ".3~s",
+            },
+            "annotations": [
+                {
+                    "text": safe(quantity),
+                    "x": 0,
+                    "xref": "paper",
+                    "xanchor": "left",
+                    "y": 1,
+                    "yref": "paper",
+                    "yanchor": "bottom",
+                    "yshift": 6,
+                    "showarrow": False,
+                    "font": {"size": 13, "color": inks.ink},
+                }
+            ],
+        },
+    )
+
+
+def describe(ks: Sequence[int], values: NDArray[np.float64], *, quantity: str) -> str:
+    """One sentence for a person who cannot see the line."""
+    pairs = ", ".join(
+        f"{digits(float(value))} at k = {k}" for k, value in zip(ks, values, strict=True)
+    )
+    return f"Line of {quantity} over k: {pairs}."
