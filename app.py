@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from olmoe_viz.ui import frame
+from olmoe_viz.ui import frame, navigation
 
 st.set_page_config(
     page_title="olmoe-viz",
@@ -10,13 +10,6 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state="collapsed",
 )
-page = st.navigation(
-    [
-        st.Page("pages/map.py", title="Map", default=True),
-        st.Page("pages/compare.py", title="Compare k"),
-        st.Page("pages/about.py", title="About"),
-    ],
-    position="top",
-)
+page = navigation.enter()
 frame.draw()
 page.run()

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from olmoe_viz.costs import OLMOE_1B_7B, active_parameters, bytes_per_token, total_parameters
-from olmoe_viz.ui import panel
+from olmoe_viz.ui import navigation, panel
 from olmoe_viz.ui.text import billions
 
 TERMS = {
@@ -45,6 +45,7 @@ def costs_table() -> pd.DataFrame:
     )
 
 
+navigation.through_app()
 st.header("What this is", anchor=False)
 st.markdown(
     "OLMoE is a language model that keeps 64 experts in each layer and uses only k of them for a "

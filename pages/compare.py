@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui import columns, compare_figures, compare_settings, panel, runs, state
+from olmoe_viz.ui import (
+    columns,
+    compare_figures,
+    compare_settings,
+    navigation,
+    panel,
+    runs,
+    state,
+)
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import refusal
@@ -97,12 +105,15 @@ def measured(comparison: Comparison) -> None:
     chosen, trained = state.selection(), comparison.geometry.trained_k
     if (chosen.prompt, chosen.model) != (comparison.prompt, comparison.model):
         return
-    wanted = [RoutingPolicy(trained), *(column.policy for column in comparison.columns)]
-    found = {str(policy): runs.run(chosen, policy) for policy in wanted}
-    if all(found.values()):
-        compare_figures.drift(comparison.columns, found, found[str(wanted[0])], trained)
+    wanted = {RoutingPolicy(trained), *(column.policy for column in comparison.columns)}
+    found = {str(p): run for p in wanted if (run := runs.run(chosen, p)) is not None}
+    # A bundled record of another version of the model cannot be set beside live runs.
+    alike = {run.trace.provenance.digest for run in found.values()} == {comparison.digest}
+    if alike and len(found) == len(wanted):
+        compare_figures.drift(comparison.columns, found, trained)
 
 
+navigation.through_app()
 panel.head("What does each k write?", "live", level=2)
 st.caption(
     "All columns continue the prompt at the same time, each with its own number of experts. The "
@@ -111,6 +122,7 @@ st.caption(
 with st.container(horizontal=True, vertical_alignment="center", key="compare_controls"):
     pressed = st.button("Generate", type="primary")
     stop = st.empty()
+    stop.button("Stop", key="stop_idle", disabled=True)
     compare_settings.draw()
 progress = st.container(key="progress_line").empty()
 
@@ -122,13 +134,14 @@ kept: Comparison | None = blank(model) if model is not None else st.session_stat
 shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
 slots = columns.reserve(shown)
 if model is not None and kept is not None:
-    stop.button("Stop")
+    stop.button("Stop", key="stop")
     write(kept, model, slots, progress)
-    stop.empty()
+    stop.button("Stop", key="stop_done", disabled=True)
 if kept is None:
     progress.caption("Press Generate to let the model write.")
 else:
-    progress.caption(words(kept))
+    earlier = kept.prompt != state.selection().prompt
+    progress.caption(words(kept) + (", for an earlier prompt." if earlier else ""))
     columns.settle(slots, kept)
     if kept.trouble:
         refusal(kept.trouble)

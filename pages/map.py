@@ -5,7 +5,7 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.ui import panel, runs, state
+from olmoe_viz.ui import navigation, panel, runs, state
 from olmoe_viz.ui.routing_map import VIEWS, MapEvent, routing_map
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.text import count, visible
@@ -147,6 +147,7 @@ def draw_load(run: runs.Run, chosen: Selection) -> None:
     )
 
 
+navigation.through_app()
 run = runs.current()
 if run is not None:
     layers, tokens, experts = run.trace.router_logits.shape

@@ -25,7 +25,7 @@ def figure(
         tokens: [stages][top] names; stage 0 is the embedding, stage l + 1 is after block l.
         probabilities: [stages, top] of these tokens.
         winner: [stages], probability of the token that wins after the last block.
-        ranks: [stages], its rank, 0 for the first.
+        ranks: [stages], its rank, 1 for the first.
         theme: the theme on the screen.
     """
     inks = INKS[theme]
@@ -59,7 +59,7 @@ def figure(
                 "mode": "lines+markers",
                 "line": {"color": inks.accent, "width": 2},
                 "marker": {"size": 5},
-                "customdata": ranks + 1,
+                "customdata": ranks,
                 "hovertemplate": (
                     "the token that wins<br>probability %{x:.3g}<br>rank %{customdata:,}"
                     "<extra></extra>"

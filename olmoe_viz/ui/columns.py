@@ -61,9 +61,12 @@ def settle(slots: list[Slot], comparison: Comparison) -> None:
 def _facts(row: dict[str, object]) -> None:
     tokens, speed, mass = row["tokens"], row["tokens_per_second"], row["mean_retained_mass"]
     ended = {"end": ", ended by itself", "stopped": ", stopped", "error": ", broken off"}
-    st.text(f"{count(int(str(tokens)), 'token')}{ended.get(str(row['finish']), '')}")
-    st.text(f"{row['seconds']:.2f} s" + (f", {speed} tokens/s" if speed else ""))
-    st.text("mean retained mass " + ("none yet" if mass is None else f"{mass:.3f}"))
+    lines = [
+        count(int(str(tokens)), "token") + ended.get(str(row["finish"]), ""),
+        f"{row['seconds']:.2f} s" + (f", {speed:.1f} tokens/s" if speed else ""),
+        "mean retained mass " + ("none yet" if mass is None else f"{mass:.3f}"),
+    ]
+    st.text("\n".join(lines))
     share = float(str(row["share_of_parameters"]))
     active = billions(int(str(row["active_parameters"])))
-    st.progress(min(share, 1.0), text=f"{active} parameters active, {share:.1%} of all")
+    st.progress(min(share, 1.0), text=f"{active} parameters active, {share:.1%} of all (derived)")

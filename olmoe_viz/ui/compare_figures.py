@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz import routing
 from olmoe_viz.charts import layer_profile
+from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui import panel, state
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.runs import Run
@@ -32,9 +33,13 @@ def generated(comparison: Comparison) -> None:
     )
 
 
-def drift(columns: Sequence[Column], prompt: dict[str, Run], trained: Run, k: int) -> None:
-    """Of the trained k's experts, how many still lead when another k has run before."""
-    before = routing.probabilities(trained.trace.router_logits)
+def drift(columns: Sequence[Column], prompt: dict[str, Run], k: int) -> None:
+    """Of the trained k's experts, how many still lead when another k has run before.
+
+    `prompt` has a run of the prompt for each column's policy and for the trained k, by the
+    policy's text form.
+    """
+    before = routing.probabilities(prompt[str(RoutingPolicy(k))].trace.router_logits)
 
     def kept(column: Column) -> Profile:
         after = routing.probabilities(prompt[str(column.policy)].trace.router_logits)
@@ -53,13 +58,13 @@ def drift(columns: Sequence[Column], prompt: dict[str, Run], trained: Run, k: in
 def _row(
     title: str, words: str, columns: Sequence[Column], profile: Callable[[Column], Profile]
 ) -> None:
-    st.subheader(title, anchor=False)
+    panel.head(title, "live")
     st.caption(words)
     profiles = [profile(column) for column in columns]
     high = max(1.0, *(float(values.max()) for values in profiles))
-    for at, (place, column, values) in enumerate(
-        zip(st.columns(len(columns)), columns, profiles, strict=True)
-    ):
+    with st.container(key=f"profiles_{title[:8]}"):
+        places = st.columns(len(columns))
+    for at, (place, column, values) in enumerate(zip(places, columns, profiles, strict=True)):
         with place:
             st.caption(f"k = {_k(column)}, {column.policy.weighting.replace('_', '-')}")
             panel.chart(
