@@ -1,20 +1,26 @@
 """One forward pass over any rows of a batch, with a preallocated key-value cache.
 
-Knows nothing about policies, sampling or text. The pass calls the model's own modules one by one,
-so it can be watched (`observe`) without hooks on a model that other threads use, and so that a
-placement by accelerate keeps working. A row is a sequence: its tokens, the position of the first of
-them, and its slot in the cache. Rows may differ in position; nothing is ever padded.
+Knows nothing about policies, sampling or text. The pass goes through the model's own parts one by
+one, so it can be watched (`observe`) without hooks on a model that other threads use. A row is a
+sequence: its tokens, the position of the first of them, and its slot in the cache. Rows may differ
+in position; nothing is ever padded.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import OlmoeForCausalLM
-from transformers.models.olmoe.modeling_olmoe import OlmoeAttention, OlmoeDecoderLayer
+from transformers.models.olmoe.modeling_olmoe import (
+    OlmoeDecoderLayer,
+    OlmoeExperts,
+    OlmoeRMSNorm,
+)
 
-from olmoe_viz.costs import Geometry
+from olmoe_viz.engine.experts import mix
 
 Observe = Callable[[str, Tensor], None]
 
@@ -28,17 +34,58 @@ class Cache:
     """
 
     def __init__(self, module: OlmoeForCausalLM, slots: int, length: int) -> None:
-        geometry = Geometry.from_config(module.config)
-        width = geometry.kv_heads * geometry.head_dim
-        self.slots, self.length = slots, length
+        self.length = length
+        self.blocks = [_Block(block) for block in module.model.layers]
         self.layers = [
             tuple(
                 # Zeros, not empty: what a mask hides must still be finite.
-                torch.zeros(slots * length, width, dtype=module.dtype, device=device_of(block))
+                torch.zeros(slots * length, block.kv_width, dtype=module.dtype, device=block.device)
                 for _ in range(2)
             )
-            for block in module.model.layers
+            for block in self.blocks
         ]
+
+
+class _Block:
+    """One block's parts as plain functions.
+
+    For one token on a CPU, calling modules and reading a configuration takes as long as the
+    arithmetic, so both are done once here. A part with a hook of accelerate stays a module: the
+    hook brings its weights.
+    """
+
+    def __init__(self, block: OlmoeDecoderLayer) -> None:
+        attention, config = block.self_attn, block.self_attn.config
+        self.heads: int = config.num_attention_heads
+        self.kv_heads = self.heads // attention.num_key_value_groups
+        self.head_dim: int = attention.head_dim
+        self.kv_width = self.kv_heads * self.head_dim
+        self.scaling: float = attention.scaling
+        self.limit: float | None = config.clip_qkv
+        self.device = device_of(block)
+        self.norm_in, self.norm_mid = (
+            _plain(block.input_layernorm),
+            _plain(block.post_attention_layernorm),
+        )
+        self.norm_q, self.norm_k = _plain(attention.q_norm), _plain(attention.k_norm)
+        self.query, self.key = _plain(attention.q_proj), _plain(attention.k_proj)
+        self.value, self.output = _plain(attention.v_proj), _plain(attention.o_proj)
+        self.router = _plain(block.mlp.gate)
+        self.experts = _plain(block.mlp.experts)
+
+
+def _plain(part: nn.Module) -> Callable[..., Any]:
+    if hasattr(part, "_hf_hook"):
+        return part
+    if isinstance(part, nn.Linear):
+        return partial(F.linear, weight=part.weight, bias=part.bias)
+    if isinstance(part, OlmoeRMSNorm) and part.weight.dtype == torch.float32:
+        # In other dtypes the stock norm rounds before it multiplies by the weight; this does not.
+        width, epsilon = part.weight.shape, part.variance_epsilon
+        return partial(F.rms_norm, normalized_shape=width, weight=part.weight, eps=epsilon)
+    if isinstance(part, OlmoeExperts):
+        return partial(mix, part)
+    return part
 
 
 class _Span:
@@ -98,16 +145,18 @@ def forward(
     # rotate_half(x) * sin, written as a roll: the sign of the first half moves to the sine.
     half = sines.shape[-1] // 2
     turn = cosines.unsqueeze(2), torch.cat((-sines[..., :half], sines[..., half:]), -1).unsqueeze(2)
-    for block, entries in zip(module.model.layers, cache.layers, strict=True):
-        device = entries[0].device
+    for block, entries in zip(cache.blocks, cache.layers, strict=True):
+        device = block.device
         if hidden.device != device or span.targets.device != device:
             hidden, turn = hidden.to(device), (turn[0].to(device), turn[1].to(device))
             span.to(device)
         if observe is not None:
             observe("hidden", hidden)
-        attended = _attend(block.self_attn, block.input_layernorm(hidden), turn, entries, span)
+        attended = _attend(block, block.norm_in(hidden), turn, entries, span)
         hidden = hidden + attended
-        mixed = block.mlp(block.post_attention_layernorm(hidden))
+        flat = block.norm_mid(hidden).view(-1, hidden.shape[-1])
+        _, weights, experts = block.router(flat)
+        mixed = block.experts(flat, experts, weights).view_as(hidden)
         hidden = hidden + mixed
         if observe is not None:
             observe("attention", attended)
@@ -134,35 +183,32 @@ def device_of(block: OlmoeDecoderLayer) -> torch.device:
 
 
 def _attend(
-    attention: OlmoeAttention,
+    block: _Block,
     hidden: Tensor,
     turn: tuple[Tensor, Tensor],
     entries: tuple[Tensor, ...],
     span: _Span,
 ) -> Tensor:
-    config = attention.config
-    heads = config.num_attention_heads
-    kv_heads = heads // attention.num_key_value_groups
     rows, tokens, _ = hidden.shape
-    queries = attention.q_norm(attention.q_proj(hidden))
-    keys = attention.k_norm(attention.k_proj(hidden))
-    values = attention.v_proj(hidden)
-    if config.clip_qkv is not None:
-        limit = config.clip_qkv
-        queries, keys, values = (x.clamp(-limit, limit) for x in (queries, keys, values))
-    both = torch.cat((queries, keys), dim=-1).view(rows, tokens, heads + kv_heads, -1)
+    queries, keys = block.norm_q(block.query(hidden)), block.norm_k(block.key(hidden))
+    values = block.value(hidden)
+    if block.limit is not None:
+        queries, keys, values = (
+            x.clamp(-block.limit, block.limit) for x in (queries, keys, values)
+        )
+    both = torch.cat((queries, keys), dim=-1).view(rows, tokens, -1, block.head_dim)
     cosines, sines = turn
-    both = both * cosines + both.roll(both.shape[-1] // 2, dims=-1) * sines
-    queries, keys = torch.split(both, [heads, kv_heads], dim=2)
+    both = both * cosines + both.roll(block.head_dim // 2, dims=-1) * sines
+    queries, keys = both[:, :, : block.heads], both[:, :, block.heads :]
     entries[0].index_copy_(0, span.targets, keys.reshape(rows * tokens, -1))
-    entries[1].index_copy_(0, span.targets, values.reshape(rows * tokens, -1))
+    entries[1].index_copy_(0, span.targets, values.view(rows * tokens, -1))
     attended = F.scaled_dot_product_attention(
         queries.transpose(1, 2),
-        span.visible(entries[0], kv_heads),
-        span.visible(entries[1], kv_heads),
+        span.visible(entries[0], block.kv_heads),
+        span.visible(entries[1], block.kv_heads),
         attn_mask=span.mask,
-        scale=attention.scaling,
-        enable_gqa=heads != kv_heads,
+        scale=block.scaling,
+        enable_gqa=block.heads != block.kv_heads,
     )
-    output: Tensor = attention.o_proj(attended.transpose(1, 2).reshape(rows, tokens, -1))
+    output: Tensor = block.output(attended.transpose(1, 2).reshape(rows, tokens, -1))
     return output

@@ -57,6 +57,7 @@ class PolicyRouter(OlmoeTopKRouter):
         self.top_k, self.num_experts = stock.top_k, stock.num_experts
         self.norm_topk_prob, self.hidden_dim = stock.norm_topk_prob, stock.hidden_dim
         self.layer, self.layers = layer, layers
+        self._as_trained = (RoutingPolicy(stock.top_k),)
 
     def forward(self, hidden_states: Tensor) -> Routed:
         """Route [..., hidden], flattened to rows * tokens, rows first.
@@ -68,12 +69,9 @@ class PolicyRouter(OlmoeTopKRouter):
         """
         hidden_states = hidden_states.reshape(-1, self.hidden_dim)
         logits = F.linear(hidden_states, self.weight)
-        request = _request.get()
-        policies: tuple[RoutingPolicy, ...] = (RoutingPolicy(self.top_k),)
-        if request is not None:
-            policies, recorder = request
-            if recorder is not None:
-                recorder[self.layer] = logits
+        policies, recorder = _request.get() or (self._as_trained, None)
+        if recorder is not None:
+            recorder[self.layer] = logits
         plan = _plan(policies, self.layer, self.layers, self.num_experts, self.top_k, logits.device)
         probabilities = F.softmax(logits, dtype=torch.float, dim=-1)
         values, ids = torch.topk(probabilities, plan.width, dim=-1)
