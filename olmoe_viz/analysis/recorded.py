@@ -7,7 +7,7 @@ from torch import Tensor
 
 from olmoe_viz.engine.inputs import InputError
 from olmoe_viz.models.load import Model
-from olmoe_viz.trace import Trace
+from olmoe_viz.trace import Generation, Trace
 
 Float32s = NDArray[np.float32]
 
@@ -23,6 +23,13 @@ def residual_stream(model: Model, trace: Trace) -> Float32s:
 def attention_outputs(model: Model, trace: Trace) -> Float32s:
     """Return `trace.attention_outputs`, [layers, tokens, hidden]; errors as `residual_stream`."""
     return _part(model, trace, trace.attention_outputs)
+
+
+def present(part: Float32s | None) -> Float32s:
+    """Return a part that only a full trace has; InputError for a trace without it."""
+    if part is None:
+        raise InputError('This trace has no hidden states. Record it with detail="full".')
+    return part
 
 
 def check_layer(trace: Trace, layer: int) -> None:
@@ -41,14 +48,18 @@ def on_device(model: Model, values: Float32s, device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(values)).to(device=device, dtype=model.dtype)
 
 
-def _part(model: Model, trace: Trace, part: Float32s | None) -> Float32s:
-    if part is None:
-        raise InputError('This trace has no hidden states. Record it with detail="full".')
-    if trace.provenance.digest != model.digest:
+def check_weights(model: Model, record: Trace | Generation) -> None:
+    """Raise InputError unless the record was made with the weights of `model`."""
+    if record.provenance.digest != model.digest:
         raise InputError(
-            f"This trace was recorded with other weights than those of {model.name}. Run it again."
+            f"This was recorded with other weights than those of {model.name}. Run it again."
         )
-    return part
+
+
+def _part(model: Model, trace: Trace, part: Float32s | None) -> Float32s:
+    recorded = present(part)
+    check_weights(model, trace)
+    return recorded
 
 
 def _check(what: str, index: int, count: int) -> None:

@@ -1,0 +1,151 @@
+"""Divergence, diffs, repetition, drift and means on small cases with known answers."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from olmoe_viz import Generation, RoutingPolicy, Trace, routing
+from olmoe_viz.analysis.comparison import (
+    drift,
+    first_difference,
+    mean_gain,
+    mean_mass,
+    repetition_rate,
+    shared_prefix,
+    token_diff,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+TOKENS = st.lists(st.integers(0, 3), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shared", "place"),
+    [
+        ([1, 2, 3], [1, 2, 3], 3, None),
+        ([1, 2, 3], [1, 9, 3], 1, 1),
+        ([1, 2], [1, 2, 3], 2, 2),
+        ([7], [8], 0, 0),
+        ([], [5], 0, 0),
+        ([], [], 0, None),
+    ],
+)
+def test_where_two_texts_part(a: list[int], b: list[int], shared: int, place: int | None):
+    assert shared_prefix(a, b) == shared_prefix(np.array(b, dtype=np.int64), a) == shared
+    assert first_difference([a, b]) == place
+
+
+def test_where_several_texts_part():
+    assert first_difference([[1, 2, 3], [1, 2, 4], [1, 2, 3]]) == 2
+    assert first_difference([[1, 2, 3], [1, 2], [1, 2]]) == 2
+    assert first_difference([[1, 2]]) is None
+    assert first_difference([]) is None
+
+
+def test_a_diff_of_each_kind():
+    assert token_diff([1, 2, 3, 4, 5], [1, 9, 3, 5, 6]) == [
+        ("same", slice(0, 1), slice(0, 1)),
+        ("replace", slice(1, 2), slice(1, 2)),
+        ("same", slice(2, 3), slice(2, 3)),
+        ("delete", slice(3, 4), slice(3, 3)),
+        ("same", slice(4, 5), slice(3, 4)),
+        ("insert", slice(5, 5), slice(4, 5)),
+    ]
+    assert token_diff([], []) == []
+
+
+@given(TOKENS, TOKENS)
+def test_a_diff_turns_one_text_into_the_other(a: list[int], b: list[int]):
+    steps = token_diff(a, b)
+    assert [token for _, part, _ in steps for token in a[part]] == a
+    assert [token for _, _, part in steps for token in b[part]] == b
+    for change, in_a, in_b in steps:
+        assert (a[in_a] == b[in_b]) == (change == "same")
+        assert (change == "insert") == (in_a.start == in_a.stop)
+        assert (change == "delete") == (in_b.start == in_b.stop)
+
+
+def test_a_diff_of_a_long_text_still_sees_frequent_tokens():
+    """Python's difflib would by itself drop tokens that are frequent in a long text."""
+    assert token_diff([5] * 300, [5] * 300) == [("same", slice(0, 300), slice(0, 300))]
+
+
+@pytest.mark.parametrize(
+    ("ids", "n", "rate"),
+    [
+        ([1, 2, 3, 4, 5], 4, 0.0),
+        ([1, 2, 1, 2, 1, 2], 2, 3 / 5),  # 12 21 12 21 12: the last three occurred before
+        ([7] * 8, 4, 4 / 5),
+        ([7] * 3, 4, 0.0),
+        ([], 4, 0.0),
+        ([1, 1], 1, 0.5),
+    ],
+)
+def test_repetition(ids: list[int], n: int, rate: float):
+    assert repetition_rate(ids, n) == pytest.approx(rate)
+
+
+def _ranked(order: list[list[list[int]]]) -> np.ndarray:
+    """Router logits [layers, tokens, 8] whose experts rank as given, best first, the rest after."""
+    logits = np.full((len(order), len(order[0]), 8), -9, dtype=np.float32)
+    for place in np.ndindex(logits.shape[:2]):
+        experts = order[place[0]][place[1]]
+        logits[(*place, experts)] = -np.arange(len(experts))
+    return logits
+
+
+def test_drift_counts_the_experts_that_stay(make_trace: Callable[..., Trace]):
+    tokens = len(make_trace().tokens)
+    trained = _ranked([[[0, 1]] * tokens] * 3)
+    other = _ranked([[[1, 0]] * tokens, [[0, 2]] * tokens, [[2, 3]] + [[0, 1]] * (tokens - 1)])
+    found = drift(make_trace(router_logits=trained), make_trace(router_logits=other), 2)
+    np.testing.assert_allclose(found, [1, 0.5, 1 - 1 / tokens])
+    found = drift(make_trace(router_logits=trained), make_trace(router_logits=other), 1)
+    np.testing.assert_allclose(found, [0, 1, 1 - 1 / tokens])
+
+
+def test_drift_of_different_texts_is_refused(make_trace: Callable[..., Trace]):
+    one = make_trace()
+    with pytest.raises(ValueError, match="same text"):
+        drift(one, make_trace(token_ids=(one.token_ids + 1) % 40), 2)
+
+
+def test_mean_mass_and_gain_of_a_known_distribution(make_trace: Callable[..., Trace]):
+    tokens = len(make_trace().tokens)
+    p = np.array([0.4, 0.3, 0.1, 0.08, 0.06, 0.03, 0.02, 0.01])
+    q = np.full(8, 0.125)
+    logits = np.log(np.stack([[p] + [q] * (tokens - 1)] * 3)).astype(np.float32)
+    for policy, gain in (
+        (RoutingPolicy(3), (0.8 + 0.375 * (tokens - 1)) / tokens),
+        (RoutingPolicy(3, "renormalized"), 1),
+        (RoutingPolicy(3, "gain_anchored"), (0.7 + 0.25 * (tokens - 1)) / tokens),
+    ):
+        trace = make_trace(router_logits=logits, policy=policy)
+        mass = (0.8 + 0.375 * (tokens - 1)) / tokens
+        np.testing.assert_allclose(mean_mass(trace, 3), [mass] * 3, rtol=1e-6)
+        np.testing.assert_allclose(mean_gain(trace), [gain] * 3, rtol=1e-6)
+
+
+def test_a_generation_without_tokens_has_no_means(make_generation: Callable[..., Generation]):
+    written, empty = make_generation(tokens=4), make_generation(tokens=0)
+    probabilities = routing.probabilities(written.router_logits)
+    np.testing.assert_allclose(
+        mean_mass(written, 2), routing.retained_mass(probabilities, 2).mean(axis=-1)
+    )
+    assert np.isnan(mean_mass(empty, 2)).all()
+    assert np.isnan(mean_gain(empty)).all()
+    assert mean_gain(empty).shape == (3,)
+
+
+def test_what_needs_no_model_loads_no_torch():
+    script = (
+        "import sys, olmoe_viz.analysis.comparison, olmoe_viz.analysis.saturation\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
