@@ -1,0 +1,88 @@
+"""Step 3: what the token takes from those before it."""
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from olmoe_viz.charts import attention_heads, attention_map
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.ui import panel
+from olmoe_viz.ui.follow import computed
+from olmoe_viz.ui.follow.step import Step, needs_vectors
+from olmoe_viz.ui.follow.story import Story
+
+ATTENTION = Step(
+    3,
+    "Attention",
+    "Each head looks back over the prompt and brings what it finds there into the token's vector.",
+    r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
+    r"\big]_{j=1}^{\text{heads}}, \qquad q, K, V \text{ from } \operatorname{RMSNorm}(h)",
+    "from olmoe_viz.analysis.attention import attention_weights\n"
+    "attention_weights(model, trace, layer)[:, token]\n"
+    "trace.attention_outputs[layer, token]",
+)
+# A map of more tokens than this sends megabytes to the browser.
+_MAP_TOKENS = 192
+
+
+def attention(story: Story) -> None:
+    """Heads by positions for the chosen token, what the stream gains, and any head's whole map."""
+    heads, tokens = story.geometry.heads, len(story.trace.tokens)
+    shape = f"attention weights [{heads} heads, {tokens} from, {tokens} to] float32"
+    with ATTENTION.place(story, shape):
+        if needs_vectors(story):
+            return
+        model = story.model()
+        if model is None:
+            return
+        weights = computed.attention(model, story.trace, story.layer)
+        names = story.trace.tokens[: story.token + 1]
+        row = weights[:, story.token, : story.token + 1]
+        panel.chart(
+            attention_heads.figure(row, tokens=names, theme=story.theme),
+            alt=attention_heads.describe(row, tokens=names),
+            key="attention",
+        )
+        with st.container(key="facts_attention", gap=None):
+            st.text(_gain(story))
+        _whole_map(story, weights)
+
+
+def _gain(story: Story) -> str:
+    states, added = story.trace.hidden_states, story.trace.attention_outputs
+    assert states is not None  # noqa: S101 - the step has checked it
+    assert added is not None  # noqa: S101
+    before, gain = states[story.layer, story.token], added[story.layer, story.token]
+    norms = [float(np.linalg.norm(vector)) for vector in (before, gain, before + gain)]
+    return (
+        f"norm of the residual stream: {digits(norms[0])} before, {digits(norms[2])} after; "
+        f"what attention adds has norm {digits(norms[1])}"
+    )
+
+
+@st.fragment
+def _whole_map(story: Story, weights: NDArray[np.float32]) -> None:
+    """One head's causal map, drawn only while it is open."""
+    fold = st.expander("The whole causal map of one head", key="attention_fold", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        head = st.number_input("head", 0, len(weights) - 1, key="attention_head", width=140)
+        first = max(0, story.token + 1 - _MAP_TOKENS)
+        last = min(len(story.trace.tokens), first + _MAP_TOKENS)
+        shown = weights[head, first:last, first:last]
+        st.caption(
+            f"Rows look, columns are seen; the chosen token's row is outlined. Tokens {first} to "
+            f"{last - 1} of {len(story.trace.tokens)}."
+        )
+        panel.chart(
+            attention_map.figure(
+                shown,
+                tokens=story.trace.tokens[first:last],
+                first=first,
+                token=story.token,
+                theme=story.theme,
+            ),
+            alt=attention_map.describe(shown, head=head),
+            key="attention_map",
+        )

@@ -1,0 +1,71 @@
+"""The sticky line: which token, which layer, which ks, and the buttons that move them."""
+
+import streamlit as st
+
+from olmoe_viz.charts.palette import expert_color, text_on
+from olmoe_viz.ui import state
+from olmoe_viz.ui.follow.picker import Cell, picker
+from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.text import visible
+
+
+def draw(story: Story) -> None:
+    """Place the line and its four buttons."""
+    layers, tokens = story.geometry.layers, len(story.trace.tokens)
+    with st.container(key="follow_bar", horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(words(story))
+        with st.container(key="follow_moves", horizontal=True, gap="xsmall", width="content"):
+            _move("◂ token", "token", story.token - 1, tokens)
+            _move("token ▸", "token", story.token + 1, tokens)
+            _move("◂ layer", "layer", story.layer - 1, layers)
+            _move("layer ▸", "layer", story.layer + 1, layers)
+
+
+def words(story: Story) -> str:
+    """The line, as in "token 5 '·was'  ·  layer 7 of 15  ·  k 8 against 16"."""
+    token = visible(story.trace.tokens[story.token])
+    return (
+        f"token {story.token} ‘{token}’  ·  layer {story.layer} of {story.geometry.layers - 1}  ·  "
+        f"k {story.chosen.k} against {story.chosen.against}"
+    )
+
+
+def journey(story: Story) -> None:
+    """The chosen token through all layers: the strongest expert of each, and its probability."""
+    rows = story.probabilities
+    best, heights = rows.argmax(axis=1), rows.max(axis=1)
+    cells = []
+    for layer, (expert, height) in enumerate(zip(best, heights, strict=True)):
+        fill = expert_color(int(expert), story.theme)
+        cells.append(
+            Cell(
+                name=str(expert),
+                note=f"{height:.2f}".lstrip("0"),
+                words=f"layer {layer}: expert {expert} leads, probability {height:.3f}",
+                fill=fill,
+                ink=text_on(fill),
+            )
+        )
+    with st.container(key="journey_strip", gap=None):
+        st.caption(
+            f"The token's way through the {len(cells)} layers: the strongest expert of each "
+            "and its probability. Choose a layer here."
+        )
+        picker(
+            cells,
+            label="Layer",
+            chosen=story.layer,
+            shape="layers",
+            on_pick=lambda layer: state.change(layer=layer),
+            key="journey_picker",
+        )
+
+
+def _move(label: str, field: str, value: int, count: int) -> None:
+    st.button(
+        label,
+        key=f"move_{label}",
+        disabled=not 0 <= value < count,
+        on_click=state.change,
+        kwargs={field: value},
+    )

@@ -1,0 +1,144 @@
+"""Popular claims about more experts, each beside what was measured on this prompt."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz import costs, routing
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.ui import origin, recorded
+from olmoe_viz.ui.follow import computed
+from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.text import billions, plain, visible
+
+if TYPE_CHECKING:
+    from olmoe_viz.analysis.tradeoff import TradeOff
+
+_PRESS = "Press Measure to test it on this prompt."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim, what was found, and where the finding is from. `found` is Markdown of ours."""
+
+    claim: str
+    found: str
+    source: origin.Origin
+
+
+def draw(story: Story, rows: "list[TradeOff]") -> None:
+    """The claims as two columns: what is said, and what is so."""
+    st.subheader("Claims one hears, and what is so", anchor=False)
+    for at, answer in enumerate(answers(story, rows)):
+        with st.container(key=f"claim_{at}"):
+            left, right = st.columns([1, 2.2], gap="medium")
+            left.markdown(f"“{answer.claim}”")
+            with right, st.container(gap="xsmall"):
+                st.markdown(answer.found)
+                origin.badge(answer.source)
+
+
+def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
+    """Every claim with its answer, in the order of the walk-through."""
+    return [
+        Answer(
+            "‘Artificial intelligence is’ becomes 3163, 11478, 374",
+            "These ids are another tokenizer's. OLMoE's own gives four tokens: 11796, 11232, "
+            "9260, 310.",
+            "quoted",
+        ),
+        Answer("The top 8 keep half of the mass", _mass(story), story.run.source),
+        Answer("17 % more knowledge with 16 experts", _knowledge(story), story.run.source),
+        Answer("More experts, higher quality", *_quality(story)),
+        Answer("64 experts are the maximum of what the model can do", _largest(rows), "live"),
+        Answer("More experts make it more confident", *_confidence(story)),
+        Answer(
+            "1.3 B, 2.6 B and 5.2 B parameters are active with 8, 16 and 32",
+            _parameters(),
+            "derived",
+        ),
+        Answer(
+            "The rest of the mass becomes a residual, or uncertainty, term",
+            "There is no such term. The weights of the kept experts sum to less than 1, the rest "
+            "is dropped, and the block adds its input back with coefficient 1. Step 8 checks that "
+            "nothing else is in the sum.",
+            "live",
+        ),
+    ]
+
+
+def _mass(story: Story) -> str:
+    everyone = routing.probabilities(story.trace.router_logits)
+    medians = np.median(routing.retained_mass(everyone, 8), axis=1)
+    low, high = int(medians.argmin()), int(medians.argmax())
+    return (
+        f"Not by a rule. Here the median over the tokens is {digits(float(medians[low]))} in layer "
+        f"{low} and {digits(float(medians[high]))} in layer {high}."
+    )
+
+
+def _knowledge(story: Story) -> str:
+    everyone = routing.probabilities(story.trace.router_logits)
+    eight, sixteen = (float(routing.retained_mass(everyone, k).mean()) for k in (8, 16))
+    return (
+        f"What grows is the retained mass: on this prompt from {digits(eight)} to "
+        f"{digits(sixteen)} on the mean, by {100 * (sixteen - eight):.1f} points. That is router "
+        "probability, which measures no knowledge."
+    )
+
+
+def _quality(story: Story) -> tuple[str, origin.Origin]:
+    """Bits per byte on held-out text, recorded for the bundled model only."""
+    if not (recorded._DATA / "quality.csv").exists():  # TEMPORARY
+        return "no data yet", "recorded"
+    table = recorded.table("quality")
+    mean = table[(table["domain"] == recorded.ALL) & (table["weighting"] == "native")]
+    bits = {int(k): float(b) for k, b in zip(mean["k"], mean["bits_per_byte"], strict=True)}
+    best = min(bits, key=bits.__getitem__)
+    shown = ", ".join(f"{bits[k]:.3f} at k = {k}" for k in (8, 16, 32, 64) if k in bits)
+    return (
+        f"On held-out text the bundled model needs {shown} (bits per byte, less is better); the "
+        f"best of all is k = {best}. The weights were trained for k = {story.geometry.trained_k}."
+    ), "recorded"
+
+
+def _largest(rows: "list[TradeOff]") -> str:
+    found = {row.k: row for row in rows}
+    if 64 not in found or 16 not in found:
+        return _PRESS
+    far, near = found[64], found[16]
+    token = plain(visible(far.top_token))
+    same = "the same next token" if far.same_top else f"another next token, ‘{token}’,"
+    return (
+        f"It is the maximum of what it can cost. Here k = 64 predicts {same} as the trained k, and "
+        f"its distribution is {digits(far.kl)} nats away, that of k = 16 {digits(near.kl)}."
+    )
+
+
+def _confidence(story: Story) -> tuple[str, origin.Origin]:
+    if not story.full:
+        return "Press Run above to test it on this prompt.", "live"
+    model, other = story.model(), story.other()
+    if model is None or other is None:
+        return "The model is not there to test it.", "live"
+    one, two = (computed.prediction(model, t, story.token) for t in (story.trace, other.trace))
+    word = "less" if two.entropy > one.entropy else "more"
+    return (
+        f"After the chosen token k = {story.chosen.against} is {word} certain than k = "
+        f"{story.chosen.k}: entropy {digits(two.entropy)} against {digits(one.entropy)} nats, "
+        f"first token {two.probabilities[0]:.1%} against {one.probabilities[0]:.1%}. Choose other "
+        "tokens to see that it goes both ways. Certain is not the same as right."
+    ), "live"
+
+
+def _parameters() -> str:
+    active = [
+        billions(costs.active_parameters(costs.OLMOE_1B_7B, k)).replace(" B", "")
+        for k in (8, 16, 32, 64)
+    ]
+    return (
+        f"For OLMoE-1B-7B it is {active[0]}, {active[1]}, {active[2]} and, with all 64, "
+        f"{active[3]} B: only the experts grow with k, the rest of the model does not."
+    )

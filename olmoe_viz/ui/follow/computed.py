@@ -1,0 +1,83 @@
+"""Numbers that the model computes for the page, kept for the next look at the same place.
+
+The keys are the text, the policy, the weights' digest and the place; arrays never are.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.trace import Trace
+
+if TYPE_CHECKING:
+    from olmoe_viz.analysis.inspection import Inspection
+    from olmoe_viz.analysis.prediction import Lens, Prediction
+    from olmoe_viz.models.load import Model
+
+Key = tuple[object, ...]
+
+
+def inspection(
+    model: "Model", trace: Trace, layer: int, token: int, ks: tuple[int, ...]
+) -> "Inspection":
+    """One token of one layer under every weighting and k: the first weighting's ks come first."""
+
+    def work() -> "Inspection":
+        from olmoe_viz.analysis.inspection import inspect
+
+        policies = [RoutingPolicy(k, weighting) for weighting in WEIGHTINGS for k in ks]
+        return inspect(model, trace, layer, token, policies)
+
+    return cast("Inspection", _kept(_key("inspection", trace, layer, token, ks), work))
+
+
+def attention(model: "Model", trace: Trace, layer: int) -> NDArray[np.float32]:
+    """Attention weights of one layer, [heads, tokens, tokens]."""
+
+    def work() -> NDArray[np.float32]:
+        from olmoe_viz.analysis.attention import attention_weights
+
+        return attention_weights(model, trace, layer)
+
+    return cast("NDArray[np.float32]", _kept_large(_key("attention", trace, layer), work))
+
+
+def prediction(model: "Model", trace: Trace, token: int) -> "Prediction":
+    """What the model expects after one token."""
+
+    def work() -> "Prediction":
+        from olmoe_viz.analysis.prediction import predict
+
+        return predict(model, trace, token)
+
+    return cast("Prediction", _kept(_key("prediction", trace, token), work))
+
+
+def lens(model: "Model", trace: Trace, token: int) -> "Lens":
+    """The prediction after one token as each block would already make it."""
+
+    def work() -> "Lens":
+        from olmoe_viz.analysis.prediction import logit_lens
+
+        return logit_lens(model, trace, token)
+
+    return cast("Lens", _kept(_key("lens", trace, token), work))
+
+
+def _key(name: str, trace: Trace, *place: object) -> Key:
+    return (name, trace.text, str(trace.policy), trace.provenance.digest, *place)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False)
+def _kept(key: Key, _work: Callable[[], Any]) -> Any:  # noqa: ARG001 - what the cache goes by
+    return _work()
+
+
+# Attention of a layer takes 4 * heads * tokens^2 bytes: 64 MiB for a thousand tokens.
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _kept_large(key: Key, _work: Callable[[], Any]) -> Any:  # noqa: ARG001
+    return _work()

@@ -1,0 +1,262 @@
+"""Steps 7 and 8: what every selected expert gives, and how the block adds it up."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz.charts import contributions, cosine_matrix, layer_lines, vector_strip
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.ui import panel, state
+from olmoe_viz.ui.follow import computed
+from olmoe_viz.ui.follow.step import Step, needs_vectors
+from olmoe_viz.ui.follow.story import Story
+
+if TYPE_CHECKING:
+    from olmoe_viz.analysis.inspection import Inspection
+    from olmoe_viz.models.load import Model
+
+EXPERTS = Step(
+    7,
+    "Experts",
+    "Every selected expert is a small network of its own that turns the same input into a vector.",
+    r"E_i(x) = W_i^{\text{down}} \big( \operatorname{silu}(W_i^{\text{gate}} x) \odot "
+    r"W_i^{\text{up}} x \big)",
+    "seen = ov.inspect(model, trace, layer, token, [policy])\n"
+    "seen.ids, seen.outputs, seen.active_shares",
+)
+COMBINATION = Step(
+    8,
+    "Weighted combination",
+    "The outputs are scaled by their weights and added up, and the sum is added to the vector that "
+    "came in.",
+    r"y = \sum_{i \in S_k} w_i\,E_i(x), \qquad h \leftarrow 1 \cdot h + y, \qquad "
+    r"w_i = p_i \ \text{(native)}",
+    "seen = ov.inspect(model, trace, layer, token, [policy, other_policy])\n"
+    "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
+)
+WEIGHTING_NAMES = {
+    "native": "native",
+    "renormalized": "renormalized",
+    "gain_anchored": "gain-anchored",
+}
+
+
+def experts(story: Story) -> None:
+    """Strips of the output vectors, their norms, how alike they are, and how many units work."""
+    hidden = story.geometry.hidden
+    with EXPERTS.place(story, f"outputs [{max(story.ks)} experts, {hidden}] float32"):
+        seen = _seen(story)
+        if seen is None:
+            return
+        small, large = sorted(story.ks)
+        names = [f"{e}" if at < small else f"+{e}" for at, e in enumerate(seen.ids)]
+        panel.chart(
+            vector_strip.figure(seen.outputs, names=names, theme=story.theme),
+            alt=vector_strip.describe(seen.outputs, names=[f"expert {e}" for e in seen.ids]),
+            key="outputs",
+        )
+        if large > small:
+            st.caption(f"Experts with a plus are selected only with k = {large}.")
+        norms = np.linalg.norm(seen.outputs, axis=1)
+        with st.container(key="facts_experts", gap=None):
+            for title, part in (("shared", slice(small)), ("extra", slice(small, None))):
+                if len(norms[part]):
+                    st.text(
+                        f"{title} experts: mean norm {digits(float(norms[part].mean()))}, "
+                        f"{seen.active_shares[part].mean():.1%} of the "
+                        f"{story.geometry.intermediate} inner units active"
+                    )
+        _details(story, seen, norms)
+
+
+@st.fragment
+def _details(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
+    """Each expert's numbers and the cosines between outputs, drawn only while open."""
+    fold = st.expander(
+        "Each expert: norm, active units, likeness to the others",
+        key="experts_fold",
+        on_change="rerun",
+    )
+    if not fold.open:
+        return
+    units = seen.outputs / np.maximum(norms, 1e-30)[:, None]
+    cosines = (units @ units.T).astype(np.float64)
+    others = (cosines.sum(axis=1) - 1) / max(len(norms) - 1, 1)
+    small = min(story.ks)
+    with fold:
+        left, right = st.columns([1.2, 1], gap="large")
+        with left:
+            st.table(
+                [
+                    {
+                        "expert": int(expert),
+                        "selected with": "both" if at < small else f"k = {max(story.ks)}",
+                        "norm": f"{norms[at]:.4g}",
+                        "units active": f"{seen.active_shares[at]:.1%}",
+                        "mean cosine": f"{others[at]:.3f}",
+                    }
+                    for at, expert in enumerate(seen.ids)
+                ],
+                border="horizontal",
+                hide_index=True,
+                height=360,
+                alt="Norm, active units and mean cosine of each selected expert",
+            )
+        with right:
+            ids = seen.ids.tolist()
+            panel.chart(
+                cosine_matrix.figure(cosines, ids=ids, theme=story.theme),
+                alt=cosine_matrix.describe(cosines, ids=ids),
+                key="cosines",
+            )
+        st.caption(
+            "A unit counts as active when its gate is above 0, so that SiLU lets it through."
+        )
+
+
+def combination(story: Story) -> None:
+    """What each expert adds, both sums and their difference, and the check against the block."""
+    hidden = story.geometry.hidden
+    with COMBINATION.place(story, f"sums [2 policies, {hidden}] float32"):
+        seen = _seen(story)
+        model = story.model() if seen is not None else None
+        if seen is None or model is None:
+            return
+        _switch(story)
+        rows = _rows(seen, story.chosen.weighting)
+        norms = seen.weights[rows] * np.linalg.norm(seen.outputs, axis=1)
+        ids = seen.ids.tolist()
+        panel.chart(
+            contributions.figure(norms, ids=ids, names=story.names, theme=story.theme),
+            alt=contributions.describe(norms, ids=ids, names=story.names),
+            key="contributions",
+        )
+        sums = seen.sums[rows]
+        strips = np.vstack([sums, sums[1] - sums[0]])
+        names = [f"sum, {name}" for name in story.names] + ["difference"]
+        panel.chart(
+            vector_strip.figure(strips, names=names, theme=story.theme),
+            alt=vector_strip.describe(strips, names=names),
+            key="sums",
+        )
+        with st.container(key="facts_check", gap=None):
+            st.text(
+                "sum of contributions = block output, largest difference "
+                f"{seen.largest_differences[rows].max():.1e}"
+            )
+        _same_input_and_as_run(story, model, seen)
+
+
+def _switch(story: Story) -> None:
+    st.session_state["follow_weighting"] = story.chosen.weighting
+    st.segmented_control(
+        "weights",
+        WEIGHTINGS,
+        key="follow_weighting",
+        required=True,
+        wrap=True,
+        format_func=WEIGHTING_NAMES.__getitem__,
+        on_change=state.take,
+        args=("weighting", "follow_weighting"),
+    )
+
+
+def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> None:
+    """The change of this block's output: alone, and after earlier layers have rerouted too."""
+    other = story.other()
+    if other is None:
+        return
+    there = computed.inspection(model, other.trace, story.layer, story.token, story.ks)
+    rows = _rows(seen, story.chosen.weighting)
+    st.markdown(
+        "**Same input** changes k in this layer alone. **As run** changes it in all layers, so "
+        "that what comes in here differs already."
+    )
+    with st.container(key="facts_change", gap=None):
+        same = change(seen.sums[rows][0], seen.sums[rows][1])
+        run = change(seen.sums[rows][0], there.sums[rows][1])
+        st.text(f"same input: the sum changes by {same:.1%} of its norm")
+        st.text(f"as run: the sum changes by {run:.1%} of its norm")
+        st.text(
+            "input of the router: changed by "
+            f"{change(seen.router_input, there.router_input):.1%} of its norm"
+        )
+    _by_weighting(story, seen)
+    _through_layers(story, other.trace.hidden_states)
+
+
+def _by_weighting(story: Story, seen: "Inspection") -> None:
+    """Whether the change comes from more experts or from more gain."""
+    records = []
+    for weighting in WEIGHTINGS:
+        rows = _rows(seen, weighting)
+        gains = seen.weights[rows].sum(axis=1)
+        one, two = seen.sums[rows].astype(np.float64)
+        records.append(
+            {
+                "weights": WEIGHTING_NAMES[weighting],
+                f"sum of weights, k = {story.chosen.k}": f"{gains[0]:.3f}",
+                f"k = {story.chosen.against}": f"{gains[1]:.3f}",
+                "norm of the sum": f"{np.linalg.norm(one):.3g} → {np.linalg.norm(two):.3g}",
+                "change": f"{change(one, two):.1%}",
+                "cosine of the sums": f"{_cosine(one, two):.3f}",
+            }
+        )
+    st.caption(
+        "Same input under the three weightings. Gain-anchored weights sum to the mass of the "
+        "trained k, so that only the number of experts changes."
+    )
+    st.table(records, border="horizontal", hide_index=True, alt="Change of the sum by weighting")
+
+
+def _through_layers(story: Story, others: np.ndarray | None) -> None:
+    own = story.trace.hidden_states
+    if own is None or others is None:
+        return
+    before, after = own[1:, story.token], others[1:, story.token]
+    apart = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
+    lines = apart[None].astype(np.float64)
+    quantity = "change of the stream, of its norm"
+    st.caption(
+        f"As run: how far the residual stream with k = {story.chosen.against} is from that with "
+        f"k = {story.chosen.k} after each block."
+    )
+    panel.chart(
+        layer_lines.figure(
+            lines,
+            names=["as run"],
+            quantity=quantity,
+            layer=story.layer,
+            span=(0.0, max(float(apart.max()) * 1.1, 1e-6)),
+            height=220,
+            theme=story.theme,
+        ),
+        alt=layer_lines.describe(lines, names=["as run"], quantity=quantity),
+        key="as_run",
+    )
+
+
+def _seen(story: Story) -> "Inspection | None":
+    """The inspection of this place, or None after the page has said why not."""
+    if needs_vectors(story):
+        return None
+    model = story.model()
+    if model is None:
+        return None
+    return computed.inspection(model, story.trace, story.layer, story.token, story.ks)
+
+
+def _rows(seen: "Inspection", weighting: str) -> list[int]:
+    """Rows of the two ks under a weighting."""
+    return [row for row, policy in enumerate(seen.policies) if policy.weighting == weighting]
+
+
+def change(one: np.ndarray, two: np.ndarray) -> float:
+    """Length of the difference, relative to the first vector."""
+    return float(np.linalg.norm(two - one) / max(float(np.linalg.norm(one)), 1e-30))
+
+
+def _cosine(one: np.ndarray, two: np.ndarray) -> float:
+    return float(one @ two / max(float(np.linalg.norm(one) * np.linalg.norm(two)), 1e-30))

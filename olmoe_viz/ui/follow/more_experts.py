@@ -1,0 +1,121 @@
+"""What changes with more experts: the trade-off table, measured when one asks for it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz.charts import tradeoff as chart
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.ui import panel
+from olmoe_viz.ui.follow import claims
+from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.notice import refusal
+from olmoe_viz.ui.text import billions, plain, visible
+
+if TYPE_CHECKING:
+    from olmoe_viz.analysis.tradeoff import TradeOff
+
+NAME = "What changes with more experts"
+KS = (1, 4, 8, 16, 32, 64)
+_KEPT = "tradeoff"
+
+
+def draw(story: Story) -> None:
+    """The button, the table and figures of what has been measured, and the claims beside it."""
+    with st.container(key="step_10"):
+        panel.head(NAME, "live" if story.full else story.run.source)
+        st.markdown(
+            "The same prompt under six values of k: what is kept, what it costs, and whether the "
+            "prediction stays. Sizes and FLOPs are derived from the model's shape; time is the "
+            "median of three passes over the prompt on this server."
+        )
+        ks = [k for k in KS if k <= story.geometry.experts]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = st.button("Measure", key="measure", type="primary")
+            stop, line = st.empty(), st.empty()
+        if pressed:
+            stop.button("Stop", key="stop_measuring")
+            _measure(story, ks, line)
+            stop.empty()
+            line.empty()
+        rows = _kept(story)
+        if rows:
+            _table(rows)
+            _figures(rows, story)
+        claims.draw(story, rows)
+
+
+def _place(story: Story) -> tuple[str, ...]:
+    chosen, provenance = story.chosen, story.trace.provenance
+    return (chosen.prompt, chosen.weighting, provenance.model, provenance.digest)
+
+
+def _kept(story: Story) -> "list[TradeOff]":
+    """What was measured for this prompt; after a stop, the first rows of it."""
+    place, rows = st.session_state.get(_KEPT, ((), []))
+    return list(rows) if place == _place(story) else []
+
+
+def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerator") -> None:
+    """One row at a time, kept at once; a stop ends it at the next progress line."""
+    model = story.model()
+    if model is None:
+        return
+    from olmoe_viz.analysis.tradeoff import tradeoff
+    from olmoe_viz.engine.inputs import InputError
+
+    rows: list[TradeOff] = []
+    st.session_state[_KEPT] = (_place(story), rows)
+    line.progress(0.0, text=f"k = {ks[0]}")
+    try:
+        for row in tradeoff(model, story.chosen.prompt, ks, weighting=story.chosen.weighting):
+            rows.append(row)
+            done = len(rows)
+            words = f"k = {ks[done]}" if done < len(ks) else "done"
+            line.progress(done / len(ks), text=words)
+    except InputError as error:
+        refusal(str(error))
+
+
+def _table(rows: "list[TradeOff]") -> None:
+    st.table(
+        [
+            {
+                "k": row.k,
+                "retained mass": f"{row.retained_mass:.3f}",
+                "active parameters": f"{billions(row.active_parameters)} ({row.active_share:.0%})",
+                "read per token": f"{row.bytes_per_token / 1e6:,.1f} MB",
+                "MFLOPs per token": f"{row.flops_per_token / 1e6:,.1f}",
+                "time": f"{1000 * row.seconds:,.1f} ms",
+                "KL to the trained k": f"{digits(row.kl)} nats",
+                "next token": plain(visible(row.top_token)),
+                "same": "yes" if row.same_top else "no",
+            }
+            for row in rows
+        ],
+        border="horizontal",
+        hide_index=True,
+        alt="The trade-off for each k",
+    )
+
+
+def _figures(rows: "list[TradeOff]", story: Story) -> None:
+    ks = [row.k for row in rows]
+    trained = story.geometry.trained_k
+    quantities = {
+        "retained mass, of 1": [row.retained_mass for row in rows],
+        "active parameters": [row.active_parameters for row in rows],
+        "time, s": [row.seconds for row in rows],
+        "KL to the trained k, nats": [row.kl for row in rows],
+    }
+    places = st.columns(4, gap="medium")
+    for place, (quantity, values) in zip(places, quantities.items(), strict=True):
+        array = np.array(values, dtype=np.float64)
+        with place:
+            panel.chart(
+                chart.figure(ks, array, quantity=quantity, trained_k=trained, theme=story.theme),
+                alt=chart.describe(ks, array, quantity=quantity),
+                key=f"tradeoff_{quantity}",
+            )
+    st.caption(f"The filled dot is the trained k, {trained}. The axis of k doubles.")

@@ -1,0 +1,142 @@
+"""Step 9: the next token under both ks, how it came about, and which experts push it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz.charts import expert_bars, logit_lens, rank_change
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.ui import panel
+from olmoe_viz.ui.follow import computed
+from olmoe_viz.ui.follow.step import Step, needs_vectors
+from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.text import visible
+
+if TYPE_CHECKING:
+    from olmoe_viz.analysis.prediction import Prediction
+    from olmoe_viz.models.load import Model
+
+PREDICTION = Step(
+    9,
+    "Prediction",
+    "After the last block the vector is compared with a row for every token of the vocabulary, and "
+    "softmax makes probabilities of the matches.",
+    r"\text{logits} = W_U \operatorname{RMSNorm}(h^{L}) \in \mathbb{R}^{V}, \qquad "
+    r"P(t) = \frac{e^{\text{logit}_t}}{\sum_{v=1}^{V} e^{\text{logit}_v}}",
+    "from olmoe_viz.analysis.prediction import logit_lens, predict\n"
+    "predict(model, trace, token), logit_lens(model, trace, token)\n"
+    "trace.next_probabilities()",
+)
+
+
+def prediction(story: Story) -> None:
+    """Both lists of next tokens, and what flips."""
+    with PREDICTION.place(story, f"logits [{story.geometry.vocab:,}] float32"):
+        if needs_vectors(story):
+            return
+        model, other = story.model(), story.other()
+        if model is None or other is None:
+            return
+        one = computed.prediction(model, story.trace, story.token)
+        two = computed.prediction(model, other.trace, story.token)
+        sides = (_side(one), _side(two))
+        panel.chart(
+            rank_change.figure(*sides, names=story.names, theme=story.theme),
+            alt=rank_change.describe(*sides, names=story.names),
+            key="ranks",
+        )
+        _say(story, one, two)
+        _table(story, one, two)
+        _lens(story, model)
+        _pushes(story, model, one)
+
+
+def _side(found: "Prediction") -> rank_change.Side:
+    return found.top_ids.tolist(), found.top_tokens, found.probabilities
+
+
+def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
+    from olmoe_viz.analysis.prediction import kl_divergence
+
+    names = [visible(found.top_tokens[0]) for found in (one, two)]
+    if one.top_ids[0] == two.top_ids[0]:
+        line = f"both expect ‘{names[0]}’"
+    else:
+        line = f"the prediction flips from ‘{names[0]}’ to ‘{names[1]}’"
+    with st.container(key="facts_prediction", gap=None):
+        st.text(f"after token {story.token}, {line}")
+        st.text(
+            f"entropy {digits(one.entropy)} against {digits(two.entropy)} nats; divergence (KL) of "
+            f"k = {story.chosen.against} from k = {story.chosen.k}: "
+            f"{digits(kl_divergence(one.logits, two.logits))} nats"
+        )
+    st.caption("A line joins a token that is in both lists; a plus marks one that is in one only.")
+
+
+@st.fragment
+def _table(story: Story, one: "Prediction", two: "Prediction") -> None:
+    fold = st.expander("Logits and probabilities", key="prediction_fold", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        for place, found, name in zip(
+            st.columns(2, gap="large"), (one, two), story.names, strict=True
+        ):
+            with place:
+                st.caption(name)
+                st.dataframe(
+                    {
+                        "token": [visible(token) for token in found.top_tokens],
+                        "id": found.top_ids,
+                        "logit": [f"{found.logits[i]:.3f}" for i in found.top_ids],
+                        "probability": [f"{p:.4f}" for p in found.probabilities],
+                    },
+                    hide_index=True,
+                    alt=f"The ten most likely next tokens with {name}",
+                )
+
+
+def _lens(story: Story, model: "Model") -> None:
+    st.markdown(
+        "**Through the layers.** The logit lens reads the vector after every block as if it were "
+        "the last. Early blocks were not trained to be read this way."
+    )
+    seen = computed.lens(model, story.trace, story.token)
+    panel.chart(
+        logit_lens.figure(
+            seen.tokens,
+            seen.probabilities,
+            seen.winner_probability,
+            seen.winner_rank,
+            theme=story.theme,
+        ),
+        alt=logit_lens.describe(seen.tokens, seen.winner_probability),
+        key="lens",
+    )
+
+
+def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
+    from olmoe_viz.analysis.prediction import expert_pushes
+
+    seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
+    row = next(at for at, policy in enumerate(seen.policies) if policy == story.chosen.policy)
+    pushes = expert_pushes(model, story.trace, seen, row, int(one.top_ids[0]))
+    used = np.flatnonzero(seen.weights[row])
+    ids, quantity = seen.ids[used].tolist(), "push, logit units"
+    st.markdown(
+        "**Who pushes the winner.** What each expert of the chosen layer adds to the winning "
+        "token's logit directly, with the scale of the final norm held fixed and the way through "
+        "later layers left out: an approximation."
+    )
+    with st.container(key="facts_push", gap=None):
+        st.text(
+            f"all {len(ids)} experts of layer {story.layer} together push "
+            f"‘{visible(one.top_tokens[0])}’ by {pushes[used].sum():+.3f}, of a logit of "
+            f"{one.logits[one.top_ids[0]]:.2f}"
+        )
+    panel.chart(
+        expert_bars.figure(pushes[used], ids=ids, quantity=quantity, height=230, theme=story.theme),
+        alt=expert_bars.describe(pushes[used], ids=ids, quantity=quantity),
+        key="pushes",
+    )

@@ -1,0 +1,61 @@
+// The steps stand outside this component, in the page itself, under Streamlit's key classes.
+const step = (number) => document.querySelector(`.st-key-step_${number}`)
+
+const here = (count) => {
+  const line = window.innerHeight * 0.4
+  let current = 1
+  for (let number = 1; number <= count; number += 1) {
+    const top = step(number)?.getBoundingClientRect().top
+    if (top !== undefined && top <= line) current = number
+  }
+  return current
+}
+
+const go = (number) => {
+  const target = step(number)
+  if (!target) return
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches
+  target.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" })
+  const heading = target.querySelector("h3")
+  if (!heading) return
+  heading.tabIndex = -1
+  heading.focus({ preventScroll: true })
+}
+
+export default function ({ parentElement, data }) {
+  const list = parentElement.querySelector("ol")
+  const links = data.names.map((name, index) => {
+    const item = document.createElement("li")
+    const link = document.createElement("button")
+    link.type = "button"
+    const number = document.createElement("span")
+    number.className = "number"
+    number.textContent = index < 9 ? String(index + 1) : ""
+    const words = document.createElement("span")
+    words.textContent = name
+    link.append(number, words)
+    link.onclick = () => go(index + 1)
+    item.append(link)
+    return item
+  })
+  list.replaceChildren(...links)
+
+  let waiting = 0
+  const mark = () => {
+    waiting = 0
+    const current = here(data.names.length)
+    links.forEach((item, index) => {
+      if (index + 1 === current) item.firstChild.setAttribute("aria-current", "step")
+      else item.firstChild.removeAttribute("aria-current")
+    })
+  }
+  const scrolled = () => {
+    waiting ||= requestAnimationFrame(mark)
+  }
+  document.addEventListener("scroll", scrolled, { capture: true, passive: true })
+  mark()
+  return () => {
+    document.removeEventListener("scroll", scrolled, { capture: true })
+    cancelAnimationFrame(waiting)
+  }
+}

@@ -1,0 +1,172 @@
+"""Steps 4 to 6: the router's logits, their softmax, and the k experts that are kept."""
+
+import math
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz import routing
+from olmoe_viz.charts import expert_bars, router_bars, temperature
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.ui import panel
+from olmoe_viz.ui.follow import computed
+from olmoe_viz.ui.follow.step import Step
+from olmoe_viz.ui.follow.story import Story
+
+ROUTER = Step(
+    4,
+    "Router",
+    "One small matrix compares the normed vector with a row for each expert: a larger number is "
+    "a better match.",
+    r"x = \operatorname{RMSNorm}(h), \qquad z = W_r\,x \in \mathbb{R}^{E} \quad \text{(no bias)}",
+    "trace.router_logits[layer, token]\n"
+    "ov.inspect(model, trace, layer, token, [policy]).router_cosines",
+)
+SOFTMAX = Step(
+    5,
+    "Softmax",
+    "The numbers become probabilities over all experts, which sum to 1.",
+    r"p_i = \frac{e^{z_i}}{\sum_{j=1}^{E} e^{z_j}} \quad \text{(temperature 1, in float32)}",
+    "ov.routing.probabilities(trace.router_logits)[layer, token]\n"
+    "ov.routing.entropy(ov.routing.probabilities(trace.router_logits))",
+)
+TOP_K = Step(
+    6,
+    "Top k",
+    "Only the k most probable experts work on this token; the mass of the others is dropped, and "
+    "nothing replaces it.",
+    r"S_k = \text{the } k \text{ largest of } p, \qquad M_k = \sum_{i \in S_k} p_i",
+    "p = ov.routing.probabilities(trace.router_logits)\n"
+    "ov.routing.select(p, policy, trained_k=8)\n"
+    "ov.routing.retained_mass(p, 8), ov.routing.margin(p, 8)",
+)
+
+
+def router(story: Story) -> None:
+    """The logits by expert id, and which router row points most in the token's direction."""
+    logits = story.trace.router_logits[story.layer, story.token].astype(np.float64)
+    experts = list(range(len(logits)))
+    with ROUTER.place(story, f"router_logits[layer, token] [{len(logits)}] float32"):
+        model = story.model() if story.full else None
+        also = None
+        line = "The norm of the router's input and its angles need the model: press Run above."
+        if model is not None:
+            seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
+            also = ("cosine", seen.router_cosines)
+            line = _direction(seen.router_cosines, logits, seen.input_norm)
+        panel.chart(
+            expert_bars.figure(
+                logits, ids=experts, quantity="router logit", also=also, theme=story.theme
+            ),
+            alt=expert_bars.describe(logits, ids=experts, quantity="router logit"),
+            key="logits",
+        )
+        with st.container(key="facts_router", gap=None):
+            st.text(line)
+
+
+def _direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
+    near, strongest = int(cosines.argmax()), int(logits.argmax())
+    same = "the same" if near == strongest else f"not the same: expert {strongest}"
+    return (
+        f"norm of the input {digits(norm)}; router row {near} points most in its direction, cosine "
+        f"{cosines[near]:.3f}; the largest logit, {logits[strongest]:.3f}, is {same}"
+        + ("" if near == strongest else ", whose row is longer")
+    )
+
+
+def softmax(story: Story) -> None:
+    """The probabilities against an even choice, and the entropy at other temperatures."""
+    row = story.probabilities[story.layer]
+    experts = len(row)
+    even, own = math.log(experts), float(routing.entropy(row))
+    logits = story.trace.router_logits[story.layer, story.token].astype(np.float64)
+    temperatures = np.geomspace(0.25, 4, 33)
+    entropies = routing.entropy(routing.probabilities(logits / temperatures[:, None]))
+    with SOFTMAX.place(story, f"probabilities[layer, token] [{experts}] float64"):
+        left, right = st.columns([2.4, 1], gap="large")
+        with left:
+            panel.chart(
+                expert_bars.figure(
+                    row,
+                    ids=list(range(experts)),
+                    quantity="router probability",
+                    level=(1 / experts, f"even: {1 / experts:.4f}"),
+                    theme=story.theme,
+                ),
+                alt=expert_bars.describe(
+                    row, ids=list(range(experts)), quantity="router probability"
+                ),
+                key="softmax",
+            )
+        with right:
+            panel.chart(
+                temperature.figure(temperatures, entropies, uniform=even, theme=story.theme),
+                alt=temperature.describe(own, uniform=even),
+                key="temperature",
+            )
+        with st.container(key="facts_softmax", gap=None):
+            st.text(
+                f"entropy {digits(own)} of at most {digits(even)} nats: as undecided as an even "
+                f"choice among {math.exp(own):.1f} of {experts} experts"
+            )
+
+
+def top_k(story: Story) -> None:
+    """The bars with both cutoffs, and the table of the selected experts."""
+    row = story.probabilities[story.layer]
+    small, large = sorted(story.ks)
+    kept = [float(routing.retained_mass(row, k)) for k in story.ks]
+    with TOP_K.place(story, f"ids [{story.chosen.k}] int64, probabilities [{story.chosen.k}]"):
+        panel.chart(
+            router_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
+            alt=router_bars.describe(row, k=story.chosen.k),
+            key="top_k",
+        )
+        with st.container(key="facts_top_k", gap=None):
+            st.text(
+                f"retained mass {digits(kept[0])} with k = {story.chosen.k}, {digits(kept[1])} "
+                f"with k = {story.chosen.against}"
+            )
+            st.text(
+                f"margin at the cutoff: {digits(float(routing.margin(row, small)))} at k = {small}"
+                + (f", {digits(float(routing.margin(row, large)))} at {large}" * (large > small))
+            )
+        st.caption(
+            "Retained mass is the sum of the kept probabilities; some call it coverage. The margin "
+            "is the probability of the last expert kept minus that of the first one dropped."
+        )
+        _table(story, row, small, large)
+
+
+@st.fragment
+def _table(story: Story, row: np.ndarray, small: int, large: int) -> None:
+    fold = st.expander(
+        f"Table of the top {small}" + (f", and what {large} adds" if large > small else ""),
+        key="table_fold",
+        on_change="rerun",
+        expanded=True,
+    )
+    if not fold.open:
+        return
+    order = routing.ranking(row)[:large]
+    cumulative = np.cumsum(row[order])
+    logits = story.trace.router_logits[story.layer, story.token]
+    records = [
+        {
+            "rank": rank + 1,
+            "expert": int(expert),
+            "logit": f"{logits[expert]:.3f}",
+            "probability": f"{row[expert]:.4f}",
+            "cumulative mass": f"{cumulative[rank]:.4f}",
+        }
+        for rank, expert in enumerate(order)
+    ]
+    with fold:
+        parts = [("selected with both", records[:small])]
+        if large > small:
+            parts.append((f"selected only with k = {large}", records[small:]))
+        for place, (title, part) in zip(st.columns(len(parts), gap="large"), parts, strict=True):
+            with place:
+                st.caption(title)
+                st.table(part, border="horizontal", hide_index=True, alt=title)

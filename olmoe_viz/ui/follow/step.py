@@ -1,0 +1,62 @@
+"""The shape that all steps share: number, name, origin, one sentence, figures, shape, formula."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from olmoe_viz.ui import origin
+from olmoe_viz.ui.follow.story import Story
+
+_NEEDS_VECTORS = (
+    "Press Run above. This step needs the model's vectors, and the stored example has only its "
+    "routers."
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """The words of one step; all of it is our own constant text.
+
+    `formula` is LaTeX, `code` the lines that a reader could type.
+    """
+
+    number: int
+    name: str
+    sentence: str
+    formula: str
+    code: str
+
+    @contextmanager
+    def place(self, story: Story, shape: str) -> Iterator[None]:
+        """Draw the head; then what the block draws; then the array's shape, formula and code.
+
+        Args:
+            story: for the origin of the numbers.
+            shape: name, shape, dtype of what this step makes, as in "probabilities [64] float64".
+        """
+        with st.container(key=f"step_{self.number}"):
+            with st.container(
+                horizontal=True,
+                vertical_alignment="center",
+                gap="small",
+                key=f"step_head_{self.number}",
+            ):
+                st.text(str(self.number), width="content")
+                st.subheader(self.name, width="content", anchor=False)
+                origin.badge(*story.run.origin)
+            st.markdown(self.sentence)
+            yield
+            with st.container(key=f"step_foot_{self.number}", gap="small"):
+                st.caption(shape)
+                st.latex(self.formula)
+                with st.expander("The line of code", type="compact"):
+                    st.code(self.code, language="python", wrap_lines=True)
+
+
+def needs_vectors(story: Story) -> bool:
+    """Whether the step must wait for a run; if so, the page has said it."""
+    if not story.full:
+        st.info(_NEEDS_VECTORS, icon=":material/arrow_upward:")
+    return not story.full
