@@ -1,17 +1,15 @@
 """Entry of the application: page settings, navigation, and the frame around every page."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from olmoe_viz.ui import frame, navigation
 
 st.set_page_config(
     page_title="olmoe-viz",
-    page_icon=Path(frame.__file__).with_name("icon.svg"),
+    page_icon=":material/grid_on:",
     layout="wide",
     initial_sidebar_state="collapsed",
 )
-page = navigation.enter()
+page = navigation.declare()
 frame.draw()
-page.run()
+navigation.run(page)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
 KEPT = "comparison"
-SEEN = "comparison_seen"
 
 
 def blank(model: "Model") -> Comparison:
@@ -70,18 +69,8 @@ def write(
             comparison.take(step)
             columns.grow(slots, comparison)
             share = min(comparison.written / settings.new_tokens, 1.0)
-            line.progress(share, text=words(comparison))
+            line.progress(share, text=comparison.progress)
     comparison.trouble = decoding.error
-
-
-def words(comparison: Comparison) -> str:
-    """The progress line."""
-    tokens = comparison.written
-    speed = tokens / comparison.seconds if comparison.seconds else 0.0
-    return (
-        f"{tokens} of {comparison.settings.new_tokens} tokens in each column, "
-        f"{speed:.1f} tokens/s, {comparison.seconds:.1f} s"
-    )
 
 
 def export(comparison: Comparison) -> None:
@@ -120,16 +109,15 @@ st.caption(
     "beginning that they share is dimmed; a marker shows the first token that differs."
 )
 with st.container(horizontal=True, vertical_alignment="center", key="compare_controls"):
-    pressed = st.button("Generate", type="primary")
+    st.button("Generate", type="primary", on_click=state.wish_for_text)
     stop = st.empty()
     stop.button("Stop", key="stop_idle", disabled=True)
     compare_settings.draw()
 progress = st.container(key="progress_line").empty()
 
-# Run in the frame means the same as Generate here, once for each press.
-run_pressed = st.session_state.setdefault(SEEN, state.submitted()) != state.submitted()
-st.session_state[SEEN] = state.submitted()
-model = get_model(state.selection().model) if pressed or run_pressed else None
+# Run in the frame means the same as Generate here.
+with progress.container():
+    model = get_model(state.selection().model) if state.takes_wish() else None
 kept: Comparison | None = blank(model) if model is not None else st.session_state.get(KEPT)
 shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
 slots = columns.reserve(shown)
@@ -141,7 +129,7 @@ if kept is None:
     progress.caption("Press Generate to let the model write.")
 else:
     earlier = kept.prompt != state.selection().prompt
-    progress.caption(words(kept) + (", for an earlier prompt." if earlier else ""))
+    progress.caption(kept.progress + (", for an earlier prompt." if earlier else ""))
     columns.settle(slots, kept)
     if kept.trouble:
         refusal(kept.trouble)

@@ -5,70 +5,9 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.ui import navigation, panel, runs, state
-from olmoe_viz.ui.routing_map import VIEWS, MapEvent, routing_map
+from olmoe_viz.ui import map_panel, navigation, panel, runs, state
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.text import count, visible
-
-VIEW_NAMES = {
-    "strongest": "strongest expert",
-    "mass": "retained mass",
-    "entropy": "entropy",
-    "margin": "margin",
-    "drift": "drift",
-    "follow": "follow an expert",
-}
-
-
-def take(event: MapEvent) -> None:
-    """A click or Enter in the map selects its cell for the whole application."""
-    if not event.cleared:
-        state.change(token=event.token, layer=event.layer)
-
-
-def draw_map(run: runs.Run, chosen: Selection) -> None:
-    """The map under the view that its control names."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
-        view = st.segmented_control(
-            "color of a cell",
-            VIEWS,
-            default="strongest",
-            required=True,
-            wrap=True,
-            format_func=VIEW_NAMES.__getitem__,
-            key="view",
-            bind="query-params",
-        )
-        if view == "follow":
-            st.session_state["pick_expert"] = chosen.expert or 0
-            st.number_input(
-                "expert",
-                0,
-                run.trace.geometry.experts - 1,
-                key="pick_expert",
-                width=140,
-                on_change=state.take,
-                args=("expert", "pick_expert"),
-            )
-    other = None
-    if view == "drift":
-        against = runs.run(state.selection(), chosen.against_policy)
-        if against is None:
-            return
-        other = against.trace
-    routing_map(
-        run.trace,
-        policy=run.trace.policy,
-        view=view,
-        against=chosen.against_policy,
-        other=other,
-        expert=chosen.expert or 0,
-        selected_token=chosen.token,
-        selected_layer=chosen.layer,
-        theme=state.theme(),
-        key="map",
-        on_change=take,
-    )
 
 
 def pick_cell(run: runs.Run, chosen: Selection) -> None:
@@ -101,6 +40,7 @@ def pick_cell(run: runs.Run, chosen: Selection) -> None:
             default="probability",
             required=True,
             key="order",
+            persist_state="session",
             format_func={"probability": "by probability", "expert": "by expert id"}.__getitem__,
         )
     row = routing.probabilities(run.trace.router_logits[chosen.layer, chosen.token])
@@ -136,10 +76,18 @@ def draw_journey(run: runs.Run, chosen: Selection) -> None:
 
 
 def draw_load(run: runs.Run, chosen: Selection) -> None:
-    """Layers by experts, over the whole prompt."""
-    everyone = routing.probabilities(run.trace.router_logits)
-    load = routing.expert_load(everyone, chosen.k)
-    tokens = len(run.trace.tokens)
+    """Layers by experts, over the whole prompt or the range picked in the map."""
+    logits, held = run.trace.router_logits, map_panel.picked_range(chosen)
+    words = f"the {count(logits.shape[1], 'token')}"
+    if held is not None and held.last_token is not None:
+        logits = logits[:, chosen.token : held.last_token + 1]
+        words = f"tokens {chosen.token} to {held.last_token}"
+    st.caption(
+        f"Share of {words} that have an expert among their top {chosen.k}. Drag in the map to take "
+        "a part of the prompt. The row of dots is the color of each expert in the map."
+    )
+    tokens = logits.shape[1]
+    load = routing.expert_load(routing.probabilities(logits), chosen.k)
     panel.chart(
         expert_load.figure(load, k=chosen.k, tokens=tokens, theme=state.theme()),
         alt=expert_load.describe(load, k=chosen.k, tokens=tokens),
@@ -157,15 +105,11 @@ if run is not None:
         "One column a token, one row a layer. Click a cell, or use the arrow keys and Enter, "
         "and everything below follows."
     )
-    draw_map(run, chosen)
+    map_panel.draw(run, chosen)
     panel.head("The router's choice for one token in one layer", *run.origin)
     panel.cell(run.trace.tokens[chosen.token], chosen.token, chosen.layer, key="map")
     pick_cell(run, chosen)
     panel.head("This token through the layers", *run.origin)
     draw_journey(run, chosen)
     panel.head("Load of all experts", *run.origin)
-    st.caption(
-        f"Share of the {count(tokens, 'token')} that have an expert among their top {chosen.k}. "
-        "The row of dots above is the color of each expert in the map."
-    )
     draw_load(run, chosen)

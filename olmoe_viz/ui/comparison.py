@@ -127,6 +127,15 @@ class Comparison:
         """Tokens of the longest column."""
         return max(len(column.token_ids) for column in self.columns)
 
+    @property
+    def progress(self) -> str:
+        """How far the writing is, in words."""
+        speed = self.written / self.seconds if self.seconds else 0.0
+        return (
+            f"{self.written} of {self.settings.new_tokens} tokens in each column, "
+            f"{speed:.1f} tokens/s, {self.seconds:.1f} s"
+        )
+
     def shared(self) -> int:
         """How many first tokens all columns have in common."""
         return shared_prefix([column.token_ids for column in self.columns])

@@ -22,11 +22,12 @@ def get_model(name: str) -> "Model | None":
 
     Only the first call is slow: it imports torch and reads the weights, and says so meanwhile.
     """
-    from olmoe_viz.models.load import ModelError
+    with st.spinner("Loading the model. The first run takes a few seconds.", show_time=True):
+        from olmoe_viz.models.load import ModelError
 
-    try:
-        with st.spinner("Loading the model. The first run takes a few seconds.", show_time=True):
+        try:
             return _load(name)
-    except ModelError as error:
-        refusal(str(error))
-        return None
+        except ModelError as error:
+            sentence = str(error)
+    refusal(sentence)
+    return None

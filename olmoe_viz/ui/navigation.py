@@ -1,15 +1,37 @@
 """The pages and their order."""
 
+from contextvars import ContextVar
+
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-_ENTERED = "entered"
+from olmoe_viz.ui import state
+
+_inside: ContextVar[bool] = ContextVar("inside_app", default=False)
 
 
-def enter() -> StreamlitPage:
-    """Declare the pages and return the one that is asked for; `app.py` calls this first."""
-    st.session_state[_ENTERED] = True
-    return _declare()
+def declare() -> StreamlitPage:
+    """Declare the pages and return the one that is asked for."""
+    return st.navigation(
+        [
+            st.Page("pages/map.py", title="Map", default=True),
+            st.Page("pages/follow.py", title="Follow a token"),
+            st.Page("pages/compare.py", title="Compare k"),
+            st.Page("pages/about.py", title="About"),
+        ],
+        position="top",
+    )
+
+
+def run(page: StreamlitPage) -> None:
+    """Run a page; `app.py` ends with this, below the frame."""
+    token = _inside.set(True)
+    try:
+        page.run()
+    finally:
+        _inside.reset(token)
+        # A page that generates no text lets the wish lapse.
+        state.takes_wish()
 
 
 def through_app() -> None:
@@ -18,17 +40,6 @@ def through_app() -> None:
     Streamlit takes a folder named pages for the whole navigation until a server has seen the first
     `st.navigation`. The first visitor who follows a link would get the page without its frame.
     """
-    if not st.session_state.get(_ENTERED):
-        _declare()
+    if not _inside.get():
+        declare()
         st.rerun()
-
-
-def _declare() -> StreamlitPage:
-    return st.navigation(
-        [
-            st.Page("pages/map.py", title="Map", default=True),
-            st.Page("pages/compare.py", title="Compare k"),
-            st.Page("pages/about.py", title="About"),
-        ],
-        position="top",
-    )

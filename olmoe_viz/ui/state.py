@@ -10,7 +10,7 @@ from olmoe_viz.ui.selection import QUERY_KEYS, Selection
 
 _SELECTION = "selection"
 _ASKED = "asked"
-_SUBMITTED = "submitted"
+_WISH = "wish_for_text"
 
 
 def selection() -> Selection:
@@ -35,14 +35,19 @@ def take(field: str, key: str) -> None:
 
 
 def submit(prompt: str) -> None:
-    """Take a new prompt and count the press of Run; its last token is looked at first."""
+    """Take a new prompt; its last token is looked at first."""
     change(prompt=prompt, token=None)
-    st.session_state[_SUBMITTED] = submitted() + 1
+    wish_for_text()
 
 
-def submitted() -> int:
-    """How often Run was pressed in this session."""
-    return cast(int, st.session_state.get(_SUBMITTED, 0))
+def wish_for_text() -> None:
+    """Callback: the page that is shown shall generate text when it runs next."""
+    st.session_state[_WISH] = True
+
+
+def takes_wish() -> bool:
+    """Whether Run or Generate was pressed since the last page was drawn; true once."""
+    return bool(st.session_state.pop(_WISH, False))
 
 
 def asked() -> bool:

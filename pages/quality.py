@@ -1,0 +1,113 @@
+"""Measured on held-out text: quality against k, what experts prefer, when routers settled."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
+from olmoe_viz.charts import domain_experts, quality_against_k
+from olmoe_viz.charts import saturation as saturation_chart
+from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.ui import navigation, panel, recorded, state
+
+TRAINED_K = 8
+NAMES = {"native": "native", "renormalized": "renormalized", "gain_anchored": "gain-anchored"}
+# Measured by others on OLMoE-1B-7B-0924, fp16, first 500 non-empty lines, native weights.
+QUOTED = pd.DataFrame(
+    {
+        "WikiText-2 perplexity": [16.76, 17.59, 22.04, 52.48],
+        "WikiText-2 token accuracy": [0.4497, 0.4421, 0.4182, 0.3369],
+        "LAMBADA perplexity": [23.74, 24.89, 31.60, 87.71],
+        "LAMBADA token accuracy": [0.3920, 0.3894, 0.3687, 0.2576],
+    },
+    index=pd.Index([8, 16, 32, 64], name="k"),
+)
+
+
+def draw_quality() -> None:
+    """Bits per byte against k for one domain or all, and the table behind it."""
+    table = recorded.table("quality")
+    domain = st.selectbox(
+        "text",
+        [recorded.ALL, *recorded.domains()],
+        format_func=recorded.readable,
+        key="quality_domain",
+        width=280,
+        bind="query-params",
+    )
+    rows = table[table["domain"] == domain].sort_values("k")
+    ks = [int(k) for k in rows["k"].unique()]
+    lines = {}
+    for weighting in WEIGHTINGS:
+        part = rows[rows["weighting"] == weighting]
+        columns = ("bits_per_byte", "low", "high")
+        lines[NAMES[weighting]] = tuple(part[name].to_numpy(float) for name in columns)
+    tokens = int(rows["tokens"].iloc[0])
+    st.caption(
+        f"{tokens:,} held-out tokens, {recorded.readable(domain)}. One bit per byte less means "
+        "that every byte of the text is twice as probable to the model, in the geometric mean. "
+        "The thin bars are 95 % bootstrap intervals."
+    )
+    panel.chart(
+        quality_against_k.figure(ks, lines, trained_k=TRAINED_K, theme=state.theme()),
+        alt=quality_against_k.describe(ks, lines, trained_k=TRAINED_K),
+        key="quality",
+    )
+    with st.expander("The numbers"):
+        st.dataframe(rows.drop(columns="domain"), hide_index=True, width="stretch")
+        st.download_button(
+            "Download all domains as CSV",
+            table.to_csv(index=False),
+            file_name="olmoe-nano-quality.csv",
+            mime="text/csv",
+        )
+
+
+def draw_domains() -> None:
+    """Which experts of one layer the domains prefer."""
+    table = recorded.table("experts")
+    layers = int(table["layer"].max()) + 1
+    layer = st.slider("layer", 0, layers - 1, layers // 2, key="domain_layer", width=420)
+    domains = recorded.domains()
+    shares = table[table["layer"] == layer][domains].to_numpy(float).T
+    fair = TRAINED_K / shares.shape[1]
+    st.caption(
+        f"Share of each domain's tokens that have the expert among their top {TRAINED_K}. By "
+        f"chance it would be {fair:.1%} everywhere. That an expert is used more for a domain says "
+        "where it is used, not what it knows."
+    )
+    names = [recorded.readable(domain) for domain in domains]
+    panel.chart(
+        domain_experts.figure(shares, names, fair=fair, theme=state.theme()),
+        alt=domain_experts.describe(shares, names, layer=layer, fair=fair),
+        key="domains",
+    )
+
+
+def draw_saturation() -> None:
+    """How early in training the choices were final."""
+    checkpoints = load_router_checkpoints()
+    values = saturation(checkpoints)
+    tokens, chance = checkpoints.token_ids.size, TRAINED_K / 64
+    st.caption(
+        f"For {tokens:,} fixed held-out tokens: the share of the final model's top {TRAINED_K} "
+        "that an earlier checkpoint already chose. Thin lines are layers, the thick one their mean."
+    )
+    panel.chart(
+        saturation_chart.figure(checkpoints.shares, values, chance=chance, theme=state.theme()),
+        alt=saturation_chart.describe(checkpoints.shares, np.asarray(values)),
+        key="saturation",
+    )
+
+
+navigation.through_app()
+st.header("What was measured on held-out text", anchor=False)
+panel.head("Does a larger k predict better?", "recorded", recorded.WHERE)
+draw_quality()
+panel.head("The same question on OLMoE-1B-7B-0924", "quoted", "fp16, native weights.")
+st.caption("Measured by others on the first 500 non-empty lines of each text. Accuracy: 0 to 1.")
+st.table(QUOTED.map("{:.4g}".format), width="content")
+panel.head("Do experts prefer domains?", "recorded", recorded.WHERE)
+draw_domains()
+panel.head("When did the routers settle?", "recorded", recorded.WHERE)
+draw_saturation()

@@ -1,0 +1,155 @@
+"""The pages on the bundled model, without a browser."""
+
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = {
+    "emoji": "🙂👩‍👩‍👧‍👦",
+    "arabic": "كان يا ما كان",
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "formula": "$x^2$ **bold** :red[red] [link](javascript:alert(1))",
+    "nul": "a\0b",
+    "long": "word " * 2_000,
+}
+
+
+def app(query: str = "") -> AppTest:
+    """The application after its first run at an address."""
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for key, value in parse_qsl(query):
+        test.query_params[key] = value
+    return checked(test.run())
+
+
+def checked(test: AppTest) -> AppTest:
+    assert [e.message for e in test.exception] == []
+    return test
+
+
+def run_prompt(test: AppTest, prompt: str) -> AppTest:
+    test.text_area(key="draft").set_value(prompt)
+    return checked(next(b for b in test.button if b.label == "Run").click().run())
+
+
+def choose(test: AppTest, key: str, value: object) -> AppTest:
+    return checked(test.segmented_control(key=key).set_value(value).run())
+
+
+def specs(test: AppTest) -> list[str]:
+    """The figures on the page as JSON text."""
+    return [chart.proto.spec for chart in test.get("plotly_chart")]
+
+
+def texts(test: AppTest) -> list[str]:
+    return [text.value for text in test.text]
+
+
+def test_the_first_paint_needs_no_torch() -> None:
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest\n"
+        "test = AppTest.from_file('app.py', default_timeout=60).run()\n"
+        "assert not test.exception and test.text_area(key='draft').value\n"
+        "test.switch_page('pages/compare.py').run()\n"
+        "test.switch_page('pages/about.py').run()\n"
+        "assert not test.exception\n"
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)\n"
+    )
+    script = f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n" + code.replace(
+        "'app.py'", repr(str(ROOT / "app.py"))
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+def test_a_prompt_of_ones_own_draws_map_bars_lines_and_load() -> None:
+    test = run_prompt(app(), "The cat sat on the mat")
+    bars, mass, journey, load = specs(test)
+    assert "top 8: 0." in bars
+    assert "retained mass" in mass
+    assert "probability" in journey
+    assert "share of tokens" in load
+    assert any("layer 7" in text for text in texts(test))
+    assert (
+        test.selectbox(key="pick_token").value == len(test.selectbox(key="pick_token").options) - 1
+    )
+
+
+def test_k_moves_the_cutoff_and_stays_on_the_other_pages() -> None:
+    test = run_prompt(app(), "The cat sat on the mat")
+    assert "<b>top 8: " in specs(test)[0].encode().decode("unicode_escape")
+    choose(test, "choice_k", 32)
+    assert "<b>top 32: " in specs(test)[0].encode().decode("unicode_escape")
+    checked(test.switch_page("pages/about.py").run())
+    checked(test.switch_page("pages/map.py").run())
+    assert test.segmented_control(key="choice_k").value == 32
+    assert test.text_area(key="draft").value == "The cat sat on the mat"
+
+
+def test_token_and_layer_can_be_chosen_without_the_map() -> None:
+    test = run_prompt(app(), "The cat sat on the mat")
+    before = specs(test)[0]
+    checked(test.selectbox(key="pick_token").set_value(0).run())
+    checked(test.number_input(key="pick_layer").set_value(3).run())
+    assert specs(test)[0] != before
+    assert any("token 0  ·  layer 3" in text for text in texts(test))
+
+
+@pytest.mark.parametrize("view", ["mass", "entropy", "margin", "drift", "follow"])
+def test_every_view_of_the_map_draws(view: str) -> None:
+    choose(run_prompt(app(), "The cat sat"), "view", view)
+
+
+def test_a_link_restores_the_view_and_nonsense_in_it_does_no_harm() -> None:
+    test = app("k=12&layer=3&prompt=The+cat&weights=renormalized&token=0")
+    assert test.text_area(key="draft").value == "The cat"
+    assert test.segmented_control(key="choice_k").value == 12
+    assert any("token 0  ·  layer 3" in text for text in texts(test))
+    wild = app("k=-1&layer=99999999&model=/etc/passwd&weights=%27&token=zebra")
+    assert wild.segmented_control(key="choice_k").value == 8
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_prompts_are_data_or_refused_in_words(name: str) -> None:
+    test = run_prompt(app(), HOSTILE[name])
+    assert specs(test) or len(test.error) == 1
+    for shown in (*test.markdown, *test.caption):
+        assert "<script" not in shown.value
+
+
+def test_an_empty_prompt_is_refused_and_the_page_stays() -> None:
+    test = run_prompt(app(), "")
+    assert len(test.error) == 1
+    assert test.error[0].value.endswith(".")
+    assert specs(run_prompt(test, "The cat"))
+
+
+def test_compare_writes_columns_with_their_costs() -> None:
+    test = checked(
+        app("tokens=5&columns=k%3D8~k%3D64,w%3Drenormalized").switch_page("pages/compare.py").run()
+    )
+    checked(next(b for b in test.button if b.label == "Generate").click().run())
+    shown = texts(test)
+    assert [text for text in shown if text.isdigit()] == ["8", "64"]
+    assert sum("tokens/s" in text for text in shown) == 2
+    assert "mean retained mass 1.000" in "\n".join(shown)
+    assert len(test.get("download_button")) == 2
+    assert len(specs(test)) == 6
+
+
+def test_compare_follows_the_ks_of_the_frame() -> None:
+    test = checked(app("k=2&against=3").switch_page("pages/compare.py").run())
+    assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
+
+
+def test_about_has_costs_by_formula_and_every_term() -> None:
+    test = checked(app().switch_page("pages/about.py").run())
+    assert "1.28 B" in test.table[0].value["active parameters"].tolist()
+    words = " ".join(m.value for m in test.markdown)
+    for term in ("Retained mass", "Margin", "Entropy", "Drift", "Load"):
+        assert f"**{term}.**" in words
