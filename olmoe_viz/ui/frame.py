@@ -7,7 +7,7 @@ import streamlit as st
 from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import state
+from olmoe_viz.ui import state, tour
 from olmoe_viz.ui.copy_link import copy_link
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
 from olmoe_viz.ui.text import plain
@@ -59,6 +59,7 @@ def _prompt(chosen: Selection) -> None:
         st.caption("Try", width="content")
         for name, prompt in EXAMPLES.items():
             st.button(name, key=f"try_{name}", type="tertiary", on_click=_try, args=(prompt,))
+        tour.offer()
 
 
 def _run() -> None:
@@ -122,6 +123,7 @@ def _model(chosen: Selection) -> None:
             st.number_input(
                 label, 1, OLMOE_1B_7B.experts, key=key, on_change=state.take, args=(field, key)
             )
+        tour.presenter.toggle()
         st.caption(
             "A prompt may be as long as the model's context. A longer one is refused, not cut."
         )

@@ -1,0 +1,91 @@
+"""The tour: a line at the foot of the page that leads a class through the application.
+
+`offer` is the way in, `draw` the line. The stop lives in the session and, as `tour=3`, in the URL.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from olmoe_viz.ui import glossary, state
+from olmoe_viz.ui.tour import presenter, quiz
+from olmoe_viz.ui.tour.pointer import pointer
+from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
+
+_HERE = Path(__file__).parent
+_NUMBER = "tour"
+_TURNED = "tour_turned"
+
+
+def offer() -> None:
+    """The button that begins the tour."""
+    st.button("Take the tour", key="tour_begin", type="tertiary", on_click=_turn, args=(1,))
+
+
+def draw(page: StreamlitPage) -> None:
+    """Draw the stop in force, if any; `app.py` calls this before anything else is drawn.
+
+    A new stop may lie on another page: then the script begins again there.
+    """
+    presenter.draw()
+    if _NUMBER not in st.session_state:
+        _follow_link()
+    number: int | None = st.session_state[_NUMBER]
+    if number is None:
+        st.query_params.pop(_NUMBER, None)
+        return
+    stop = STOPS[number - 1]
+    if st.session_state.pop(_TURNED, False) and (page.url_path or "map") != stop.page:
+        st.switch_page(f"pages/{stop.page}.py")
+    st.query_params[_NUMBER] = str(number)
+    st.html(_HERE / "tour.css")
+    with st.bottom, st.container(key="tour", gap="small"):
+        _stop(stop, number)
+
+
+def _follow_link() -> None:
+    """A link with the stop alone opens it; one that says more shows what it says."""
+    number = number_from(st.query_params.get(_NUMBER, ""))
+    st.session_state[_NUMBER] = number
+    if number is not None and set(st.query_params) <= {_NUMBER, "present"}:
+        _turn(number)
+
+
+def _turn(number: int) -> None:
+    """Go to a stop: what it selects is in force, and its page is shown next."""
+    stop = STOPS[number - 1]
+    wanted = replace(stop.selection, model=state.selection().model)
+    state.change(**vars(wanted))
+    st.session_state["draft"] = wanted.prompt
+    st.session_state["view"] = stop.view
+    st.session_state[_NUMBER] = number
+    st.session_state[_TURNED] = True
+
+
+def _leave() -> None:
+    st.session_state[_NUMBER] = None
+
+
+def _stop(stop: Stop, number: int) -> None:
+    with st.container(key="tour_stop", horizontal=True, vertical_alignment="top", gap="medium"):
+        with st.container(key="tour_words", gap="xsmall"):
+            st.subheader(stop.title, anchor=False)
+            st.markdown(stop.text)
+            st.caption("Words: " + ", ".join(glossary.link(word) for word in stop.words))
+        with st.container(
+            key="tour_moves", horizontal=True, vertical_alignment="center", width="content"
+        ):
+            _move("Back", number - 1)
+            st.caption(f"{number} of {len(STOPS)}", width="content")
+            _move("Next", number + 1)
+            st.button("Leave", key="tour_leave", type="tertiary", on_click=_leave)
+    if stop.question is not None:
+        quiz.ask(stop.question, key=f"tour_guess_{number}")
+    pointer(stop.target, stop=number)
+
+
+def _move(label: str, number: int) -> None:
+    exists = 1 <= number <= len(STOPS)
+    st.button(label, key=f"tour_{label}", on_click=_turn, args=(number,), disabled=not exists)

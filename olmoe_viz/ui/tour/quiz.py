@@ -1,0 +1,42 @@
+"""A question of the tour: guess, and only then see what was measured."""
+
+import streamlit as st
+
+from olmoe_viz.ui import origin, recorded, runs, state
+from olmoe_viz.ui.tour import answers
+
+
+def ask(name: str, *, key: str) -> None:
+    """Draw the question and, once there is a guess, the answer with its origin."""
+    question = answers.QUESTIONS[name]
+    with st.container(key="tour_question", gap="xsmall"):
+        guess = st.segmented_control(
+            question.text, question.options, key=key, wrap=True, persist_state="session"
+        )
+        if guess is not None:
+            _reveal(name, guess)
+
+
+def _reveal(name: str, guess: str) -> None:
+    if name == "mass":
+        chosen = state.selection()
+        run = runs.run(chosen, chosen.policy)
+        if run is None:
+            return
+        answer = answers.mass(run.trace.router_logits, chosen.k)
+        _show(guess, answer, *run.origin)
+        return
+    table, read = answers.TABLES[name]
+    try:
+        answer = read(recorded.table(table))
+    except FileNotFoundError:
+        st.caption(f"The recorded table {table}.csv is missing, so the answer cannot be shown.")
+        return
+    _show(guess, answer, "recorded", recorded.WHERE)
+
+
+def _show(guess: str, answer: answers.Answer, source: origin.Origin, details: str) -> None:
+    verdict = "So it is." if guess == answer.right else f"Not quite: {answer.right}."
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{verdict}** {answer.sentence}", width="content")
+        origin.badge(source, details)
