@@ -18,7 +18,8 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
     Args:
         weights: [heads, positions], attention of one token to itself and those before it; each
             row sums to 1.
-        tokens: one name a position.
+        tokens: one name for each token of the prompt; places after the last weight stay empty,
+            because no head can see them.
         theme: the theme on the screen.
     """
     heads, positions = weights.shape
@@ -47,15 +48,16 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
         layout={
             "template": template(theme),
             "autosize": True,
-            "height": 100 + 17 * (heads + 2),
-            "margin": {"t": 6, "b": 72},
+            "height": 70 + 17 * (heads + 2),
+            "margin": {"t": 6, "b": 34},
             "coloraxis": {
                 "colorscale": colorscale(SEQUENTIAL[theme]),
                 "cmin": 0,
                 "cmax": max(float(weights.max()), 1e-6),
                 "colorbar": color_bar(theme, "attention") | {"nticks": 4, "tickformat": ".2~g"},
             },
-            "xaxis": token_axis(tokens) | {"showline": False},
+            "xaxis": token_axis(tokens)
+            | {"showline": False, "automargin": True, "range": [-0.5, len(tokens) - 0.5]},
             "yaxis": {
                 "title": {"text": "head"},
                 "range": [heads - 0.5, -2.6],
@@ -76,7 +78,8 @@ def describe(weights: NDArray[np.float32], *, tokens: Sequence[str]) -> str:
     sharpest = int(weights.max(axis=1).argmax())
     goal = int(weights[sharpest].argmax())
     return (
-        f"Heatmap of {len(weights)} heads by {len(tokens)} positions. On the mean most attention, "
-        f"{digits(float(mean[best]))}, goes to position {best}, {tokens[best]!r}; the most decided "
-        f"head is {sharpest}, with {digits(float(weights[sharpest, goal]))} on position {goal}."
+        f"Heatmap of {len(weights)} heads by {weights.shape[1]} positions. The mean over the heads "
+        f"is largest, {digits(float(mean[best]))}, at position {best}, {tokens[best]!r}; head "
+        f"{sharpest} is the most decided, with {digits(float(weights[sharpest, goal]))} at "
+        f"position {goal}."
     )

@@ -32,7 +32,7 @@ def figure(
     count = len(weights)
     shown = np.where(np.tri(count, dtype=bool), weights, np.nan).astype(np.float32)
     places = np.arange(first, first + count)
-    axis = token_axis(tokens, first=first) | {"showline": False}
+    axis = token_axis(tokens, first=first) | {"showline": False, "automargin": True}
     chart = go.Figure(
         data=[
             {
@@ -52,7 +52,7 @@ def figure(
             "template": template(theme),
             "autosize": True,
             "height": min(120 + 20 * count, 720),
-            "margin": {"l": 84, "t": 6, "b": 84},
+            "margin": {"l": 40, "t": 6, "b": 40},
             "xaxis": axis,
             "yaxis": axis | {"range": [first + count - 0.5, first - 0.5]},
         },

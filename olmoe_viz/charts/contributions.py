@@ -27,17 +27,18 @@ def figure(
     ordinal = np.arange(len(ids))
     shared: dict[str, object] = {"type": "bar", "x": ordinal, "customdata": list(ids)}
     hover = "expert %{customdata}<br>norm of weight × output %{y:.4g}<extra></extra>"
+    heights = np.where(norms > 0, norms, np.nan)
     return go.Figure(
         data=[
             shared
             | {
-                "y": norms[0],
+                "y": heights[0],
                 "marker": {"color": colors, "line": {"color": colors, "width": 1.25}},
                 "hovertemplate": f"{safe(names[0])}<br>{hover}",
             },
             shared
             | {
-                "y": norms[1],
+                "y": heights[1],
                 "marker": {"color": "rgba(0,0,0,0)", "line": {"color": colors, "width": 1.25}},
                 "hovertemplate": f"{safe(names[1])}<br>{hover}",
             },
@@ -55,7 +56,6 @@ def figure(
                 "tickvals": ordinal if len(ids) <= 32 else ordinal[::4],
                 "ticktext": [str(expert) for expert in ids][:: 1 if len(ids) <= 32 else 4],
                 "tickfont": {"family": NUMBER_FONT, "size": 12},
-                "tickangle": 0,
                 "ticks": "",
                 "range": [-0.7, len(ids) - 0.3],
             },

@@ -22,14 +22,17 @@ def figure(
     height: int = 250,
     theme: Theme,
 ) -> go.Figure:
-    """Draw one bar an expert, in the order given, its id below or above it.
+    """Draw one bar an expert, in the order given.
+
+    Every bar has its id at its end; of more than 32 only the eight with the largest values do, and
+    the axis names ids, so that `ids` must then be 0, 1, 2 and so on.
 
     Args:
         values: [experts shown].
         ids: their ids.
         quantity: name and unit of the vertical axis.
         hollow: which bars are only outlined, as what is not selected.
-        level: a value to mark across the figure, and its words.
+        level: a value to mark by a dotted line, and its words.
         also: a second quantity for the hover text, its name and its values.
         height: in pixels.
         theme: the theme on the screen.
@@ -38,7 +41,8 @@ def figure(
     colors = [expert_color(expert, theme) for expert in ids]
     empty = hollow or [False] * len(ids)
     few = len(ids) <= 32
-    extra = f"<br>{safe(also[0])} %{{customdata:.3g}}" if also else ""
+    named = set(range(len(ids)) if few else np.argsort(-values, kind="stable")[:8].tolist())
+    extra = f"<br>{safe(also[0])} %{{customdata[1]:.3g}}" if also else ""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     room = 0.14 * (high - low or 1.0)
     chart = go.Figure(
@@ -54,14 +58,15 @@ def figure(
                     ],
                     "line": {"color": colors, "width": 1.25},
                 },
-                "text": [str(expert) for expert in ids],
+                "text": [str(expert) if at in named else "" for at, expert in enumerate(ids)],
                 "textposition": "outside",
                 "textangle": 0,
                 "textfont": {"family": NUMBER_FONT, "size": 12 if few else 11, "color": inks.muted},
                 "cliponaxis": False,
-                "customdata": also[1] if also else None,
+                "customdata": np.column_stack([ids, also[1] if also else values]),
                 "hovertemplate": (
-                    f"expert %{{text}}<br>{safe(quantity)} %{{y:.4g}}{extra}<extra></extra>"
+                    f"expert %{{customdata[0]}}<br>{safe(quantity)} %{{y:.4g}}{extra}"
+                    "<extra></extra>"
                 ),
             }
         ],
@@ -69,11 +74,12 @@ def figure(
             "template": template(theme),
             "autosize": True,
             "height": height,
-            "margin": {"t": 10, "b": 34, "l": 58},
+            "margin": {"t": 10, "b": 34 if few else 44, "l": 58},
             "xaxis": {
-                "title": {"text": "expert (its id at the bar)"},
-                "showticklabels": False,
-                "ticks": "",
+                "title": {"text": "expert (its id at the bar)" if few else "expert id"},
+                "showticklabels": not few,
+                "tickvals": list(range(0, len(ids), 8)),
+                "ticks": "" if few else "outside",
                 "range": [-0.7, len(ids) - 0.3],
             },
             "yaxis": {
@@ -87,15 +93,17 @@ def figure(
         },
     )
     if level is not None:
-        chart.add_hline(
-            y=level[0],
-            line={"color": inks.ink, "width": 1, "dash": "dot"},
-            annotation={
-                "text": safe(level[1]),
-                "font": {"size": 13, "color": inks.ink},
-                "xanchor": "right",
-                "yanchor": "bottom",
-            },
+        chart.add_hline(y=level[0], line={"color": inks.ink, "width": 1, "dash": "dot"})
+        chart.add_annotation(
+            text=safe(level[1]),
+            x=0.01,
+            xref="paper",
+            y=1,
+            yref="paper",
+            xanchor="left",
+            yanchor="top",
+            showarrow=False,
+            font={"size": 13, "color": inks.muted},
         )
     return chart
 

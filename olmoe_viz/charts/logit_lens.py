@@ -32,7 +32,7 @@ def figure(
     stages, top = probabilities.shape
     places = np.arange(stages)
     names = ["embedding", *(f"block {layer}" for layer in range(stages - 1))]
-    shown = [[safe(shorten(t.replace(" ", "·"), 9)) or "∅" for t in row] for row in tokens]
+    shown = [[safe(shorten(t.replace(" ", "·"), 8)) or "∅" for t in row] for row in tokens]
     return go.Figure(
         data=[
             {

@@ -57,7 +57,7 @@ def figure(left: Side, right: Side, *, names: tuple[str, str], theme: Theme) -> 
             "autosize": True,
             "height": 44 + 30 * count,
             "margin": {"l": 4, "r": 4, "t": 8, "b": 8},
-            "xaxis": {"visible": False, "range": [-1.25, 2.25]},
+            "xaxis": {"visible": False, "range": [-2, 3]},
             "yaxis": {"visible": False, "range": [count - 0.4, -1.5]},
             "annotations": notes,
         },
@@ -82,9 +82,9 @@ def _names(
     inks = INKS[theme]
     notes: list[dict[str, Any]] = []
     for at, (token, text, share) in enumerate(zip(*side_values, strict=True)):
-        word = safe(shorten(text.replace(" ", "·"), 13)) or "∅"
+        word = safe(shorten(text.replace(" ", "·"), 11)) or "∅"
         new = "" if token in others else "<b>+</b> "
-        number = f"{100 * share:#.3g} %"
+        number = f"{100 * share:#.3g}".rstrip(".") + "%"
         first = at == 0 and flips
         notes.append(
             {
@@ -96,7 +96,7 @@ def _names(
                 "showarrow": False,
                 "font": {
                     "family": NUMBER_FONT,
-                    "size": 13,
+                    "size": 12,
                     "color": inks.accent if first else inks.ink,
                 },
             }

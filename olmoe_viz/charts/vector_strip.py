@@ -40,8 +40,8 @@ def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) 
                 "colorbar": {
                     "thickness": 8,
                     "outlinewidth": 0,
-                    "nticks": 3,
-                    "tickformat": ".2~g",
+                    "tickvals": [-reach, 0, reach],
+                    "ticktext": [f"−{digits(reach)}", "0", digits(reach)],
                     "tickfont": {"size": 13, "color": INKS[theme].muted},
                     "ticklen": 3,
                     "tickcolor": INKS[theme].line,

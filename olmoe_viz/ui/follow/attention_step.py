@@ -15,8 +15,11 @@ ATTENTION = Step(
     3,
     "Attention",
     "Each head looks back over the prompt and brings what it finds there into the token's vector.",
-    r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
-    r"\big]_{j=1}^{\text{heads}}, \qquad q, K, V \text{ from } \operatorname{RMSNorm}(h)",
+    (
+        r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
+        r"\big]_{j=1}^{\text{heads}}",
+        r"q, K, V \text{ from } \operatorname{RMSNorm}(h)",
+    ),
     "from olmoe_viz.analysis.attention import attention_weights\n"
     "attention_weights(model, trace, layer)[:, token]\n"
     "trace.attention_outputs[layer, token]",
@@ -36,7 +39,7 @@ def attention(story: Story) -> None:
         if model is None:
             return
         weights = computed.attention(model, story.trace, story.layer)
-        names = story.trace.tokens[: story.token + 1]
+        names = story.trace.tokens
         row = weights[:, story.token, : story.token + 1]
         panel.chart(
             attention_heads.figure(row, tokens=names, theme=story.theme),
@@ -55,8 +58,8 @@ def _gain(story: Story) -> str:
     before, gain = states[story.layer, story.token], added[story.layer, story.token]
     norms = [float(np.linalg.norm(vector)) for vector in (before, gain, before + gain)]
     return (
-        f"norm of the residual stream: {digits(norms[0])} before, {digits(norms[2])} after; "
-        f"what attention adds has norm {digits(norms[1])}"
+        f"What attention adds has norm {digits(norms[1])}. It takes the norm of the residual "
+        f"stream from {digits(norms[0])} to {digits(norms[2])}."
     )
 
 

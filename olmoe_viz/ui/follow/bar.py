@@ -15,17 +15,17 @@ def draw(story: Story) -> None:
     with st.container(key="follow_bar", horizontal=True, vertical_alignment="center", gap="small"):
         st.text(words(story))
         with st.container(key="follow_moves", horizontal=True, gap="xsmall", width="content"):
-            _move("◂ token", "token", story.token - 1, tokens)
-            _move("token ▸", "token", story.token + 1, tokens)
-            _move("◂ layer", "layer", story.layer - 1, layers)
-            _move("layer ▸", "layer", story.layer + 1, layers)
+            _move("← token", "token", story.token - 1, tokens)
+            _move("token →", "token", story.token + 1, tokens)
+            _move("← layer", "layer", story.layer - 1, layers)
+            _move("layer →", "layer", story.layer + 1, layers)
 
 
 def words(story: Story) -> str:
-    """The line, as in "token 5 '·was'  ·  layer 7 of 15  ·  k 8 against 16"."""
+    """The line, as in "token 5 ‘·was’ · layer 7 of 15 · k 8 against 16"."""
     token = visible(story.trace.tokens[story.token])
     return (
-        f"token {story.token} ‘{token}’  ·  layer {story.layer} of {story.geometry.layers - 1}  ·  "
+        f"token {story.token} ‘{token}’ · layer {story.layer} of {story.geometry.layers - 1} · "
         f"k {story.chosen.k} against {story.chosen.against}"
     )
 

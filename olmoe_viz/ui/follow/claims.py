@@ -33,7 +33,7 @@ def draw(story: Story, rows: "list[TradeOff]") -> None:
     st.subheader("Claims one hears, and what is so", anchor=False)
     for at, answer in enumerate(answers(story, rows)):
         with st.container(key=f"claim_{at}"):
-            left, right = st.columns([1, 2.2], gap="medium")
+            left, right = st.columns([1, 2.2], gap="small")
             left.markdown(f"“{answer.claim}”")
             with right, st.container(gap="xsmall"):
                 st.markdown(answer.found)
@@ -44,7 +44,7 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
     """Every claim with its answer, in the order of the walk-through."""
     return [
         Answer(
-            "‘Artificial intelligence is’ becomes 3163, 11478, 374",
+            "The ids of ‘Artificial intelligence is’ are 3163, 11478, 374",
             "These ids are another tokenizer's. OLMoE's own gives four tokens: 11796, 11232, "
             "9260, 310.",
             "quoted",
@@ -53,7 +53,7 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
         Answer("17 % more knowledge with 16 experts", _knowledge(story), story.run.source),
         Answer("More experts, higher quality", *_quality(story)),
         Answer("64 experts are the maximum of what the model can do", _largest(rows), "live"),
-        Answer("More experts make it more confident", *_confidence(story)),
+        Answer("More experts make it more confident", *_confidence(story, measured=bool(rows))),
         Answer(
             "1.3 B, 2.6 B and 5.2 B parameters are active with 8, 16 and 32",
             _parameters(),
@@ -61,7 +61,7 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
         ),
         Answer(
             "The rest of the mass becomes a residual, or uncertainty, term",
-            "There is no such term. The weights of the kept experts sum to less than 1, the rest "
+            "There is no such term. Native weights sum to less than 1, the rest "
             "is dropped, and the block adds its input back with coefficient 1. Step 8 checks that "
             "nothing else is in the sum.",
             "live",
@@ -117,20 +117,30 @@ def _largest(rows: "list[TradeOff]") -> str:
     )
 
 
-def _confidence(story: Story) -> tuple[str, origin.Origin]:
+def _confidence(story: Story, *, measured: bool) -> tuple[str, origin.Origin]:
     if not story.full:
         return "Press Run above to test it on this prompt.", "live"
     model, other = story.model(), story.other()
     if model is None or other is None:
         return "The model is not there to test it.", "live"
-    one, two = (computed.prediction(model, t, story.token) for t in (story.trace, other.trace))
+    traces = (story.trace, other.trace)
+    one, two = (computed.prediction(model, trace, story.token) for trace in traces)
     word = "less" if two.entropy > one.entropy else "more"
     return (
         f"After the chosen token k = {story.chosen.against} is {word} certain than k = "
         f"{story.chosen.k}: entropy {digits(two.entropy)} against {digits(one.entropy)} nats, "
-        f"first token {two.probabilities[0]:.1%} against {one.probabilities[0]:.1%}. Choose other "
-        "tokens to see that it goes both ways. Certain is not the same as right."
+        f"first token {two.probabilities[0]:.1%} against {one.probabilities[0]:.1%}. "
+        f"{_PRESS if not measured else _lower(computed.entropies(model, *traces), story)} "
+        "Certain is not the same as right."
     ), "live"
+
+
+def _lower(entropies: list[tuple[float, float]], story: Story) -> str:
+    lower = sum(two < one for one, two in entropies)
+    return (
+        f"It is more certain after {lower} of the last {len(entropies)} tokens of this prompt "
+        f"than k = {story.chosen.k}."
+    )
 
 
 def _parameters() -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
 Key = tuple[object, ...]
+_LAST = 64
 
 
 def inspection(
@@ -57,13 +58,28 @@ def prediction(model: "Model", trace: Trace, token: int) -> "Prediction":
     return cast("Prediction", _kept(_key("prediction", trace, token), work))
 
 
+def entropies(model: "Model", one: Trace, two: Trace) -> list[tuple[float, float]]:
+    """Entropy of the prediction after each of the last tokens, at most 64, in both traces."""
+
+    def work() -> list[tuple[float, float]]:
+        from olmoe_viz.analysis.prediction import predict
+
+        tokens = range(len(one.tokens))[-_LAST:]
+        return [
+            (predict(model, one, token).entropy, predict(model, two, token).entropy)
+            for token in tokens
+        ]
+
+    return cast("list[tuple[float, float]]", _kept(_key("entropies", one, str(two.policy)), work))
+
+
 def lens(model: "Model", trace: Trace, token: int) -> "Lens":
     """The prediction after one token as each block would already make it."""
 
     def work() -> "Lens":
         from olmoe_viz.analysis.prediction import logit_lens
 
-        return logit_lens(model, trace, token)
+        return logit_lens(model, trace, token, top=3)
 
     return cast("Lens", _kept(_key("lens", trace, token), work))
 

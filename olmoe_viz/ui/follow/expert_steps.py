@@ -21,8 +21,10 @@ EXPERTS = Step(
     7,
     "Experts",
     "Every selected expert is a small network of its own that turns the same input into a vector.",
-    r"E_i(x) = W_i^{\text{down}} \big( \operatorname{silu}(W_i^{\text{gate}} x) \odot "
-    r"W_i^{\text{up}} x \big)",
+    (
+        r"E_i(x) = W_i^{\text{down}} \big( \operatorname{silu}(W_i^{\text{gate}} x) \odot "
+        r"W_i^{\text{up}} x \big)",
+    ),
     "seen = ov.inspect(model, trace, layer, token, [policy])\n"
     "seen.ids, seen.outputs, seen.active_shares",
 )
@@ -31,8 +33,11 @@ COMBINATION = Step(
     "Weighted combination",
     "The outputs are scaled by their weights and added up, and the sum is added to the vector that "
     "came in.",
-    r"y = \sum_{i \in S_k} w_i\,E_i(x), \qquad h \leftarrow 1 \cdot h + y, \qquad "
-    r"w_i = p_i \ \text{(native)}",
+    (
+        r"y = \textstyle\sum_{i \in S_k} w_i\,E_i(x)",
+        r"w_i = p_i \ \text{(native)}",
+        r"h \leftarrow 1 \cdot h + y",
+    ),
     "seen = ov.inspect(model, trace, layer, token, [policy, other_policy])\n"
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
 )
@@ -61,12 +66,12 @@ def experts(story: Story) -> None:
             st.caption(f"Experts with a plus are selected only with k = {large}.")
         norms = np.linalg.norm(seen.outputs, axis=1)
         with st.container(key="facts_experts", gap=None):
-            for title, part in (("shared", slice(small)), ("extra", slice(small, None))):
+            for title, part in (("Shared", slice(small)), ("Extra", slice(small, None))):
                 if len(norms[part]):
                     st.text(
                         f"{title} experts: mean norm {digits(float(norms[part].mean()))}, "
                         f"{seen.active_shares[part].mean():.1%} of the "
-                        f"{story.geometry.intermediate} inner units active"
+                        f"{story.geometry.intermediate} inner units active."
                     )
         _details(story, seen, norms)
 
@@ -135,7 +140,7 @@ def combination(story: Story) -> None:
         )
         sums = seen.sums[rows]
         strips = np.vstack([sums, sums[1] - sums[0]])
-        names = [f"sum, {name}" for name in story.names] + ["difference"]
+        names = [*story.names, "change"]
         panel.chart(
             vector_strip.figure(strips, names=names, theme=story.theme),
             alt=vector_strip.describe(strips, names=names),
@@ -143,8 +148,8 @@ def combination(story: Story) -> None:
         )
         with st.container(key="facts_check", gap=None):
             st.text(
-                "sum of contributions = block output, largest difference "
-                f"{seen.largest_differences[rows].max():.1e}"
+                "Checked just now: sum of contributions = block output, largest difference "
+                f"{seen.largest_differences[rows].max():.1e}."
             )
         _same_input_and_as_run(story, model, seen)
 
@@ -177,11 +182,11 @@ def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> 
     with st.container(key="facts_change", gap=None):
         same = change(seen.sums[rows][0], seen.sums[rows][1])
         run = change(seen.sums[rows][0], there.sums[rows][1])
-        st.text(f"same input: the sum changes by {same:.1%} of its norm")
-        st.text(f"as run: the sum changes by {run:.1%} of its norm")
+        st.text(f"Same input: the sum changes by {same:.1%} of its norm.")
+        st.text(f"As run: the sum changes by {run:.1%} of its norm,")
         st.text(
-            "input of the router: changed by "
-            f"{change(seen.router_input, there.router_input):.1%} of its norm"
+            "and what comes into the block differs by "
+            f"{change(seen.router_input, there.router_input):.1%} of its norm."
         )
     _by_weighting(story, seen)
     _through_layers(story, other.trace.hidden_states)
@@ -194,19 +199,20 @@ def _by_weighting(story: Story, seen: "Inspection") -> None:
         rows = _rows(seen, weighting)
         gains = seen.weights[rows].sum(axis=1)
         one, two = seen.sums[rows].astype(np.float64)
+        norms = [float(np.linalg.norm(one)), float(np.linalg.norm(two))]
         records.append(
             {
                 "weights": WEIGHTING_NAMES[weighting],
-                f"sum of weights, k = {story.chosen.k}": f"{gains[0]:.3f}",
-                f"k = {story.chosen.against}": f"{gains[1]:.3f}",
-                "norm of the sum": f"{np.linalg.norm(one):.3g} → {np.linalg.norm(two):.3g}",
+                "sum of weights": f"{gains[0]:.3f} → {gains[1]:.3f}",
+                "norm of the sum": f"{digits(norms[0])} → {digits(norms[1])}",
                 "change": f"{change(one, two):.1%}",
                 "cosine of the sums": f"{_cosine(one, two):.3f}",
             }
         )
     st.caption(
-        "Same input under the three weightings. Gain-anchored weights sum to the mass of the "
-        "trained k, so that only the number of experts changes."
+        f"Same input, from k = {story.chosen.k} to {story.chosen.against}, under the three "
+        "weightings. Gain-anchored weights always sum to the mass of the trained k, so that only "
+        "the number of experts changes."
     )
     st.table(records, border="horizontal", hide_index=True, alt="Change of the sum by weighting")
 
@@ -218,7 +224,7 @@ def _through_layers(story: Story, others: np.ndarray | None) -> None:
     before, after = own[1:, story.token], others[1:, story.token]
     apart = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
     lines = apart[None].astype(np.float64)
-    quantity = "change of the stream, of its norm"
+    quantity = "relative change"
     st.caption(
         f"As run: how far the residual stream with k = {story.chosen.against} is from that with "
         f"k = {story.chosen.k} after each block."

@@ -22,8 +22,10 @@ PREDICTION = Step(
     "Prediction",
     "After the last block the vector is compared with a row for every token of the vocabulary, and "
     "softmax makes probabilities of the matches.",
-    r"\text{logits} = W_U \operatorname{RMSNorm}(h^{L}) \in \mathbb{R}^{V}, \qquad "
-    r"P(t) = \frac{e^{\text{logit}_t}}{\sum_{v=1}^{V} e^{\text{logit}_v}}",
+    (
+        r"\ell = W_U \operatorname{RMSNorm}(h^{L}) \in \mathbb{R}^{V}",
+        r"P(t) = \frac{e^{\ell_t}}{\sum_{v=1}^{V} e^{\ell_v}}",
+    ),
     "from olmoe_viz.analysis.prediction import logit_lens, predict\n"
     "predict(model, trace, token), logit_lens(model, trace, token)\n"
     "trace.next_probabilities()",
@@ -61,15 +63,15 @@ def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
 
     names = [visible(found.top_tokens[0]) for found in (one, two)]
     if one.top_ids[0] == two.top_ids[0]:
-        line = f"both expect ‘{names[0]}’"
+        line = f"Both expect ‘{names[0]}’"
     else:
-        line = f"the prediction flips from ‘{names[0]}’ to ‘{names[1]}’"
+        line = f"The prediction flips from ‘{names[0]}’ to ‘{names[1]}’"
     with st.container(key="facts_prediction", gap=None):
-        st.text(f"after token {story.token}, {line}")
+        st.text(f"{line} after token {story.token}.")
         st.text(
-            f"entropy {digits(one.entropy)} against {digits(two.entropy)} nats; divergence (KL) of "
-            f"k = {story.chosen.against} from k = {story.chosen.k}: "
-            f"{digits(kl_divergence(one.logits, two.logits))} nats"
+            f"The entropy is {digits(one.entropy)} against {digits(two.entropy)} nats. The "
+            f"divergence (KL) of k = {story.chosen.against} from k = {story.chosen.k} is "
+            f"{digits(kl_divergence(one.logits, two.logits))} nats."
         )
     st.caption("A line joins a token that is in both lists; a plus marks one that is in one only.")
 
@@ -131,9 +133,9 @@ def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
     )
     with st.container(key="facts_push", gap=None):
         st.text(
-            f"all {len(ids)} experts of layer {story.layer} together push "
+            f"The {len(ids)} experts of layer {story.layer} together push "
             f"‘{visible(one.top_tokens[0])}’ by {pushes[used].sum():+.3f}, of a logit of "
-            f"{one.logits[one.top_ids[0]]:.2f}"
+            f"{one.logits[one.top_ids[0]]:.2f}."
         )
     panel.chart(
         expert_bars.figure(pushes[used], ids=ids, quantity=quantity, height=230, theme=story.theme),

@@ -18,7 +18,10 @@ ROUTER = Step(
     "Router",
     "One small matrix compares the normed vector with a row for each expert: a larger number is "
     "a better match.",
-    r"x = \operatorname{RMSNorm}(h), \qquad z = W_r\,x \in \mathbb{R}^{E} \quad \text{(no bias)}",
+    (
+        r"x = \operatorname{RMSNorm}(h)",
+        r"z = W_r\,x \in \mathbb{R}^{E} \quad \text{(no bias)}",
+    ),
     "trace.router_logits[layer, token]\n"
     "ov.inspect(model, trace, layer, token, [policy]).router_cosines",
 )
@@ -26,7 +29,7 @@ SOFTMAX = Step(
     5,
     "Softmax",
     "The numbers become probabilities over all experts, which sum to 1.",
-    r"p_i = \frac{e^{z_i}}{\sum_{j=1}^{E} e^{z_j}} \quad \text{(temperature 1, in float32)}",
+    (r"p_i = \frac{e^{z_i}}{\sum_{j=1}^{E} e^{z_j}} \quad \text{(temperature 1)}",),
     "ov.routing.probabilities(trace.router_logits)[layer, token]\n"
     "ov.routing.entropy(ov.routing.probabilities(trace.router_logits))",
 )
@@ -35,7 +38,7 @@ TOP_K = Step(
     "Top k",
     "Only the k most probable experts work on this token; the mass of the others is dropped, and "
     "nothing replaces it.",
-    r"S_k = \text{the } k \text{ largest of } p, \qquad M_k = \sum_{i \in S_k} p_i",
+    (r"S_k = \text{the } k \text{ largest of } p", r"M_k = \textstyle\sum_{i \in S_k} p_i"),
     "p = ov.routing.probabilities(trace.router_logits)\n"
     "ov.routing.select(p, policy, trained_k=8)\n"
     "ov.routing.retained_mass(p, 8), ov.routing.margin(p, 8)",
@@ -67,11 +70,16 @@ def router(story: Story) -> None:
 
 def _direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
     near, strongest = int(cosines.argmax()), int(logits.argmax())
-    same = "the same" if near == strongest else f"not the same: expert {strongest}"
+    if near == strongest:
+        also = f"Expert {strongest} also has the largest logit, {logits[strongest]:.3f}."
+    else:
+        also = (
+            f"The largest logit, {logits[strongest]:.3f}, is that of expert {strongest}: its row "
+            "is longer."
+        )
     return (
-        f"norm of the input {digits(norm)}; router row {near} points most in its direction, cosine "
-        f"{cosines[near]:.3f}; the largest logit, {logits[strongest]:.3f}, is {same}"
-        + ("" if near == strongest else ", whose row is longer")
+        f"The router's input has norm {digits(norm)}. Of all rows, that of expert {near} points "
+        f"most in its direction, with a cosine of {cosines[near]:.3f}. {also}"
     )
 
 
@@ -91,7 +99,7 @@ def softmax(story: Story) -> None:
                     row,
                     ids=list(range(experts)),
                     quantity="router probability",
-                    level=(1 / experts, f"even: {1 / experts:.4f}"),
+                    level=(1 / experts, f"dotted: an even choice, {1 / experts:.4f}"),
                     theme=story.theme,
                 ),
                 alt=expert_bars.describe(
@@ -107,8 +115,8 @@ def softmax(story: Story) -> None:
             )
         with st.container(key="facts_softmax", gap=None):
             st.text(
-                f"entropy {digits(own)} of at most {digits(even)} nats: as undecided as an even "
-                f"choice among {math.exp(own):.1f} of {experts} experts"
+                f"The entropy is {digits(own)} of at most {digits(even)} nats: as undecided as an "
+                f"even choice among {math.exp(own):.1f} of the {experts} experts."
             )
 
 
@@ -125,12 +133,15 @@ def top_k(story: Story) -> None:
         )
         with st.container(key="facts_top_k", gap=None):
             st.text(
-                f"retained mass {digits(kept[0])} with k = {story.chosen.k}, {digits(kept[1])} "
-                f"with k = {story.chosen.against}"
+                f"The retained mass is {digits(kept[0])} with k = {story.chosen.k} and "
+                f"{digits(kept[1])} with k = {story.chosen.against}."
             )
             st.text(
-                f"margin at the cutoff: {digits(float(routing.margin(row, small)))} at k = {small}"
-                + (f", {digits(float(routing.margin(row, large)))} at {large}" * (large > small))
+                f"The margin at the cutoff is {digits(float(routing.margin(row, small)))} at k = "
+                f"{small}"
+                + f" and {digits(float(routing.margin(row, large)))} at k = {large}"
+                * (large > small)
+                + "."
             )
         st.caption(
             "Retained mass is the sum of the kept probabilities; some call it coverage. The margin "

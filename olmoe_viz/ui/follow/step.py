@@ -19,13 +19,14 @@ _NEEDS_VECTORS = (
 class Step:
     """The words of one step; all of it is our own constant text.
 
-    `formula` is LaTeX, `code` the lines that a reader could type.
+    `formula` is LaTeX in parts that may stand below each other, `code` the lines that a reader
+    could type.
     """
 
     number: int
     name: str
     sentence: str
-    formula: str
+    formula: tuple[str, ...]
     code: str
 
     @contextmanager
@@ -48,9 +49,16 @@ class Step:
                 origin.badge(*story.run.origin)
             st.markdown(self.sentence)
             yield
-            with st.container(key=f"step_foot_{self.number}", gap="small"):
-                st.caption(shape)
-                st.latex(self.formula)
+            with st.container(key=f"step_foot_{self.number}", gap="xsmall"):
+                with st.container(
+                    horizontal=True,
+                    vertical_alignment="center",
+                    gap="small",
+                    key=f"step_form_{self.number}",
+                ):
+                    for part in self.formula:
+                        st.latex(part, width="content")
+                    st.caption(shape, width="content")
                 with st.expander("The line of code", type="compact"):
                     st.code(self.code, language="python", wrap_lines=True)
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from olmoe_viz.charts import vector_strip
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.palette import SEQUENTIAL, text_on
+from olmoe_viz.charts.palette import DIVERGING, text_on
 from olmoe_viz.ui import panel, state
 from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.step import Step, needs_vectors
@@ -16,7 +16,7 @@ TOKENIZATION = Step(
     1,
     "Tokenization",
     "The text is cut into pieces of a fixed vocabulary, and every piece becomes a number.",
-    r"\text{text} \;\to\; (t_1, \dots, t_T), \quad t_i \in \{0, \dots, V - 1\}",
+    (r"\text{text} \to (t_1, \dots, t_T), \; t_i \in \{0, \dots, V - 1\}",),
     "trace = ov.trace(model, prompt)\ntrace.tokens, trace.token_ids, trace.token_bytes",
 )
 EMBEDDING = Step(
@@ -24,7 +24,7 @@ EMBEDDING = Step(
     "Embedding",
     "The number picks one row of a table: the vector that this token starts with, wherever it "
     "stands.",
-    r"h^{0} = W_E[t] \in \mathbb{R}^{H}",
+    (r"h^{0} = W_E[t] \in \mathbb{R}^{H}",),
     'trace = ov.trace(model, prompt, detail="full")\ntrace.hidden_states[0, token]',
 )
 _ENDS = 4
@@ -53,7 +53,7 @@ def tokenization(story: Story) -> None:
             key="token_picker",
         )
         own = trace.token_bytes[story.token]
-        with st.container(key="facts_token", gap=None):
+        with st.container(key="facts_vector_bytes", gap=None):
             st.text(
                 f"token {story.token}: id {ids[story.token]}, "
                 f"{count(len(own), 'byte')} {own.hex(' ')}"
@@ -79,8 +79,9 @@ def embedding(story: Story) -> None:
             key="embedding",
         )
         ends = [", ".join(f"{v:.4f}" for v in part) for part in (vector[:_ENDS], vector[-_ENDS:])]
-        with st.container(key="facts_embedding", gap=None):
-            st.text(f"[{ends[0]}, … {ends[1]}], norm {digits(float(np.linalg.norm(vector)))}")
+        with st.container(key="facts_vector_ends", gap=None):
+            st.text(f"[{ends[0]}, … {ends[1]}]")
+            st.text(f"norm {digits(float(np.linalg.norm(vector)))}")
         st.caption(
             "Cosine similarity of this vector to those of the other tokens: 1 is the same "
             "direction, 0 unrelated."
@@ -89,11 +90,10 @@ def embedding(story: Story) -> None:
 
 
 def _similar(story: Story, cosines: np.ndarray) -> None:
-    scale = SEQUENTIAL[story.theme]
+    scale = DIVERGING[story.theme]
     cells = []
     for at, (token, cosine) in enumerate(zip(story.trace.tokens, cosines, strict=True)):
-        # Half of the scale is enough for a background, and keeps the text readable.
-        fill = scale[round(max(float(cosine), 0.0) * (len(scale) // 2))]
+        fill = scale[round((float(cosine) + 1) / 2 * (len(scale) - 1))]
         words = f"token {at}: {visible(token)}, cosine {cosine:.3f}"
         cells.append(Cell(visible(token), f"{cosine:.2f}", words, fill, text_on(fill)))
     picker(
