@@ -1,0 +1,159 @@
+"""The main job in a real browser: a prompt, the map, another k, the columns."""
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.server import WAIT, settled
+
+Visit = Callable[..., Page]
+PAGES = ("", "compare", "about")
+HOSTILE = {
+    "emoji": "🙂👩‍👩‍👧‍👦 fin",
+    "arabic": "كان يا ما كان في قديم الزمان",
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "formula": "$x^2$ **bold** :red[red] [link](javascript:alert(1))",
+    "nul": "a\0b",
+}
+
+
+def ask(page: Page, prompt: str) -> None:
+    page.get_by_role("textbox", name="Prompt").fill(prompt)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_timeout(200)
+    settled(page)
+
+
+def choose_k(page: Page, k: int, row: str = "k") -> None:
+    group = page.get_by_role("radiogroup", name=row, exact=True)
+    group.get_by_role("radio", name=str(k), exact=True).click()
+    settled(page)
+
+
+def cutoffs(page: Page) -> Locator:
+    return page.locator(".st-key-bars .annotation-text")
+
+
+def columns(page: Page) -> Locator:
+    return page.locator("[class*=st-key-column_text]")
+
+
+def numerals(page: Page) -> Locator:
+    return page.locator("[class*=st-key-numeral] [data-testid=stText]")
+
+
+def test_a_prompt_a_map_another_k_and_the_columns(visit: Visit) -> None:
+    page = visit()
+    ask(page, "The old woman opened the door and")
+    expect(page.locator(".routing-map")).to_be_visible(timeout=WAIT)
+    bold = page.locator(".st-key-bars .annotation-text", has_text=re.compile("top 8: 0"))
+    expect(bold).to_have_css("font-size", "14px")
+    choose_k(page, 32)
+    bold = page.locator(".st-key-bars .annotation-text", has_text=re.compile("top 32: 0"))
+    expect(bold).to_have_css("font-size", "14px")
+    page.get_by_role("link", name="Compare k").click()
+    settled(page)
+    expect(numerals(page)).to_have_text(["8", "16", "32", "64"])
+    choose_k(page, 4)
+    expect(numerals(page)).to_have_text(["4", "16", "32", "64"])
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(
+        "The old woman opened the door and"
+    )
+
+
+def test_a_cell_of_the_map_moves_the_panels_and_the_address(visit: Visit) -> None:
+    page = visit("?prompt=One+two+three+four")
+    cells = page.get_by_role("application")
+    cells.focus()
+    page.keyboard.press("Home")
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-place_map")).to_contain_text("token 0")
+    settled(page)
+    place = page.locator(".st-key-place_map").inner_text()
+    again = visit(page.url.split("/", 3)[3])
+    expect(again.locator(".st-key-place_map")).to_have_text(place)
+    expect(again.get_by_role("textbox", name="Prompt")).to_have_value("One two three four")
+
+
+def test_four_columns_grow_stop_and_start_again(visit: Visit) -> None:
+    page = visit("compare?tokens=300")
+    page.get_by_role("button", name="Generate").click()
+    for at in range(4):
+        expect(columns(page).nth(at)).to_have_text(re.compile(r"\S"), timeout=WAIT)
+    first = [columns(page).nth(at).inner_text() for at in range(4)]
+    expect(columns(page).nth(0)).not_to_have_text(first[0], timeout=WAIT)
+    started = time.monotonic()
+    page.locator(".st-key-stop button").click()
+    settled(page)
+    assert time.monotonic() - started < 10
+    expect(page.get_by_text("stopped")).to_have_count(4)
+    kept = [columns(page).nth(at).locator("p").inner_text() for at in range(4)]
+    assert all(len(text) >= len(before) for text, before in zip(kept, first, strict=True))
+    page.get_by_role("button", name="Generate").click()
+    expect(page.locator(".st-key-stop button")).to_be_enabled(timeout=WAIT)
+
+
+def test_a_whole_comparison_settles_with_marks_figures_and_files(visit: Visit) -> None:
+    page = visit("compare?tokens=8&k=4")
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("button", name="Download CSV")).to_be_visible(timeout=WAIT)
+    settled(page)
+    expect(page.get_by_text("tokens/s").first).to_be_visible()
+    expect(page.get_by_text("parameters active")).to_have_count(4)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = download.value.path().read_text("utf-8")
+    assert lines.startswith("k,weighting,tokens,seconds")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_prompts_are_shown_as_typed_or_refused(visit: Visit, name: str) -> None:
+    page = visit()
+    ask(page, HOSTILE[name])
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(HOSTILE[name])
+    shown, refused = page.locator(".routing-map"), page.get_by_test_id("stAlert")
+    expect(shown.or_(refused).first).to_be_visible(timeout=WAIT)
+    assert page.get_by_test_id("stException").count() == 0
+    assert page.locator(".katex").count() == 0
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_ten_thousand_characters_are_refused_in_words_and_kept(visit: Visit) -> None:
+    page = visit()
+    prompt = "word " * 2_000
+    ask(page, prompt)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("tokens", timeout=WAIT)
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
+    assert page.get_by_test_id("stException").count() == 0
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_scrolls_sideways_and_targets_are_large(
+    visit: Visit, path: str, width: int
+) -> None:
+    page = visit(f"{path}?prompt=The+cat", width=width)
+    page.wait_for_timeout(500)
+    overflow = page.evaluate(
+        "[...document.querySelectorAll('[data-testid=stMain], body')]"
+        ".map(e => e.scrollWidth - e.clientWidth)"
+    )
+    assert max(overflow) <= 0
+    small = page.evaluate(
+        "[...document.querySelectorAll('[data-testid=stMain] button')]"
+        ".filter(b => b.offsetParent && b.getBoundingClientRect().height < 39.5"
+        " && !b.closest('.stNumberInput, .stSelectbox, .stTooltipIcon'))"
+        ".map(b => b.textContent)"
+    )
+    assert small == []
+
+
+def test_the_first_visitor_with_a_link_gets_the_frame(visit: Visit) -> None:
+    page = visit("about")
+    expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
+    expect(page.get_by_role("link", name="Map")).to_be_visible()
