@@ -63,10 +63,8 @@ class _Block:
         self.scaling: float = attention.scaling
         self.limit: float | None = config.clip_qkv
         self.device = device_of(block)
-        self.norm_in, self.norm_mid = (
-            _plain(block.input_layernorm),
-            _plain(block.post_attention_layernorm),
-        )
+        self.norm_in = _plain(block.input_layernorm)
+        self.norm_mid = _plain(block.post_attention_layernorm)
         self.norm_q, self.norm_k = _plain(attention.q_norm), _plain(attention.k_norm)
         self.query, self.key = _plain(attention.q_proj), _plain(attention.k_proj)
         self.value, self.output = _plain(attention.v_proj), _plain(attention.o_proj)

@@ -1,0 +1,45 @@
+import pytest
+import torch
+from transformers import TopPLogitsWarper
+
+from olmoe_viz.engine.inputs import Sampling
+from olmoe_viz.engine.sampling import Sampler, nucleus
+
+SCORES = torch.tensor([0.5, 2.0, -1.0, 1.0, 0.0])
+
+
+def picks(sampling: Sampling, count: int = 4000) -> torch.Tensor:
+    sampler = Sampler(sampling)
+    return torch.tensor([sampler.pick(SCORES) for _ in range(count)])
+
+
+def test_temperature_zero_takes_the_likeliest() -> None:
+    assert set(picks(Sampling(seed=3), 5).tolist()) == {1}
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("top_p", [1.0, 0.8])
+def test_shares_follow_the_distribution(temperature: float, top_p: float) -> None:
+    scores = SCORES[None] / temperature
+    if top_p < 1:
+        scores = TopPLogitsWarper(top_p)(torch.zeros(1, 1, dtype=torch.long), scores)
+    expected = scores[0].softmax(-1)
+    shares = picks(Sampling(temperature, top_p)).bincount(minlength=5) / 4000
+    assert (shares - expected).abs().max() < 0.03
+    assert not shares[expected == 0].any()
+
+
+@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.6, 0.9, 0.999, 1.0])
+def test_the_nucleus_is_the_one_of_transformers(top_p: float) -> None:
+    for seed in range(50):
+        scores = torch.randn(1, 40, generator=torch.Generator().manual_seed(seed)) * 2
+        kept = TopPLogitsWarper(top_p)(torch.zeros(1, 1, dtype=torch.long), scores)[0].isfinite()
+        probabilities, ids = nucleus(scores[0].double().softmax(-1), top_p)
+        assert sorted(ids.tolist()) == kept.nonzero().flatten().tolist()
+        assert (probabilities.diff() <= 0).all()
+
+
+def test_a_seed_fixes_the_picks() -> None:
+    first, again, other = (picks(Sampling(1.0, seed=seed), 50) for seed in (7, 7, 8))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
