@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page  # noqa: E402
 
 from tests.browser.server import browse, serve, settled  # noqa: E402
 
-PAGES = {"map": "", "compare": "compare?tokens=40", "about": "about"}
+PAGES = {"map": "", "compare": "compare?tokens=24", "about": "about"}
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")
 OUT = ROOT / "screenshots"
