@@ -21,7 +21,7 @@ _TURNED = "tour_turned"
 
 def offer() -> None:
     """The button that begins the tour."""
-    st.button("Take the tour", key="tour_begin", type="tertiary", on_click=_turn, args=(1,))
+    st.button("Tour", key="tour_begin", type="tertiary", on_click=_turn, args=(1,))
 
 
 def draw(page: StreamlitPage) -> None:

@@ -90,10 +90,10 @@ STOPS: tuple[Stop, ...] = (
     Stop(
         title="More experts, same weights?",
         text="With native weights a larger k does two things: it adds experts, and it adds up to "
-        "a larger sum, as if a volume knob were turned. Switch the weights above to gain-anchored "
+        "a larger sum, as if a volume knob were turned. Switch the weights here to gain-anchored "
         "and only the number of experts changes.",
         page="follow",
-        target="step_8",
+        target="follow_weighting",
         words=("gain", "native weights", "renormalized", "gain-anchored"),
         selection=Selection(k=8, against=64),
     ),

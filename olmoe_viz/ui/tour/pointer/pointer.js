@@ -1,43 +1,56 @@
 // The target stands outside this component, in the page itself, under Streamlit's key class. It may
 // come late and be replaced by a rerun, so the document is watched as long as the stop is shown.
 const MARK = "data-tour-target"
-const SETTLING = 1500 // ms in which figures above the target may still grow
-const seen = new WeakMap()
+const SETTLING = 6000 // ms in which what stands above the target may still grow
+const places = new WeakMap()
 
+const part = (name) => document.querySelector(`[data-testid=${name}]`)
+const height = (name) => part(name)?.offsetHeight ?? 0
+const clear = () =>
+  document.querySelectorAll(`[${MARK}]`).forEach((old) => old.removeAttribute(MARK))
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches
 
+// In the middle of what header and tour leave free; what is too high for that begins at its top.
+const scroll = (element) => {
+  const [above, below] = [height("stHeader") + 12, height("stBottom") + 12]
+  element.style.scrollMargin = `${above}px 0 ${below}px`
+  const fits = element.offsetHeight <= window.innerHeight - above - below
+  const behavior = still() ? "auto" : "smooth"
+  element.scrollIntoView({ block: fits ? "center" : "start", inline: "nearest", behavior })
+}
+
+// Again whenever the page grows, until it has settled or the visitor begins to move.
 const show = (element) => {
-  let free = true
-  const release = () => (free = false)
-  const events = ["wheel", "touchstart", "keydown", "pointerdown"]
-  events.forEach((name) => window.addEventListener(name, release, { once: true, passive: true }))
-  const scroll = () =>
-    free && element.scrollIntoView({ block: "center", behavior: still() ? "auto" : "smooth" })
-  scroll()
-  setTimeout(() => {
-    scroll()
-    events.forEach((name) => window.removeEventListener(name, release))
-  }, SETTLING)
+  const growth = new ResizeObserver(() => element.isConnected && scroll(element))
+  const leave = new AbortController()
+  const options = { signal: leave.signal, passive: true }
+  for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
+    window.addEventListener(name, () => leave.abort(), options)
+  leave.signal.addEventListener("abort", () => growth.disconnect())
+  growth.observe(part("stMainBlockContainer") ?? document.body)
+  setTimeout(() => leave.abort(), SETTLING)
 }
 
 export default function ({ parentElement, data }) {
   const selector = `.st-key-${CSS.escape(data.target)}`
-  let marked = null
+  const place = places.get(parentElement) ?? { stop: null, watch: null }
+  places.set(parentElement, place)
   const point = () => {
     const element = document.querySelector(selector)
-    if (!element || (element === marked && element.hasAttribute(MARK))) return
-    document.querySelectorAll(`[${MARK}]`).forEach((other) => other.removeAttribute(MARK))
+    if (!element || element.hasAttribute(MARK)) return
+    clear()
     element.setAttribute(MARK, "")
-    marked = element
-    if (seen.get(parentElement) === data.stop) return
-    seen.set(parentElement, data.stop)
+    if (place.stop === data.stop) return
+    place.stop = data.stop
     show(element)
   }
-  const watch = new MutationObserver(point)
-  watch.observe(document.body, { childList: true, subtree: true })
+  // Streamlit calls this again for new data, and what it returns only in the end.
+  place.watch?.disconnect()
+  place.watch = new MutationObserver(point)
+  place.watch.observe(document.body, { childList: true, subtree: true })
   point()
   return () => {
-    watch.disconnect()
-    marked?.removeAttribute(MARK)
+    place.watch.disconnect()
+    clear()
   }
 }
