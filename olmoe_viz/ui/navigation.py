@@ -17,6 +17,7 @@ def declare() -> StreamlitPage:
             st.Page("pages/map.py", title="Map", default=True),
             st.Page("pages/follow.py", title="Follow a token"),
             st.Page("pages/compare.py", title="Compare k"),
+            st.Page("pages/quality.py", title="Quality"),
             st.Page("pages/about.py", title="About"),
             st.Page("pages/glossary.py", title="Glossary"),
         ],

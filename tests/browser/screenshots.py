@@ -15,7 +15,14 @@ from playwright.sync_api import Browser, Page  # noqa: E402
 
 from tests.browser.server import browse, serve, settled  # noqa: E402
 
-PAGES = {"map": "", "compare": "compare?tokens=24", "about": "about"}
+PAGES = {
+    "map": "",
+    "follow": "follow",
+    "compare": "compare?tokens=24",
+    "quality": "quality",
+    "glossary": "glossary",
+    "about": "about",
+}
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")
 OUT = ROOT / "screenshots"
