@@ -82,7 +82,7 @@ def _names(
     inks = INKS[theme]
     notes: list[dict[str, Any]] = []
     for at, (token, text, share) in enumerate(zip(*side_values, strict=True)):
-        word = safe(shorten(text.replace(" ", "·"), 11)) or "∅"
+        word = safe(shorten(text.replace(" ", "·"), 10)) or "∅"
         new = "" if token in others else "<b>+</b> "
         number = f"{100 * share:#.3g}".rstrip(".") + "%"
         first = at == 0 and flips

@@ -61,7 +61,7 @@ def figure(
             "yaxis": {
                 "range": [0, 1.08 * float(values.max() or 1.0)],
                 "nticks": 4,
-                "tickformat": ".3~s",
+                "tickformat": ".3~s" if values.max() > 1000 else ".2~g",
             },
             "annotations": [
                 {

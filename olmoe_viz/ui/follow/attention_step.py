@@ -16,8 +16,10 @@ ATTENTION = Step(
     "Attention",
     "Each head looks back over the prompt and brings what it finds there into the token's vector.",
     (
-        r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
-        r"\big]_{j=1}^{\text{heads}}",
+        (
+            r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
+            r"\big]_{j=1}^{\text{heads}}"
+        ),
         r"q, K, V \text{ from } \operatorname{RMSNorm}(h)",
     ),
     "from olmoe_viz.analysis.attention import attention_weights\n"

@@ -22,8 +22,10 @@ EXPERTS = Step(
     "Experts",
     "Every selected expert is a small network of its own that turns the same input into a vector.",
     (
-        r"E_i(x) = W_i^{\text{down}} \big( \operatorname{silu}(W_i^{\text{gate}} x) \odot "
-        r"W_i^{\text{up}} x \big)",
+        (
+            r"E_i(x) = W_i^{\text{down}} \big( \operatorname{silu}(W_i^{\text{gate}} x) \odot "
+            r"W_i^{\text{up}} x \big)"
+        ),
     ),
     "seen = ov.inspect(model, trace, layer, token, [policy])\n"
     "seen.ids, seen.outputs, seen.active_shares",
@@ -96,7 +98,7 @@ def _details(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
             st.table(
                 [
                     {
-                        "expert": int(expert),
+                        "expert": str(expert),
                         "selected with": "both" if at < small else f"k = {max(story.ks)}",
                         "norm": f"{norms[at]:.4g}",
                         "units active": f"{seen.active_shares[at]:.1%}",
@@ -157,7 +159,7 @@ def combination(story: Story) -> None:
 def _switch(story: Story) -> None:
     st.session_state["follow_weighting"] = story.chosen.weighting
     st.segmented_control(
-        "weights",
+        "weights, here and above",
         WEIGHTINGS,
         key="follow_weighting",
         required=True,

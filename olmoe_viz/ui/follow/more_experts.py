@@ -82,12 +82,12 @@ def _table(rows: "list[TradeOff]") -> None:
     st.table(
         [
             {
-                "k": row.k,
+                "k": str(row.k),
                 "retained mass": f"{row.retained_mass:.3f}",
                 "active parameters": f"{billions(row.active_parameters)} ({row.active_share:.0%})",
                 "read per token": f"{row.bytes_per_token / 1e6:,.1f} MB",
                 "MFLOPs per token": f"{row.flops_per_token / 1e6:,.1f}",
-                "time": f"{1000 * row.seconds:,.1f} ms",
+                "time": f"{1000 * row.seconds:,.0f} ms",
                 "KL to the trained k": f"{digits(row.kl)} nats",
                 "next token": plain(visible(row.top_token)),
                 "same": "yes" if row.same_top else "no",

@@ -165,8 +165,8 @@ def _table(story: Story, row: np.ndarray, small: int, large: int) -> None:
     logits = story.trace.router_logits[story.layer, story.token]
     records = [
         {
-            "rank": rank + 1,
-            "expert": int(expert),
+            "rank": str(rank + 1),
+            "expert": str(expert),
             "logit": f"{logits[expert]:.3f}",
             "probability": f"{row[expert]:.4f}",
             "cumulative mass": f"{cumulative[rank]:.4f}",

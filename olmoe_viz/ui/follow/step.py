@@ -49,7 +49,7 @@ class Step:
                 origin.badge(*story.run.origin)
             st.markdown(self.sentence)
             yield
-            with st.container(key=f"step_foot_{self.number}", gap="xsmall"):
+            with st.container(key=f"step_foot_{self.number}", gap="small"):
                 with st.container(
                     horizontal=True,
                     vertical_alignment="center",
