@@ -23,7 +23,7 @@ from olmoe_viz.engine.router import install_routers
 from olmoe_viz.engine.text import is_byte_level
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
-from olmoe_viz.models.memory import MemoryShortage, Placement, place
+from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, place
 
 
 class ModelError(Exception):
@@ -111,6 +111,7 @@ def _build(
     placement = place(geometry, *wishes)
     tokenizer = _tokenizer(folder, name)
     module = _weights(folder, name, placement)
+    give_back()
     install_routers(module)
     install_experts(module)
     return Model(

@@ -1,3 +1,4 @@
+import ctypes
 from pathlib import Path
 
 import psutil
@@ -66,3 +67,13 @@ def test_a_container_has_what_its_limit_leaves(
     assert memory.free_bytes(CPU) == 1300
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.free_bytes(CPU) > 10_000
+
+
+def test_freed_memory_goes_back_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    library = type("Library", (), {"malloc_trim": staticmethod(asked.append)})
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: library)
+    memory.give_back()
+    assert asked == [0]
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    memory.give_back()
