@@ -11,13 +11,14 @@ from olmoe_viz.charts.palette import INKS, Theme
 from olmoe_viz.charts.theme import figure as blank
 
 Floats = NDArray[np.float64]
+Lines = Mapping[str, tuple[Floats, Floats, Floats]]  # bits per byte, low, high
 _DASHES = ("solid", "dash", "dot")
 _SYMBOLS = ("circle", "square", "diamond")
 
 
 def figure(
     ks: Sequence[int],
-    lines: Mapping[str, tuple[Floats, Floats, Floats]],
+    lines: Lines,
     *,
     trained_k: int,
     theme: Theme,
@@ -73,9 +74,7 @@ def figure(
     return chart
 
 
-def describe(
-    ks: Sequence[int], lines: Mapping[str, tuple[Floats, Floats, Floats]], *, trained_k: int
-) -> str:
+def describe(ks: Sequence[int], lines: Lines, *, trained_k: int) -> str:
     """One sentence for a person who cannot see the lines."""
     at, last = list(ks).index(trained_k), len(ks) - 1
     parts = [
