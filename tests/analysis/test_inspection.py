@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import cpu_offload
 from safetensors.torch import load_file
 from transformers import OlmoeForCausalLM
 
-from olmoe_viz import InputError, RoutingPolicy, Trace, inspect, routing
+from olmoe_viz import InputError, RoutingPolicy, Trace, inspect, load_model, routing, trace
+from olmoe_viz.analysis.attention import attention_weights
+from olmoe_viz.analysis.prediction import expert_pushes
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import WEIGHTINGS
 
@@ -130,9 +133,9 @@ def _from_file(
 
 
 def test_the_trained_sum_is_what_the_run_added(model: Model, full: Trace, wide: Trace):
-    for trace in (full, wide):
-        seen = inspect(model, trace, LAYER, TOKEN, [trace.policy])
-        np.testing.assert_allclose(seen.sums[0], trace.expert_outputs[LAYER, TOKEN], atol=2e-5)
+    for run in (full, wide):
+        seen = inspect(model, run, LAYER, TOKEN, [run.policy])
+        np.testing.assert_allclose(seen.sums[0], run.expert_outputs[LAYER, TOKEN], atol=2e-5)
 
 
 def test_policies_together_equal_each_alone(model: Model, full: Trace):
@@ -143,6 +146,16 @@ def test_policies_together_equal_each_alone(model: Model, full: Trace):
         places = [together.ids.tolist().index(expert) for expert in alone.ids]
         np.testing.assert_allclose(together.weights[row, places], alone.weights[0], rtol=1e-6)
         np.testing.assert_allclose(together.sums[row], alone.sums[0], atol=1e-5)
+
+
+def test_the_check_sees_a_block_that_gives_something_else(
+    model: Model, full: Trace, monkeypatch: pytest.MonkeyPatch
+):
+    block = type(model.module.model.layers[LAYER].mlp)
+    real = block.forward
+    monkeypatch.setattr(block, "forward", lambda self, hidden: real(self, hidden) + 0.5)
+    seen = inspect(model, full, LAYER, TOKEN, NATIVE)
+    np.testing.assert_allclose(seen.largest_differences, 0.5, atol=1e-4)
 
 
 def test_a_k_for_each_layer_counts_in_its_layer(model: Model, full: Trace):
@@ -173,3 +186,29 @@ def test_what_cannot_be_inspected_is_refused_in_a_sentence(model: Model, full: T
         inspect(model, full, LAYER, TOKEN, [RoutingPolicy(65)])
     with pytest.raises(InputError, match="at least one k"):
         inspect(model, full, LAYER, TOKEN, [])
+
+
+def test_bfloat16_as_a_gpu_computes_it(checkpoint: Path):
+    model = load_model(str(checkpoint), device="cpu", dtype="bfloat16")
+    run = trace(model, "Süß 🙂, said the robot.", detail="full")
+    seen = inspect(model, run, LAYER, TOKEN, POLICIES)
+    size = np.abs(seen.block_outputs).max(axis=-1)
+    assert (seen.largest_differences < 0.02 * size).all()  # 8 bits of mantissa, up to 64 terms
+    trained = POLICIES.index(RoutingPolicy(8))
+    recorded = run.expert_outputs[LAYER, TOKEN]
+    np.testing.assert_allclose(seen.block_outputs[trained], recorded, atol=0.02 * size[trained])
+
+
+def test_weights_that_are_kept_elsewhere_are_fetched(model: Model, full: Trace, checkpoint: Path):
+    """As accelerate places a model that is larger than the GPU's memory."""
+    spread = load_model(str(checkpoint), device="cpu", dtype="float32")
+    cpu_offload(spread.module, execution_device=torch.device("cpu"))
+    assert spread.module.lm_head.weight.is_meta
+    seen, expected = (inspect(m, full, LAYER, TOKEN, POLICIES) for m in (spread, model))
+    for part in ("outputs", "sums", "router_cosines", "active_shares"):
+        np.testing.assert_allclose(getattr(seen, part), getattr(expected, part), atol=1e-5)
+    pushes, same = (expert_pushes(m, full, expected, 0, 99) for m in (spread, model))
+    np.testing.assert_allclose(pushes, same)
+    np.testing.assert_allclose(
+        attention_weights(spread, full, LAYER), attention_weights(model, full, LAYER), atol=1e-6
+    )

@@ -1,6 +1,7 @@
 """Predictions, the logit lens and direct pushes, against stock logits and exact sums."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,13 @@ def test_pushes_of_everything_sum_to_the_logit(model: Model, full: Trace):
         assert np.count_nonzero(expert_pushes(model, full, seen, 1, token_id)) == 2
         added += pushes.sum()
     assert added == pytest.approx(float(predict(model, full, token).logits[token_id]), abs=1e-4)
+
+
+def test_the_direction_scales_as_the_norm_does_for_small_states(model: Model, full: Trace):
+    small = replace(full, hidden_states=full.hidden_states * np.float32(1e-4))
+    direction = logit_direction(model, small, 7, 99)
+    logit = small.hidden_states[-1, 7].astype(np.float64) @ direction
+    assert logit == pytest.approx(float(predict(model, small, 7).logits[99]), rel=1e-4)
 
 
 def test_a_place_that_is_not_there_is_refused(model: Model, full: Trace):
