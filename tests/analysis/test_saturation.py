@@ -101,6 +101,16 @@ def test_a_damaged_file_is_refused(tmp_path: Path):
         load_router_checkpoints(path)
 
 
+def test_the_bundled_file_tells_of_a_router_that_settles():
+    checkpoints = load_router_checkpoints()
+    assert len(checkpoints.domains) == 10
+    found = saturation(checkpoints)
+    assert found.shape == (len(checkpoints.shares), 16)
+    assert (found[-1] == 1).all()
+    assert found.min() > 8 / 64  # the share by chance
+    assert (np.diff(found.mean(axis=1)) > 0).all()
+
+
 def test_no_file_is_an_os_error(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         load_router_checkpoints(tmp_path / "nothing")
