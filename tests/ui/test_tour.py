@@ -80,7 +80,7 @@ def test_a_url_names_a_stop_or_none(text: str, number: int | None) -> None:
 def test_mass_is_the_mean_of_what_the_top_k_keep() -> None:
     probabilities = np.array([[[0.4, 0.3, 0.2, 0.1]], [[0.25, 0.25, 0.25, 0.25]]])
     answer = answers.mass(np.log(probabilities).astype(np.float32), 2)
-    assert answer.right == "a half to three quarters"
+    assert answer.right == ("a half to three quarters",)
     assert answer.sentence.startswith("The top 2 keep 0.600 ")
     assert "from 0.500 to 0.700" in answer.sentence
 
@@ -95,36 +95,48 @@ def test_domains_names_the_most_one_sided_expert_and_chance() -> None:
         }
     )
     answer = answers.domains(table)
-    assert answer.right == "under 2 times"
+    assert answer.right == ("under 2 times",)
     assert answer.sentence == (
         "Expert 1 of layer 1 gets 90.0% of the tokens of math latex, 1.8 times the 50.0% of chance."
     )
 
 
+def quality_table(*rows: tuple[int, str, str, float, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["k", "weighting", "domain", "bits_per_byte", "high"])
+
+
 def test_quality_takes_native_weights_over_all_domains() -> None:
-    table = pd.DataFrame(
-        [
-            (64, "native", "all", 1.4),
-            (8, "native", "all", 1.2),
-            (1, "native", "all", 1.5),
-            (16, "native", "code", 0.1),
-            (32, "renormalized", "all", 0.2),
-        ],
-        columns=["k", "weighting", "domain", "bits_per_byte"],
+    table = quality_table(
+        (64, "native", "all", 1.4, 1.41),
+        (8, "native", "all", 1.2, 1.21),
+        (1, "native", "all", 1.5, 1.51),
+        (16, "native", "code", 0.1, 0.11),
+        (32, "renormalized", "all", 0.2, 0.21),
     )
     answer = answers.quality(table)
-    assert answer.right == "k = 8"
+    assert answer.right == ("k = 8",)
     assert answer.sentence == (
         "Bits per byte, lower is better: 1.500 at 1, 1.200 at 8, 1.400 at 64."
     )
 
 
+def test_ks_that_cannot_be_told_apart_are_both_right() -> None:
+    table = quality_table(
+        (4, "native", "all", 1.22, 1.23),
+        (8, "native", "all", 1.205, 1.215),
+        (16, "native", "all", 1.2, 1.21),
+    )
+    answer = answers.quality(table)
+    assert answer.right == ("k = 8", "k = 16")
+    assert answer.sentence.endswith("Values within the best one's interval count as equal.")
+
+
 def test_every_answer_is_one_of_the_options() -> None:
     assert "k = 8" in answers.QUESTIONS["quality"].options
     even = np.zeros((2, 3, 64), dtype=np.float32)
-    assert answers.mass(even, 8).right == answers.QUESTIONS["mass"].options[0]
-    assert answers.mass(even, 16).right == answers.QUESTIONS["mass"].options[1]
-    assert answers.mass(even, 64).right == answers.QUESTIONS["mass"].options[3]
+    assert answers.mass(even, 8).right == (answers.QUESTIONS["mass"].options[0],)
+    assert answers.mass(even, 16).right == (answers.QUESTIONS["mass"].options[1],)
+    assert answers.mass(even, 64).right == (answers.QUESTIONS["mass"].options[3],)
 
 
 def test_a_bare_visit_offers_the_tour_and_shows_none_of_it() -> None:

@@ -27,9 +27,9 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """The option that the measurement agrees with, and the measurement in a sentence."""
+    """The options that the measurement agrees with, and the measurement in a sentence."""
 
-    right: str
+    right: tuple[str, ...]
     sentence: str
 
 
@@ -56,7 +56,7 @@ def mass(router_logits: NDArray[np.float32], k: int) -> Answer:
     kept = routing.retained_mass(routing.probabilities(router_logits), k)
     mean = float(kept.mean())
     return Answer(
-        _option("mass", mean, _MASS_BOUNDS),
+        (_option("mass", mean, _MASS_BOUNDS),),
         f"The top {k} keep {mean:.3f} of the probability on average; from {kept.min():.3f} to "
         f"{kept.max():.3f}, depending on the cell.",
     )
@@ -75,20 +75,25 @@ def domains(table: pd.DataFrame) -> Answer:
     best = float(shares[row, column])
     layer, expert = (int(table[name].iloc[row]) for name in ("layer", "expert"))
     return Answer(
-        _option("domains", best / chance, _TIMES_BOUNDS),
+        (_option("domains", best / chance, _TIMES_BOUNDS),),
         f"Expert {expert} of layer {layer} gets {best:.1%} of the tokens of "
         f"{names[column].replace('_', ' ')}, {best / chance:.1f} times the {chance:.1%} of chance.",
     )
 
 
 def quality(table: pd.DataFrame) -> Answer:
-    """The k with the fewest bits per byte over all domains, from the table of quality."""
+    """The ks with the fewest bits per byte over all domains, from the table of quality.
+
+    More than one is right where a k lies in the 95 % interval of the best.
+    """
     rows = table[(table["domain"] == "all") & (table["weighting"] == "native")].sort_values("k")
     ks = [int(k) for k in rows["k"]]
     bits = [float(value) for value in rows["bits_per_byte"]]
-    best = int(np.argmin(bits))
+    limit = float(rows["high"].iloc[int(np.argmin(bits))])
+    right = tuple(f"k = {k}" for k, value in zip(ks, bits, strict=True) if value <= limit)
     listed = ", ".join(f"{value:.3f} at {k}" for k, value in zip(ks, bits, strict=True))
-    return Answer(f"k = {ks[best]}", f"Bits per byte, lower is better: {listed}.")
+    tie = "" if len(right) == 1 else " Values within the best one's interval count as equal."
+    return Answer(right, f"Bits per byte, lower is better: {listed}.{tie}")
 
 
 TABLES: Mapping[str, tuple[str, Callable[[pd.DataFrame], Answer]]] = {

@@ -36,7 +36,9 @@ def _reveal(name: str, guess: str) -> None:
 
 
 def _show(guess: str, answer: answers.Answer, source: origin.Origin, details: str) -> None:
-    verdict = "So it is." if guess == answer.right else f"Not quite: {answer.right}."
+    right = " and ".join(answer.right)
+    verdict = "So it is" if guess in answer.right else "Not quite"
+    verdict += "." if answer.right == (guess,) else f": {right}."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{verdict}** {answer.sentence}", width="content")
         origin.badge(source, details)
