@@ -4,6 +4,7 @@ Importing this package loads neither torch nor streamlit: names that need the mo
 when they are first asked for.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from olmoe_viz import costs, routing
 from olmoe_viz.costs import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Generation, Trace
+
+# A thread that waits for its neighbor sleeps instead of spinning. With more work than cores, as in
+# a classroom, spinning made decoding 20 times slower. OpenMP reads this when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.inspection import inspect

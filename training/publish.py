@@ -17,6 +17,7 @@ from pathlib import Path
 
 import olmoe_viz as ov
 from olmoe_viz.models.catalogue import bundled_path
+from olmoe_viz.models.load import Model
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT
 from training.card import write_card
 
@@ -53,7 +54,7 @@ def write_digests(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(lines))
 
 
-def record(model: ov.Model, data: Path) -> None:
+def record(model: Model, data: Path) -> None:
     """The example trace of the first screen, and the continuations of the six prompts."""
     ov.trace(model, EXAMPLE_PROMPT).save(data / "example.safetensors")
     policy = [ov.RoutingPolicy(model.geometry.trained_k)]

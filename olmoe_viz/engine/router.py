@@ -54,7 +54,7 @@ class PolicyRouter(OlmoeTopKRouter):
     def __init__(self, stock: OlmoeTopKRouter, layer: int, layers: int) -> None:
         torch.nn.Module.__init__(self)
         self.weight = stock.weight
-        self.top_k, self.num_experts = stock.top_k, stock.num_experts
+        self.trained_k, self.num_experts = stock.top_k, stock.num_experts
         self.norm_topk_prob, self.hidden_dim = stock.norm_topk_prob, stock.hidden_dim
         self.layer, self.layers = layer, layers
         self._as_trained = (RoutingPolicy(stock.top_k),)
@@ -72,7 +72,9 @@ class PolicyRouter(OlmoeTopKRouter):
         policies, recorder = _request.get() or (self._as_trained, None)
         if recorder is not None:
             recorder[self.layer] = logits
-        plan = _plan(policies, self.layer, self.layers, self.num_experts, self.top_k, logits.device)
+        plan = _plan(
+            policies, self.layer, self.layers, self.num_experts, self.trained_k, logits.device
+        )
         probabilities = F.softmax(logits, dtype=torch.float, dim=-1)
         values, ids = torch.topk(probabilities, plan.width, dim=-1)
         weights = plan.weights(values)

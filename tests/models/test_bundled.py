@@ -10,13 +10,14 @@ import pytest
 import olmoe_viz as ov
 from olmoe_viz.analysis.saturation import RouterCheckpoints, load_router_checkpoints
 from olmoe_viz.models.catalogue import bundled_path
+from olmoe_viz.models.load import Model
 
 DATA = Path(ov.__file__).parent / "data"
 MEGABYTE = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def model() -> ov.Model:
+def model() -> Model:
     return ov.load_model("olmoe-nano")
 
 
@@ -26,7 +27,7 @@ def checkpoints() -> RouterCheckpoints:
 
 
 @pytest.fixture(scope="module")
-def probabilities(model: ov.Model, checkpoints: RouterCheckpoints) -> np.ndarray:
+def probabilities(model: Model, checkpoints: RouterCheckpoints) -> np.ndarray:
     """Router probabilities of 250 held-out tokens of each domain, [layers, tokens, experts]."""
     traces = [ov.trace(model, ids.tolist()) for ids in checkpoints.token_ids]
     logits = np.concatenate([trace.router_logits for trace in traces], axis=1)
@@ -51,7 +52,7 @@ def test_the_weights_keep_their_size_limits() -> None:
 
 
 def test_every_expert_is_chosen_by_some_held_out_token(
-    model: ov.Model, probabilities: np.ndarray
+    model: Model, probabilities: np.ndarray
 ) -> None:
     load = ov.routing.expert_load(probabilities, model.geometry.trained_k)
     assert load.shape == (model.geometry.layers, model.geometry.experts)
@@ -70,7 +71,7 @@ def test_the_last_checkpoint_recorded_is_this_model(
     assert before < 0.95
 
 
-def test_the_stored_continuations_are_reproduced(model: ov.Model) -> None:
+def test_the_stored_continuations_are_reproduced(model: Model) -> None:
     rows = json.loads((DATA / "continuations.json").read_text(encoding="utf-8"))
     assert len(rows) == 6
     policy = [ov.RoutingPolicy(model.geometry.trained_k)]
