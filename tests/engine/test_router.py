@@ -123,7 +123,7 @@ def test_nothing_on_the_model_changes(model: Model, folder: Path) -> None:
     ov.compare(model, "the robot", [ov.RoutingPolicy(64), ov.RoutingPolicy(2)], 3)
     ov.trace(model, "the robot", ov.RoutingPolicy(32), detail="full")
     assert all(torch.equal(value, names[name]) for name, value in model.module.state_dict().items())
-    assert [block.mlp.gate.top_k for block in model.module.model.layers] == [8, 8, 8]
+    assert [block.mlp.gate.trained_k for block in model.module.model.layers] == [8, 8, 8]
     assert model.module.config.num_experts_per_tok == 8
     assert not any(module._forward_hooks for module in model.module.modules())
 
