@@ -38,7 +38,8 @@ def draw(page: StreamlitPage) -> None:
         return
     stop = STOPS[number - 1]
     if st.session_state.pop(_TURNED, False) and (page.url_path or "map") != stop.page:
-        st.switch_page(f"pages/{stop.page}.py")
+        # Named parameters replace all others; without them Streamlit refuses to drop bound ones.
+        st.switch_page(f"pages/{stop.page}.py", query_params={_NUMBER: str(number)})
     st.query_params[_NUMBER] = str(number)
     st.html(_HERE / "tour.css")
     with st.bottom, st.container(key="tour", gap="small"):
