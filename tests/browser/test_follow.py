@@ -1,0 +1,147 @@
+"""Follow a token in a real browser: by keyboard alone, on a phone, with a stop."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.server import WAIT, settled
+
+Visit = Callable[..., Page]
+AT = "follow?prompt=The+cat+sat+on+the+mat&token=2"
+STEPS = [
+    "Tokenization",
+    "Embedding",
+    "Attention",
+    "Router",
+    "Softmax",
+    "Top k",
+    "Experts",
+    "Weighted combination",
+    "Prediction",
+]
+# What has the focus, through the shadow roots of components.
+FOCUSED = """
+() => {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+  return element?.getAttribute("aria-label") ?? element?.textContent ?? ""
+}
+"""
+STEP_OF_FOCUS = """
+() => document.activeElement.closest("[class*=st-key-step_]")
+  ?.className.match(/st-key-step_(?:head_|foot_|form_)?(\\d+)/)[1] ?? ""
+"""
+
+
+def open_page(visit: Visit, path: str = AT, **settings: object) -> Page:
+    """The page, drawn to its end."""
+    page = visit(path, **settings)
+    expect(page.locator(".st-key-claim_7")).to_be_visible(timeout=WAIT)
+    settled(page)
+    return page
+
+
+def line(page: Page) -> Locator:
+    return page.locator(".st-key-follow_bar [data-testid=stText]")
+
+
+def tab_to(page: Page, wanted: str) -> None:
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if re.search(wanted, page.evaluate(FOCUSED)):
+            return
+    raise AssertionError(f"Tab does not reach {wanted!r}")
+
+
+def live_check(page: Page) -> float:
+    text = page.locator(".st-key-facts_check").inner_text()
+    return float(re.search(r"largest difference (\S+)\.", text)[1])
+
+
+def test_the_nine_steps_by_keyboard_alone(visit: Visit) -> None:
+    page = open_page(visit)
+    tab_to(page, "^layer 7: ")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(line(page)).to_contain_text("layer 9 of 15")
+    settled(page)
+    for number in range(1, len(STEPS) + 1):
+        tab_to(page, "^The line of code")
+        assert page.evaluate(STEP_OF_FOCUS) == str(number)
+        page.keyboard.press("Enter")
+        code = page.locator(f".st-key-step_{number} [data-testid=stCode]")
+        expect(code).to_be_visible()
+    assert 0 <= live_check(page) < 1e-3
+    assert "layer=9" in page.url
+
+
+def test_the_buttons_of_the_line_move_token_and_layer(visit: Visit) -> None:
+    page = open_page(visit)
+    tab_to(page, "^token →$")
+    page.keyboard.press("Enter")
+    expect(line(page)).to_contain_text("token 3 ‘·on’")
+    settled(page)
+    tab_to(page, "^layer →$")
+    page.keyboard.press("Enter")
+    expect(line(page)).to_contain_text("layer 8 of 15")
+    settled(page)
+    assert 0 <= live_check(page) < 1e-3
+
+
+def test_the_rail_leads_to_a_step_and_says_where_one_is(visit: Visit) -> None:
+    page = open_page(visit)
+    rail = page.get_by_role("navigation", name="Steps")
+    expect(rail.locator("[aria-current=step]")).to_have_text("1Tokenization")
+    tab_to(page, "^8Weighted combination$")
+    page.keyboard.press("Enter")
+    heading = page.get_by_role("heading", name="Weighted combination")
+    expect(heading).to_be_focused()
+    expect(rail.locator("[aria-current=step]")).to_have_text("8Weighted combination")
+    expect(heading).to_be_in_viewport()
+    expect(line(page)).to_be_in_viewport()
+    expect(rail).to_be_in_viewport()
+
+
+def test_folds_draw_what_they_hide(visit: Visit) -> None:
+    page = open_page(visit)
+    page.get_by_text("The whole causal map of one head").click()
+    expect(page.locator(".st-key-attention_map .js-plotly-plot")).to_be_visible()
+    page.get_by_text("Each expert: norm, active units").click()
+    expect(page.locator(".st-key-cosines .js-plotly-plot")).to_be_visible()
+
+
+def test_measuring_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:
+    words = "+".join(["word"] * 900)
+    page = open_page(visit, f"follow?prompt={words}&token=2")
+    page.get_by_role("button", name="Measure").click()
+    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible(
+        timeout=WAIT
+    )
+    page.locator(".st-key-stop_measuring button").click()
+    settled(page)
+    expect(page.locator(".st-key-stop_measuring")).to_have_count(0)
+    rows = page.locator(".st-key-step_10 [data-testid=stTable] tbody tr")
+    expect(rows.first).to_be_visible()
+    assert rows.count() < 6
+
+
+def test_tokens_stay_text(visit: Visit) -> None:
+    prompt = "%3Cimg+src%3Dx+onerror%3Dalert(1)%3E+%24x%5E2%24"
+    page = open_page(visit, f"follow?prompt={prompt}&token=0")
+    chips = page.get_by_role("radiogroup", name="Token", exact=True)
+    expect(chips.get_by_role("radio").first).to_contain_text("<")
+    assert page.locator(".st-key-follow_story img").count() == 0
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "light")])
+def test_it_fits_and_axe_finds_no_violation(visit: Visit, width: int, theme: str) -> None:
+    page = open_page(visit, width=width, theme=theme)
+    wide = "() => Math.max(...[...document.querySelectorAll('html, [data-testid=stMain]')]"
+    assert page.evaluate(f"{wide}.map((part) => part.scrollWidth))") <= width
+    page.wait_for_timeout(700)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
