@@ -3,12 +3,13 @@
 The slots are made once, before the first token, so that nothing moves when text arrives.
 """
 
-import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from olmoe_viz.ui import marked_text
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.passage import passage
 from olmoe_viz.ui.text import billions, count
@@ -21,13 +22,13 @@ class Slot(NamedTuple):
     facts: DeltaGenerator
 
 
-def reserve(columns: list[Column]) -> list[Slot]:
+def reserve(columns: Sequence[Column]) -> list[Slot]:
     """Draw the heads of the columns and make room for what follows."""
     slots = []
     for at, (place, column) in enumerate(zip(st.columns(len(columns)), columns, strict=True)):
         with place:
             with st.container(key=f"numeral_{at}", horizontal=True, vertical_alignment="bottom"):
-                st.text(str(column.policy.k))
+                st.text(str(column.k))
                 weighting = column.policy.weighting.replace("_", "-")
                 st.caption(f"experts per token, {weighting} weights", width="content")
             text = st.container(key=f"column_text_{at}").empty()
@@ -41,18 +42,19 @@ def grow(slots: list[Slot], comparison: Comparison) -> None:
         slot.text.text(column.text)
 
 
-def settle(slots: list[Slot], comparison: Comparison) -> None:
-    """Show the finished texts with their difference marked, and the facts of each."""
-    shared = comparison.shared()
-    for at, (slot, column, row) in enumerate(
-        zip(slots, comparison.columns, comparison.rows(), strict=True)
-    ):
+def settle(slots: list[Slot], comparison: Comparison, reference: int) -> None:
+    """Show the finished texts, marked against column `reference`, and the facts of each.
+
+    A second call in one run shows what has become known of the tokens since.
+    """
+    known = "early" if comparison.trained is None else "whole"
+    for at, (slot, row) in enumerate(zip(slots, comparison.rows(), strict=True)):
+        column = comparison.columns[at]
         with slot.text.container():
             passage(
-                column.pieces,
-                [math.exp(logprob) for logprob in column.logprobs],
-                shared=shared,
-                key=f"passage_{at}",
+                marked_text.tokens(comparison, at, reference),
+                label=f"Text of {column.name}",
+                key=f"passage_{at}_{known}",
             )
         with slot.facts.container():
             _facts(row)

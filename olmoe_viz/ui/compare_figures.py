@@ -1,6 +1,6 @@
-"""Small figures under the columns of a comparison, the same axes in every column."""
+"""Small figures of the routing, layer by layer, the same axes in every column."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
@@ -8,74 +8,60 @@ from numpy.typing import NDArray
 
 from olmoe_viz import routing
 from olmoe_viz.charts import layer_profile
-from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui import panel, state
-from olmoe_viz.ui.comparison import Column, Comparison
-from olmoe_viz.ui.runs import Run
+from olmoe_viz.ui.comparison import Comparison
 
 Profile = NDArray[np.float64]
+Profiles = dict[str, list[Profile]]
 
 
-def generated(comparison: Comparison) -> None:
-    """Retained mass and gain of the generated tokens, layer by layer."""
-    trained = comparison.geometry.trained_k
-    _row(
-        "Retained mass",
-        "Sum of the k largest router probabilities, mean over the generated tokens, of 1.",
-        comparison.columns,
-        lambda column: routing.retained_mass(column.probabilities(), _k(column)).mean(axis=1),
-    )
-    _row(
-        "Gain",
-        "Sum of the weights that the experts' outputs are multiplied by, mean over the tokens.",
-        comparison.columns,
-        lambda column: routing.gain(column.probabilities(), column.policy, trained).mean(axis=1),
-    )
+def profiles(comparison: Comparison, trained: NDArray[np.float32]) -> Profiles:
+    """Three quantities of the prompt by name, for each column an array [layers].
 
-
-def drift(columns: Sequence[Column], prompt: dict[str, Run], k: int) -> None:
-    """Of the trained k's experts, how many still lead when another k has run before.
-
-    `prompt` has a run of the prompt for each column's policy and for the trained k, by the
-    policy's text form.
+    `trained` are the prompt's router logits under the trained k, [layers, tokens, experts].
     """
-    before = routing.probabilities(prompt[str(RoutingPolicy(k))].trace.router_logits)
+    k = comparison.geometry.trained_k
+    before = routing.probabilities(trained)
+    found: Profiles = {"experts kept": [], "retained mass": [], "gain": []}
+    for column in comparison.columns:
+        if column.generation is None:
+            continue
+        after = routing.probabilities(column.generation.prompt_router_logits)
+        gain = routing.gain(after, column.policy, k)
+        found["experts kept"].append(routing.overlap(before, after, k).mean(axis=1))
+        found["retained mass"].append(routing.retained_mass(after, column.k).mean(axis=1))
+        found["gain"].append(gain.mean(axis=1))
+    return found
 
-    def kept(column: Column) -> Profile:
-        after = routing.probabilities(prompt[str(column.policy)].trace.router_logits)
-        shares: Profile = routing.overlap(before, after, k).mean(axis=1)
-        return shares
 
-    _row(
-        f"Experts kept from k = {k}",
-        f"Share of the {k} experts chosen at k = {k} that are among the first {k} here, mean over "
-        "the prompt. Below 1, earlier layers have changed what the router sees.",
-        columns,
-        kept,
+def draw(comparison: Comparison, found: Profiles) -> None:
+    """A row of figures for each quantity."""
+    k = comparison.geometry.trained_k
+    words = {
+        "experts kept": f"Of the {k} experts chosen at k = {k}, the share that is among the first "
+        f"{k} here. Below 1, earlier layers have changed what the router sees.",
+        "retained mass": "Sum of the k largest router probabilities, of 1.",
+        "gain": "Sum of the weights that the experts' outputs are multiplied by.",
+    }
+    panel.head("Routing drift", "live")
+    st.caption(
+        "By layer, the mean over the tokens of the prompt, which are the same in every column."
     )
+    names = [column.name for column in comparison.columns]
+    for quantity, values in found.items():
+        st.markdown(f"**{quantity.capitalize()}.** {words[quantity]}")
+        _row(quantity, names, values)
 
 
-def _row(
-    title: str, words: str, columns: Sequence[Column], profile: Callable[[Column], Profile]
-) -> None:
-    panel.head(title, "live")
-    st.caption(words)
-    profiles = [profile(column) for column in columns]
-    high = max(1.0, *(float(values.max()) for values in profiles))
-    with st.container(key=f"profiles_{title[:8]}"):
-        places = st.columns(len(columns))
-    for at, (place, column, values) in enumerate(zip(places, columns, profiles, strict=True)):
+def _row(quantity: str, names: Sequence[str], values: Sequence[Profile]) -> None:
+    high = max(1.0, *(float(profile.max()) for profile in values))
+    with st.container(key=f"profiles_{quantity[:8]}"):
+        places = st.columns(len(names))
+    for place, name, profile in zip(places, names, values, strict=True):
         with place:
-            st.caption(f"k = {_k(column)}, {column.policy.weighting.replace('_', '-')}")
+            st.caption(name)
             panel.chart(
-                layer_profile.figure(
-                    values, quantity=title.lower(), high=high, theme=state.theme()
-                ),
-                alt=layer_profile.describe(values, quantity=f"{title.lower()} at k = {_k(column)}"),
-                key=f"{title}_{at}",
+                layer_profile.figure(profile, quantity=quantity, high=high, theme=state.theme()),
+                alt=layer_profile.describe(profile, quantity=f"{quantity} at {name}"),
+                key=f"{quantity}_{places.index(place)}",
             )
-
-
-def _k(column: Column) -> int:
-    """The one k of a column; columns never have a k for each layer."""
-    return int(str(column.policy.k))

@@ -1,5 +1,6 @@
 """What the comparison is asked for: its columns and its sampling, behind two quiet buttons."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,7 +14,9 @@ from olmoe_viz.ui.comparison import (
     MOST,
     MOST_TOKENS,
     QUERY_KEYS,
+    Column,
     Settings,
+    reference,
     usual_policies,
 )
 from olmoe_viz.ui.text import count, listed
@@ -34,8 +37,11 @@ def policies() -> tuple[RoutingPolicy, ...]:
     return current().policies or usual_policies(chosen.k, chosen.against, chosen.weighting)
 
 
-def draw() -> None:
-    """Draw the controls and bring the URL up to date."""
+def draw(shown: Sequence[Column], trained_k: int) -> int:
+    """Draw the controls and bring the URL up to date.
+
+    `shown` are the columns on the page; returns which of them the others are compared with.
+    """
     columns = policies()
     with st.popover(f"Columns: k = {listed([int(str(p.k)) for p in columns])}"):
         _columns(columns)
@@ -43,7 +49,22 @@ def draw() -> None:
     drawn = f"temperature {settings.temperature:g}" if settings.temperature else "greedy"
     with st.popover(f"{count(settings.new_tokens, 'token')}, {drawn}"):
         _sampling(settings)
+    _reference(shown, trained_k)
     _mirror(settings)
+    return reference(shown, settings.reference, trained_k)
+
+
+def _reference(shown: Sequence[Column], trained_k: int) -> None:
+    st.session_state["compare_with"] = reference(shown, current().reference, trained_k)
+    st.selectbox(
+        "compare with",
+        range(len(shown)),
+        format_func=lambda at: shown[at].name,
+        key="compare_with",
+        on_change=_take,
+        args=("reference", "compare_with"),
+        width=230,
+    )
 
 
 def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
@@ -89,7 +110,7 @@ def _take_columns(number: int) -> None:
 
 
 def _set(columns: tuple[RoutingPolicy, ...]) -> None:
-    st.session_state[_SETTINGS] = replace(current(), policies=columns)
+    st.session_state[_SETTINGS] = replace(current(), policies=columns, reference=None)
 
 
 def _sampling(settings: Settings) -> None:

@@ -3,19 +3,18 @@
 Knows nothing about streamlit or torch.
 """
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz import routing
+from olmoe_viz.analysis.comparison import first_difference, repetition_rate
 from olmoe_viz.costs import Geometry, active_parameters, total_parameters
 from olmoe_viz.policy import RoutingPolicy, Weighting
+from olmoe_viz.trace import Generation
 
 if TYPE_CHECKING:
     from olmoe_viz.engine.decoding import Step
@@ -27,13 +26,18 @@ _FILL = (8, 16, 32, 64)
 
 @dataclass(frozen=True)
 class Settings:
-    """How texts are generated; `policies` empty means that the frame's ks decide."""
+    """How texts are generated, and which one the others are compared with.
+
+    `policies` empty means that the frame's ks decide, `reference` None that the column of the
+    trained k is compared with.
+    """
 
     policies: tuple[RoutingPolicy, ...] = ()
     new_tokens: int = 80
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    reference: int | None = None
 
     def to_query(self) -> dict[str, str]:
         """Query parameters; what has its default value is left out."""
@@ -55,6 +59,7 @@ class Settings:
             temperature=_within(query, "temperature", 0.0, 2.0, 0.0),
             top_p=_within(query, "top_p", 0.05, 1.0, 1.0),
             seed=int(_within(query, "seed", 0, 2**31 - 1, 0)),
+            reference=_place(query),
         )
 
 
@@ -64,6 +69,7 @@ _KEYS = {
     "temperature": "temperature",
     "top_p": "top_p",
     "seed": "seed",
+    "reference": "reference",
 }
 QUERY_KEYS = tuple(_KEYS.values())
 
@@ -79,28 +85,48 @@ def usual_policies(k: int, against: int, weighting: Weighting) -> tuple[RoutingP
 
 @dataclass(eq=False)
 class Column:
-    """The text of one policy as far as it has been written."""
+    """The text of one policy as far as it has been written.
+
+    `generation` is the engine's own record, once the writing has ended.
+    """
 
     policy: RoutingPolicy
     pieces: list[str] = field(default_factory=list)
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    router_logits: list[NDArray[np.float32]] = field(default_factory=list)
     finish: str | None = None
+    generation: Generation | None = None
+
+    @property
+    def k(self) -> int:
+        """The one k of the column; columns never have a k for each layer."""
+        return self.policy.ks(1)[0]
+
+    @property
+    def name(self) -> str:
+        """The policy in words."""
+        return f"k = {self.k}, {self.policy.weighting.replace('_', '-')}"
 
     @property
     def text(self) -> str:
         """What has been generated."""
         return "".join(self.pieces)
 
-    def probabilities(self) -> NDArray[np.float64]:
-        """Router probabilities of the generated tokens, [layers, tokens, experts]."""
-        return routing.probabilities(np.stack(self.router_logits, axis=1))
+    def keep(self, generation: Generation) -> None:
+        """Take the record; a stop may have left bytes that only it turned into text."""
+        self.generation = generation
+        self.finish = generation.finish
+        if self.pieces:
+            self.pieces[-1] += generation.text[len(self.text) :]
 
 
 @dataclass(eq=False)
 class Comparison:
-    """What one press of Generate asked for and has got so far."""
+    """What one press of Generate asked for and has got so far.
+
+    `trained` are the tokens' probabilities under the trained k by column, once they are known;
+    `alone` are the seconds per token of each policy by its text form, one a run, when timed alone.
+    """
 
     prompt: str
     model: str
@@ -110,6 +136,8 @@ class Comparison:
     columns: list[Column]
     seconds: float = 0.0
     trouble: str | None = None
+    trained: list[NDArray[np.float64]] | None = None
+    alone: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, step: "Step") -> None:
         """Add one decoding step to all columns."""
@@ -119,8 +147,12 @@ class Comparison:
                 column.pieces.append(row.text)
                 column.token_ids.append(row.token_id)
                 column.logprobs.append(row.logprob)
-                column.router_logits.append(row.router_logits)
             column.finish = row.finish or column.finish
+
+    def keep(self, generations: Sequence[Generation]) -> None:
+        """Take the records of the columns, in their order; none when no text was begun."""
+        for column, generation in zip(self.columns, generations, strict=False):
+            column.keep(generation)
 
     @property
     def written(self) -> int:
@@ -138,64 +170,50 @@ class Comparison:
 
     def shared(self) -> int:
         """How many first tokens all columns have in common."""
-        return shared_prefix([column.token_ids for column in self.columns])
+        sequences = [column.token_ids for column in self.columns]
+        place = first_difference(sequences)
+        return len(sequences[0]) if place is None else place
 
     def rows(self) -> list[dict[str, Any]]:
         """The facts of each column, as they are shown and exported."""
         return [self._row(column) for column in self.columns]
 
     def _row(self, column: Column) -> dict[str, Any]:
-        count = len(column.token_ids)
-        k = column.policy.k
-        active = active_parameters(self.geometry, k)
-        mass = routing.retained_mass(column.probabilities(), int(str(k))) if count else None
+        count, record = len(column.token_ids), column.generation
+        seconds = self.seconds if record is None else record.seconds
+        active = active_parameters(self.geometry, column.k)
         return {
-            "k": k,
+            "k": column.k,
             "weighting": column.policy.weighting,
             "tokens": count,
-            "seconds": round(self.seconds, 4),
-            "tokens_per_second": round(count / self.seconds, 2) if self.seconds else None,
+            "seconds": round(seconds, 4),
+            "tokens_per_second": round(count / seconds, 2) if seconds else None,
             "active_parameters": active,
             "share_of_parameters": round(active / total_parameters(self.geometry), 4),
-            "mean_retained_mass": None if mass is None else round(float(mass.mean()), 5),
+            "mean_retained_mass": _retained_mass(column) if count else None,
             "mean_logprob": round(float(np.mean(column.logprobs)), 5) if count else None,
+            "repetition_rate": round(repetition_rate(column.token_ids), 5),
             "shared_tokens": self.shared(),
             "finish": column.finish or "stopped",
             "text": column.text,
         }
 
-    def to_csv(self) -> str:
-        """One line a column, with what was asked in every line."""
-        asked = self._asked()
-        out = io.StringIO()
-        writer = csv.DictWriter(out, [*self.rows()[0], *asked])
-        writer.writeheader()
-        writer.writerows(row | asked for row in self.rows())
-        return out.getvalue()
 
-    def to_json(self) -> str:
-        """Everything but the router logits, tokens included."""
-        columns = [
-            row
-            | {"token_ids": column.token_ids, "pieces": column.pieces, "logprobs": column.logprobs}
-            for row, column in zip(self.rows(), self.columns, strict=True)
-        ]
-        return json.dumps(self._asked() | {"columns": columns}, ensure_ascii=False, indent=1)
-
-    def _asked(self) -> dict[str, Any]:
-        settings = asdict(self.settings)
-        del settings["policies"]
-        return {"prompt": self.prompt, "model": self.model, "digest": self.digest} | settings
+def reference(columns: Sequence[Column], chosen: int | None, trained_k: int) -> int:
+    """The column that the others are compared with: the chosen one, or the trained k's."""
+    if chosen is not None and chosen < len(columns):
+        return chosen
+    policies = [column.policy for column in columns]
+    trained = RoutingPolicy(trained_k)
+    return policies.index(trained) if trained in policies else 0
 
 
-def shared_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    """Length of the longest beginning that all sequences have in common."""
-    shared = 0
-    for values in zip(*sequences, strict=False):
-        if len(set(values)) > 1:
-            break
-        shared += 1
-    return shared
+def _retained_mass(column: Column) -> float | None:
+    """Mean over layers and generated tokens; None while the record is not there."""
+    if column.generation is None:
+        return None
+    probabilities = routing.probabilities(column.generation.router_logits)
+    return round(float(routing.retained_mass(probabilities, column.k).mean()), 5)
 
 
 def _policies(text: str) -> tuple[RoutingPolicy, ...]:
@@ -206,6 +224,12 @@ def _policies(text: str) -> tuple[RoutingPolicy, ...]:
         return ()
     one_k = all(isinstance(policy.k, int) and policy.k <= 64 for policy in policies)
     return policies if one_k and FEWEST <= len(policies) <= MOST else ()
+
+
+def _place(query: Mapping[str, str]) -> int | None:
+    """The index of a column, or none."""
+    number = int(_within(query, "reference", 0, MOST - 1, -1))
+    return None if number < 0 else number
 
 
 def _within(query: Mapping[str, str], name: str, low: float, high: float, default: float) -> float:

@@ -1,15 +1,70 @@
-export default function ({ parentElement, data }) {
-  const paragraph = parentElement.querySelector("p")
-  const spans = data.pieces.map((piece, index) => {
-    const span = document.createElement("span")
-    span.textContent = piece
-    span.title = data.hints[index]
-    if (data.shared !== null && index < data.shared) span.className = "shared"
-    if (index === data.shared) {
-      span.className = "first"
-      span.title = `the first token that differs, ${data.hints[index]}`
-    }
-    return span
+const GAP = 6
+
+const element = (name, className, text) => {
+  const made = document.createElement(name)
+  made.className = className
+  made.textContent = text
+  return made
+}
+
+const spans = (tokens) =>
+  tokens.map((token) => element("span", token.mark, token.text))
+
+const write = (card, token) => {
+  const lines = token.facts.map(([name, value]) => {
+    const line = element("div", "fact", "")
+    line.append(element("span", "what", name), element("span", "value", value))
+    return line
   })
-  paragraph.replaceChildren(...spans)
+  card.replaceChildren(element("div", "name", token.name), ...lines)
+}
+
+// Below the token, or above it where the window ends; never beyond the sides of the text.
+const place = (card, span, text) => {
+  const box = text.getBoundingClientRect()
+  const line = [...span.getClientRects()].at(-1) ?? box
+  const left = Math.min(line.left - box.left, box.width - card.offsetWidth)
+  const below = line.bottom + GAP + card.offsetHeight <= window.innerHeight
+  const top = below ? line.bottom + GAP : line.top - GAP - card.offsetHeight
+  card.style.left = `${Math.max(left, 0)}px`
+  card.style.top = `${top - box.top + text.offsetTop}px`
+}
+
+export default function ({ parentElement, data }) {
+  const text = parentElement.querySelector("p")
+  const card = parentElement.querySelector(".card")
+  text.setAttribute("aria-label", `${data.label}; arrow keys go from token to token`)
+  text.replaceChildren(...spans(data.tokens))
+  const filled = data.tokens.flatMap((token, index) => (token.text ? [index] : []))
+  let at = Math.max(filled.findIndex((index) => data.tokens[index].mark === "first"), 0)
+
+  const hide = () => {
+    card.classList.remove("open")
+    text.querySelector(".pointed")?.classList.remove("pointed")
+  }
+  const show = (next) => {
+    hide()
+    if (!filled.length) return
+    at = Math.min(Math.max(next, 0), filled.length - 1)
+    const span = text.children[filled[at]]
+    span.classList.add("pointed")
+    write(card, data.tokens[filled[at]])
+    card.classList.add("open")
+    place(card, span, text)
+  }
+  text.onmouseover = (event) => {
+    const next = filled.indexOf([...text.children].indexOf(event.target))
+    if (next >= 0) show(next)
+  }
+  text.onmouseleave = hide
+  text.onfocus = () => text.matches(":focus-visible") && show(at)
+  text.onblur = hide
+  text.onkeydown = (event) => {
+    const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: filled.length }[event.key]
+    if (event.key === "Escape") hide()
+    if (next === undefined) return
+    event.preventDefault()
+    show(next)
+  }
+  hide()
 }

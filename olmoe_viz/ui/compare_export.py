@@ -1,0 +1,50 @@
+"""The whole comparison as files. Pure."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from olmoe_viz.ui.comparison import Comparison
+
+Row = Mapping[str, Any]
+
+
+def csv_text(comparison: Comparison, facts: Sequence[Row]) -> str:
+    """One line a column: its `facts`, and what was asked in every line."""
+    asked = _asked(comparison)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, [*facts[0], *asked])
+    writer.writeheader()
+    writer.writerows({**row, **asked} for row in facts)
+    return out.getvalue()
+
+
+def json_text(
+    comparison: Comparison, facts: Sequence[Row], details: Sequence[Row], more: Row
+) -> str:
+    """Everything but the router logits: tokens and `details` by column, `more` of the whole."""
+    columns = [
+        {
+            **row,
+            "token_ids": column.token_ids,
+            "pieces": column.pieces,
+            "logprobs": column.logprobs,
+            **detail,
+        }
+        for row, column, detail in zip(facts, comparison.columns, details, strict=True)
+    ]
+    whole = {**_asked(comparison), "columns": columns, **more}
+    return json.dumps(whole, ensure_ascii=False, indent=1)
+
+
+def _asked(comparison: Comparison) -> dict[str, Any]:
+    settings = asdict(comparison.settings)
+    del settings["policies"], settings["reference"]
+    return {
+        "prompt": comparison.prompt,
+        "model": comparison.model,
+        "digest": comparison.digest,
+    } | settings

@@ -1,0 +1,132 @@
+"""What the extra experts added where two columns part: a figure, and the experts by layer."""
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from olmoe_viz.analysis.comparison import shared_prefix
+from olmoe_viz.charts import logit_moves
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.trace import Generation
+from olmoe_viz.ui import measures, panel, state
+from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui.text import plain, visible
+
+if TYPE_CHECKING:
+    from olmoe_viz.analysis.extra_experts import ExtraExperts
+    from olmoe_viz.models.load import Model
+
+_NAMED = 6  # experts that a line of the table names
+_BEFORE = 8  # tokens of the shared text that are quoted
+Pair = tuple[int, int]
+
+
+def pairs(columns: list[Column]) -> list[Pair]:
+    """The columns that can be compared: the smaller k first, and a token each where they part."""
+    found = []
+    for small, one in enumerate(columns):
+        for large, two in enumerate(columns):
+            place = shared_prefix(one.token_ids, two.token_ids)
+            both_go_on = place < min(len(one.token_ids), len(two.token_ids))
+            if one.k < two.k and both_go_on:
+                found.append((small, large))
+    return found
+
+
+def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
+    """The panel; returns its numbers for a file, or None when no two columns part."""
+    panel.head("What did the extra experts add?", "live")
+    columns = comparison.columns
+    possible = pairs(columns)
+    if not possible:
+        st.caption("No two columns with different k part here, so there is no place to look at.")
+        return None
+    small, large = st.selectbox(
+        "two columns that part",
+        possible,
+        format_func=lambda pair: f"{columns[pair[0]].name} and {columns[pair[1]].name}",
+        key="extra_pair",
+        width=420,
+    )
+    one, two = columns[small].generation, columns[large].generation
+    if one is None or two is None:
+        return None
+    with st.spinner("Looking at the first token where they part."):
+        found = measures.extra_experts(model, one, two)
+    place = shared_prefix(one.token_ids, two.token_ids)
+    names = (visible(one.tokens[place]), visible(two.tokens[place]))
+    _words(one, place, names, columns[small], columns[large], found)
+    panel.chart(
+        logit_moves.figure(found.logit_moves, names=names, theme=state.theme()),
+        alt=logit_moves.describe(found.logit_moves, names=names),
+        key="extra_moves",
+    )
+    with st.expander("The extra experts by layer"):
+        st.caption("Each expert with its routing weight × the norm of its output.")
+        st.table(table(found, names), border="horizontal")
+    return record(columns[small], columns[large], names, found)
+
+
+def _words(
+    before: Generation,
+    place: int,
+    names: tuple[str, str],
+    small: Column,
+    large: Column,
+    found: "ExtraExperts",
+) -> None:
+    shared = "".join(before.tokens[max(place - _BEFORE, 0) : place])
+    with st.container(key="facts_extra"):
+        st.text(
+            f"After “{'… ' if place > _BEFORE else ''}{shared or 'the prompt'}”, "
+            f"{small.name} writes {names[0]} and {large.name} writes {names[1]}."
+        )
+        first, second = found.logit_moves.sum(axis=0)
+        st.text(
+            f"At k = {large.k}, the experts of rank {small.k + 1} to {large.k} together move the "
+            f"logit of {names[0]} by {first:+.3g} and that of {names[1]} by {second:+.3g}: "
+            f"directly they favor {names[int(second > first)]} by {digits(abs(second - first))}."
+        )
+    st.caption(
+        "Only the direct way to the output is counted. What later layers make of the extra "
+        "experts' outputs is left out, so the two need not explain the choice."
+    )
+
+
+def table(found: "ExtraExperts", names: tuple[str, str]) -> dict[str, list[str]]:
+    """The extra experts of each layer and their moves; the heads are text made inert."""
+    heads = [f"logit of {plain(name)}" for name in names]
+    return {
+        "layer": [str(layer) for layer in range(len(found.ids))],
+        heads[0]: [f"{move:+.3f}" for move in found.logit_moves[:, 0]],
+        heads[1] if heads[1] != heads[0] else f"{heads[1]} (second)": [
+            f"{move:+.3f}" for move in found.logit_moves[:, 1]
+        ],
+        "extra experts": [_experts(found, layer) for layer in range(len(found.ids))],
+    }
+
+
+def _experts(found: "ExtraExperts", layer: int) -> str:
+    ids, weights, norms = found.ids[layer], found.weights[layer], found.output_norms[layer]
+    parts = [
+        f"{expert} ({weight:.3f} × {digits(float(norm))})"
+        for expert, weight, norm in zip(ids[:_NAMED], weights, norms, strict=False)
+        if expert >= 0
+    ]
+    more = int((ids >= 0).sum()) - len(parts)
+    return ", ".join(parts) + (f" and {more} more" if more else "")
+
+
+def record(
+    small: Column, large: Column, names: tuple[str, str], found: "ExtraExperts"
+) -> dict[str, Any]:
+    """All numbers of the panel."""
+    return {
+        "columns": [str(small.policy), str(large.policy)],
+        "candidates": list(found.candidates),
+        "candidate_tokens": list(names),
+        "ids": found.ids.tolist(),
+        "weights": found.weights.tolist(),
+        "output_norms": found.output_norms.tolist(),
+        "logit_moves": found.logit_moves.tolist(),
+    }

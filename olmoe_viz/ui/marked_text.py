@@ -1,0 +1,131 @@
+"""What is marked in a generated text, and what each of its tokens says when one points at it.
+
+Pure: knows neither the page nor the model.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz import routing
+from olmoe_viz.analysis.comparison import shared_prefix, token_diff
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.trace import Generation
+from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui.text import visible
+
+Mark = Literal["", "shared", "first", "changed", "gap"]
+Float64s = NDArray[np.float64]
+
+END = "■"  # what stands for the end-of-text token, which has no text
+_EXPERTS = 8  # as many experts as a card names
+_WORDS = 8  # as many of the reference's tokens as a card quotes
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token on the page.
+
+    `text` is what it adds to the text. `mark`: "shared" with the reference from the beginning, the
+    "first" that differs, "changed" where the reference has other tokens or none, "gap" after
+    tokens that only the reference has. `facts` are names and values for the card.
+    """
+
+    text: str
+    name: str
+    mark: Mark
+    facts: tuple[tuple[str, str], ...]
+
+
+def tokens(comparison: Comparison, at: int, reference: int) -> list[Token]:
+    """The tokens of column `at`, marked against column `reference`."""
+    column, other = comparison.columns[at], comparison.columns[reference]
+    marks, instead = _marks(comparison, column, other)
+    trained = None if comparison.trained is None else comparison.trained[at]
+    facts = _facts(column, comparison.geometry.trained_k, trained)
+    names = _names(column)
+    return [
+        Token(_shown(column, place), name, mark, (*fact, *_said(other, before)))
+        for place, (name, mark, fact, before) in enumerate(
+            zip(names, marks, facts, instead, strict=True)
+        )
+    ]
+
+
+def _marks(
+    comparison: Comparison, column: Column, other: Column
+) -> tuple[list[Mark], list[list[str]]]:
+    """The mark of each token, and the reference's tokens that stand in its place."""
+    count = len(column.token_ids)
+    marks: list[Mark] = [""] * count
+    instead: list[list[str]] = [[] for _ in range(count)]
+    # The reference itself is dimmed as far as all agree; nothing in it is changed.
+    prefix = comparison.shared()
+    if column is not other:
+        prefix = shared_prefix(column.token_ids, other.token_ids)
+        for change, theirs, ours in token_diff(other.token_ids, column.token_ids):
+            said = _names(other)[theirs]
+            if change in ("insert", "replace"):
+                marks[ours] = ["changed"] * (ours.stop - ours.start)
+            if change == "delete" and ours.start < count:
+                marks[ours.start] = "gap"
+            if change in ("delete", "replace") and ours.start < count:
+                instead[ours.start] = said
+    marks[:prefix] = ["shared"] * min(prefix, count)
+    if prefix < count:
+        marks[prefix] = "first"
+    return marks, instead
+
+
+def _facts(
+    column: Column, trained_k: int, trained: Float64s | None
+) -> list[tuple[tuple[str, str], ...]]:
+    own = np.exp(column.logprobs)
+    routed = _strongest(column.generation, column.k)
+    lines = []
+    for place, probability in enumerate(own):
+        line = [(f"probability at {column.name}", digits(float(probability)))]
+        if trained is not None:
+            name = f"probability at the trained k = {trained_k}"
+            line.append((name, digits(float(trained[place]))))
+        if routed:
+            line.append(routed[place])
+        lines.append(tuple(line))
+    return lines
+
+
+def _strongest(record: Generation | None, k: int) -> list[tuple[str, str]]:
+    """For each token the layer whose router is surest of one expert, and its first experts."""
+    if record is None or not len(record.token_ids):
+        return []
+    probabilities = routing.probabilities(record.router_logits)
+    layers = probabilities.max(axis=-1).argmax(axis=0)
+    chosen = probabilities[layers, np.arange(len(layers))]
+    order = routing.ranking(chosen)[:, : min(k, _EXPERTS)]
+    return [
+        (
+            f"strongest layer, {layer}: experts",
+            ", ".join(f"{expert} ({digits(float(row[expert]))})" for expert in ids),
+        )
+        for layer, row, ids in zip(layers, chosen, order, strict=True)
+    ]
+
+
+def _said(other: Column, words: list[str]) -> list[tuple[str, str]]:
+    if not words:
+        return []
+    more = " …" if len(words) > _WORDS else ""
+    return [(f"{other.name} has", "".join(words[:_WORDS]) + more)]
+
+
+def _names(column: Column) -> list[str]:
+    """What each token is called: its bytes made visible, spaces as dots."""
+    record = column.generation
+    return [visible(name) for name in (column.pieces if record is None else record.tokens)]
+
+
+def _shown(column: Column, place: int) -> str:
+    last = place == len(column.pieces) - 1
+    return column.pieces[place] or (END if last and column.finish == "end" else "")
