@@ -19,6 +19,7 @@ def figure(
     hollow: Sequence[bool] | None = None,
     level: tuple[float, str] | None = None,
     also: tuple[str, NDArray[np.float64]] | None = None,
+    base: float = 0.0,
     height: int = 250,
     theme: Theme,
 ) -> go.Figure:
@@ -34,6 +35,7 @@ def figure(
         hollow: which bars are only outlined, as what is not selected.
         level: a value to mark by a dotted line, and its words.
         also: a second quantity for the hover text, its name and its values.
+        base: where the bars start.
         height: in pixels.
         theme: the theme on the screen.
     """
@@ -42,15 +44,16 @@ def figure(
     empty = hollow or [False] * len(ids)
     few = len(ids) <= 32
     named = set(range(len(ids)) if few else np.argsort(-values, kind="stable")[:8].tolist())
-    extra = f"<br>{safe(also[0])} %{{customdata[1]:.3g}}" if also else ""
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    extra = f"<br>{safe(also[0])} %{{customdata[2]:.3g}}" if also else ""
+    low, high = min(float(values.min()), base), max(float(values.max()), base)
     room = 0.14 * (high - low or 1.0)
     chart = go.Figure(
         data=[
             {
                 "type": "bar",
                 "x": np.arange(len(ids)),
-                "y": values,
+                "y": values - base,
+                "base": base,
                 "marker": {
                     "color": [
                         "rgba(0,0,0,0)" if bare else color
@@ -63,9 +66,9 @@ def figure(
                 "textangle": 0,
                 "textfont": {"family": NUMBER_FONT, "size": 12 if few else 11, "color": inks.muted},
                 "cliponaxis": False,
-                "customdata": np.column_stack([ids, also[1] if also else values]),
+                "customdata": np.column_stack([ids, values, also[1] if also else values]),
                 "hovertemplate": (
-                    f"expert %{{customdata[0]}}<br>{safe(quantity)} %{{y:.4g}}{extra}"
+                    f"expert %{{customdata[0]}}<br>{safe(quantity)} %{{customdata[1]:.4g}}{extra}"
                     "<extra></extra>"
                 ),
             }
@@ -84,14 +87,14 @@ def figure(
             },
             "yaxis": {
                 "title": {"text": safe(quantity)},
-                "range": [low - room * (low < 0), high + room],
+                "range": [low - room * (low < base), high + room],
                 "nticks": 5,
                 "tickformat": ".3~g",
-                "zeroline": low < 0,
-                "zerolinecolor": inks.line,
             },
         },
     )
+    if low < base:
+        chart.add_hline(y=base, line={"color": inks.line, "width": 1}, layer="below")
     if level is not None:
         chart.add_hline(y=level[0], line={"color": inks.ink, "width": 1, "dash": "dot"})
         chart.add_annotation(

@@ -47,10 +47,21 @@ def test_of_many_bars_only_the_eight_largest_are_named() -> None:
     bars = chart.data[0]
     named = {at for at, text in enumerate(bars.text) if text}
     assert named == set(np.argsort(-values)[:8].tolist())
-    assert bars.customdata[63].tolist() == [63, 1]
-    assert "cosine %{customdata[1]" in bars.hovertemplate
-    assert chart.layout.shapes[0].y0 == 0.5
+    assert bars.customdata[63].tolist() == [63, values[63], 1]
+    assert "cosine %{customdata[2]" in bars.hovertemplate
+    assert [shape.y0 for shape in chart.layout.shapes] == [0, 0.5]
     assert notes(chart) == ["dotted: half"]
+
+
+def test_bars_can_start_where_the_differences_do() -> None:
+    values = np.array([-3.0, -1.0, -2.0])
+    chart = expert_bars.figure(values, ids=[4, 5, 6], quantity="logit", base=-2, theme="light")
+    bars = chart.data[0]
+    assert bars.base == -2
+    assert list(bars.y) == [-1, 1, 0]
+    assert list(bars.customdata[:, 1]) == list(values)
+    low, high = chart.layout.yaxis.range
+    assert low < -3 < -1 < high < 0
 
 
 def test_contributions_leave_out_what_is_not_selected() -> None:

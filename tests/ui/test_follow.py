@@ -78,12 +78,19 @@ def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
         "assert not test.exception\n"
         "assert len(test.get('plotly_chart')) == 4, len(test.get('plotly_chart'))\n"
         "assert any('retained mass is' in text.value for text in test.text)\n"
-        "assert sum('Press Run above' in info.value for info in test.info) == 5\n"
+        "assert sum(button.label == 'Run the model' for button in test.button) == 5\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)\n"
     )
     script = f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n{code}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+def test_the_first_paint_offers_to_run_the_model() -> None:
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    checked(test.switch_page("pages/follow.py").run())
+    press(test, "Run the model")
+    assert charts(test) == 13
 
 
 def test_every_step_has_its_sentence_code_and_origin() -> None:

@@ -35,7 +35,7 @@ def attention(story: Story) -> None:
     heads, tokens = story.geometry.heads, len(story.trace.tokens)
     shape = f"attention weights [{heads} heads, {tokens} from, {tokens} to] float32"
     with ATTENTION.place(story, shape):
-        if needs_vectors(story):
+        if needs_vectors(story, "attention"):
             return
         model = story.model()
         if model is None:

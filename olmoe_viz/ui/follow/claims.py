@@ -120,7 +120,7 @@ def _largest(rows: "list[TradeOff]") -> str:
 
 def _confidence(story: Story, *, measured: bool) -> tuple[str, origin.Origin]:
     if not story.full:
-        return "Press Run above to test it on this prompt.", "live"
+        return "Run the model to test it on this prompt.", "live"
     model, other = story.model(), story.other()
     if model is None or other is None:
         return "The model is not there to test it.", "live"

@@ -54,7 +54,7 @@ def experts(story: Story) -> None:
     """Strips of the output vectors, their norms, how alike they are, and how many units work."""
     hidden = story.geometry.hidden
     with EXPERTS.place(story, f"outputs [{max(story.ks)} experts, {hidden}] float32"):
-        seen = _seen(story)
+        seen = _seen(story, "experts")
         if seen is None:
             return
         small, large = sorted(story.ks)
@@ -127,7 +127,7 @@ def combination(story: Story) -> None:
     """What each expert adds, both sums and their difference, and the check against the block."""
     hidden = story.geometry.hidden
     with COMBINATION.place(story, f"sums [2 policies, {hidden}] float32"):
-        seen = _seen(story)
+        seen = _seen(story, "combination")
         model = story.model() if seen is not None else None
         if seen is None or model is None:
             return
@@ -246,9 +246,9 @@ def _through_layers(story: Story, others: np.ndarray | None) -> None:
     )
 
 
-def _seen(story: Story) -> "Inspection | None":
+def _seen(story: Story, key: str) -> "Inspection | None":
     """The inspection of this place, or None after the page has said why not."""
-    if needs_vectors(story):
+    if needs_vectors(story, key):
         return None
     model = story.model()
     if model is None:

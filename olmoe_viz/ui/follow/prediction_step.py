@@ -35,7 +35,7 @@ PREDICTION = Step(
 def prediction(story: Story) -> None:
     """Both lists of next tokens, and what flips."""
     with PREDICTION.place(story, f"logits [{story.geometry.vocab:,}] float32"):
-        if needs_vectors(story):
+        if needs_vectors(story, "prediction"):
             return
         model, other = story.model(), story.other()
         if model is None or other is None:

@@ -52,20 +52,29 @@ def router(story: Story) -> None:
     with ROUTER.place(story, f"router_logits[layer, token] [{len(logits)}] float32"):
         model = story.model() if story.full else None
         also = None
-        line = "The norm of the router's input and its angles need the model: press Run above."
+        line = ""
         if model is not None:
             seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
             also = ("cosine", seen.router_cosines)
             line = _direction(seen.router_cosines, logits, seen.input_norm)
         panel.chart(
             expert_bars.figure(
-                logits, ids=experts, quantity="router logit", also=also, theme=story.theme
+                logits,
+                ids=experts,
+                quantity="router logit",
+                also=also,
+                base=float(logits.mean()),
+                theme=story.theme,
             ),
             alt=expert_bars.describe(logits, ids=experts, quantity="router logit"),
             key="logits",
         )
-        with st.container(key="facts_router", gap=None):
-            st.text(line)
+        st.caption(
+            "The bars start at the mean of the logits, because softmax sees only their differences."
+        )
+        if line:
+            with st.container(key="facts_router", gap=None):
+                st.text(line)
 
 
 def _direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:

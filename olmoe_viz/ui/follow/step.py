@@ -6,13 +6,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from olmoe_viz.ui import origin
+from olmoe_viz.ui import origin, state
 from olmoe_viz.ui.follow.story import Story
-
-_NEEDS_VECTORS = (
-    "Press Run above. This step needs the model's vectors, and the stored example has only its "
-    "routers."
-)
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,13 @@ class Step:
                     st.code(self.code, language="python", wrap_lines=True)
 
 
-def needs_vectors(story: Story) -> bool:
-    """Whether the step must wait for a run; if so, the page has said it."""
-    if not story.full:
-        st.info(_NEEDS_VECTORS, icon=":material/arrow_upward:")
-    return not story.full
+def needs_vectors(story: Story, key: str) -> bool:
+    """Whether the step must wait for a run; if so, the page offers one, under a unique key."""
+    if story.full:
+        return False
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button("Run the model", key=f"run_{key}", on_click=state.change)
+        st.caption(
+            "The stored example has no vectors. This step computes them live.", width="content"
+        )
+    return True

@@ -68,7 +68,7 @@ def embedding(story: Story) -> None:
     """The vector as a strip, its ends and norm, and how alike the prompt's tokens begin."""
     hidden = story.geometry.hidden
     with EMBEDDING.place(story, f"hidden_states[0, token] [{hidden}] float32"):
-        if needs_vectors(story) or story.trace.hidden_states is None:
+        if needs_vectors(story, "embedding") or story.trace.hidden_states is None:
             return
         from olmoe_viz.analysis.embedding import cosine_similarities
 

@@ -29,7 +29,6 @@ class Cell:
     words: str
     fill: str = ""
     ink: str = ""
-    line: str = ""
 
 
 def picker(

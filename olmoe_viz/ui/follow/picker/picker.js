@@ -43,6 +43,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
     cell.tabIndex = index === data.chosen ? 0 : -1
     cell.onclick = () => pick(index)
   })
+  // Of a long prompt only a part fits: the chosen cell is brought into it.
+  const cell = cells[data.chosen]
+  if (group.shown !== data.chosen && cell) {
+    group.scrollTop = cell.offsetTop - group.clientHeight / 2
+  }
+  group.shown = data.chosen
   group.onkeydown = (event) => {
     const at = cells.indexOf(group.getRootNode().activeElement)
     const ends = { Home: 0, End: cells.length - 1 }
