@@ -1,4 +1,4 @@
-"""What the application shows, what its words mean, and what it cannot tell."""
+"""What the application shows, what k costs, and what it cannot tell."""
 
 import pandas as pd
 import streamlit as st
@@ -6,29 +6,6 @@ import streamlit as st
 from olmoe_viz.costs import OLMOE_1B_7B, active_parameters, bytes_per_token, total_parameters
 from olmoe_viz.ui import navigation, panel
 from olmoe_viz.ui.text import billions
-
-TERMS = {
-    "Expert": "One of 64 small feed-forward networks in each of the 16 layers.",
-    "Router": "A matrix that gives every expert a score for a token; softmax turns the 64 scores "
-    "into probabilities. In the files its weights are called gate.",
-    "k": "How many experts a token uses in a layer. OLMoE was trained with 8.",
-    "Retained mass": "The sum of the k largest router probabilities, also called coverage. What "
-    "is left is dropped; nothing replaces it.",
-    "Margin": "The probability of the k-th expert minus that of the next: how clear the cut is.",
-    "Entropy": "How evenly the router spreads its probability, in nats. 64 equal shares have 4.16.",
-    "Drift": "How many of the experts differ between two ks, because earlier layers changed what "
-    "the router sees.",
-    "Load": "The share of tokens that use an expert. The fair share is k / 64.",
-    "Weights": "Native weights are the router probabilities as trained, so they sum to less than "
-    "1. Renormalized weights are scaled to sum to 1, gain-anchored ones to what the trained k "
-    "gives. They tell more experts apart from more gain.",
-    "Active parameters": "The parameters that one token uses, with k experts in each layer.",
-}
-QUOTED = (
-    "Measured by others on OLMoE-1B-7B-0924 with native weights, perplexity on WikiText-2 rises "
-    "from 16.8 at k = 8 to 17.6 at 16, 22.0 at 32 and 52.5 at 64: past the trained k, more experts "
-    "made the text worse. Compare k lets you see whether that holds for your prompt."
-)
 
 
 def costs_table() -> pd.DataFrame:
@@ -59,11 +36,16 @@ st.markdown(
 )
 panel.head("What k costs in OLMoE-1B-7B", "derived", "OLMoE-1B-7B, 6.92 B parameters in all.")
 st.table(costs_table(), width="content")
-panel.head("Does a larger k write better?", "quoted", "First 500 non-empty lines, fp16.")
-st.markdown(QUOTED)
-st.subheader("Words", anchor=False)
-for term, meaning in TERMS.items():
-    st.markdown(f"**{term}.** {meaning}")
+with st.container(horizontal=True, gap="medium"):
+    st.page_link("pages/quality.py", label="Does a larger k predict better?")
+    st.page_link("pages/glossary.py", label="What the words mean")
+st.subheader("The bundled model", anchor=False)
+st.markdown(
+    "olmoe-nano has OLMoE's 16 layers of 64 experts, each much narrower. This project trained it, "
+    "not the authors of OLMoE. It writes simple stories and continues Python, LaTeX, French, "
+    "German and Spanish. Its card in `olmoe_viz/models/olmoe-nano` has the data with licences, the "
+    "recipe and all measurements."
+)
 st.subheader("What it cannot tell", anchor=False)
 st.markdown(
     "An expert that fires often on a kind of text is correlated with it; that is no proof that it "

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -147,9 +148,28 @@ def test_compare_follows_the_ks_of_the_frame() -> None:
     assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
 
 
-def test_about_has_costs_by_formula_and_every_term() -> None:
+def test_about_has_costs_by_formula_and_says_who_made_the_model() -> None:
     test = checked(app().switch_page("pages/about.py").run())
     assert "1.28 B" in test.table[0].value["active parameters"].tolist()
     words = " ".join(m.value for m in test.markdown)
-    for term in ("Retained mass", "Margin", "Entropy", "Drift", "Load"):
-        assert f"**{term}.**" in words
+    assert "not the authors of OLMoE" in words
+
+
+def test_quality_shows_the_recorded_numbers_of_the_chosen_text() -> None:
+    test = checked(app().switch_page("pages/quality.py").run())
+    everything, before = test.dataframe[0].value, specs(test)
+    assert len(before) == 4
+    german = checked(test.selectbox(key="quality_domain").select("german").run())
+    shown = german.dataframe[0].value
+    recorded = pd.read_csv(ROOT / "olmoe_viz/data/quality.csv").query("domain == 'german'")
+    pd.testing.assert_frame_equal(
+        shown.reset_index(drop=True),
+        recorded.sort_values("k").drop(columns="domain").reset_index(drop=True),
+    )
+    assert not shown["bits_per_byte"].equals(everything["bits_per_byte"])
+    assert [old == new for old, new in zip(before, specs(german), strict=True)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
