@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import safe
-from olmoe_viz.charts.palette import SEQUENTIAL, Theme, colorscale, expert_colors
-from olmoe_viz.charts.theme import color_bar
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme, colorscale
+from olmoe_viz.charts.theme import color_bar, expert_axis
 from olmoe_viz.charts.theme import figure as blank
 
 
@@ -42,23 +42,12 @@ def figure(
             f"<br>%{{customdata:.2f}} × the fair share of {fair:.1%}<extra></extra>"
         ),
     )
-    chart.add_scatter(
-        x=np.arange(experts),
-        y=np.full(experts, -1.0),
-        mode="markers",
-        marker={"symbol": "square", "size": 7, "color": list(expert_colors(experts, theme))},
-        hovertemplate="expert %{x}<extra></extra>",
-    )
+    expert_axis(chart, experts, -1.0, theme)
     chart.update_yaxes(
         tickvals=list(range(count)),
         ticktext=[safe(name) for name in domains],
         range=[count - 0.4, -1.6],
         ticks="",
-    )
-    chart.update_xaxes(
-        title_text="expert id",
-        tickvals=list(range(0, experts, 8)),
-        range=[-0.7, experts - 0.3],
     )
     chart.update_layout(margin={"t": 4, "l": 104})
     return chart

@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.palette import SEQUENTIAL, Theme, colorscale, expert_colors
-from olmoe_viz.charts.theme import color_bar
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme, colorscale
+from olmoe_viz.charts.theme import color_bar, expert_axis
 from olmoe_viz.charts.theme import figure as blank
 
 
@@ -39,17 +39,9 @@ def figure(load: NDArray[np.float64], *, k: int, tokens: int, theme: Theme) -> g
             f"<br>%{{customdata[1]:.2f}} × the fair share of {fair:.1%}<extra></extra>"
         ),
     )
-    # The palette itself as a key above the first layer, so that a column can be recognized.
-    chart.add_scatter(
-        x=np.arange(experts),
-        y=np.full(experts, -1.1),
-        mode="markers",
-        marker={"symbol": "square", "size": 7, "color": list(expert_colors(experts, theme))},
-        hovertemplate="expert %{x}<extra></extra>",
-    )
-    chart.update_yaxes(title_text="layer", range=[layers - 0.4, -1.7], tickvals=_every(layers, 5))
-    chart.update_xaxes(
-        title_text="expert id", tickvals=_every(experts, 8), range=[-0.7, experts - 0.3]
+    expert_axis(chart, experts, -1.1, theme)
+    chart.update_yaxes(
+        title_text="layer", range=[layers - 0.4, -1.7], tickvals=list(range(0, layers, 5))
     )
     chart.update_layout(margin={"t": 4})
     return chart
@@ -64,7 +56,3 @@ def describe(load: NDArray[np.float64], *, k: int, tokens: int) -> str:
         f"expert {expert} in layer {layer} with {digits(100 * float(load.max()))} % of {tokens} "
         f"tokens; {idle} of {load.size} experts serve none."
     )
-
-
-def _every(count: int, step: int) -> list[int]:
-    return list(range(0, count, step))

@@ -4,7 +4,7 @@ from functools import cache
 
 import plotly.graph_objects as go
 
-from olmoe_viz.charts.palette import DIVERGING, INKS, SEQUENTIAL, Theme, colorscale
+from olmoe_viz.charts.palette import DIVERGING, INKS, SEQUENTIAL, Theme, colorscale, expert_colors
 
 # "Source Sans" and "Source Code" are the faces that Streamlit serves itself; the rest are
 # what a reader without them has, for figures in notebooks and reports.
@@ -75,3 +75,17 @@ def color_bar(theme: Theme, title: str) -> dict[str, object]:
         "ticklen": 3,
         "tickcolor": inks.line,
     }
+
+
+def expert_axis(chart: go.Figure, experts: int, above: float, theme: Theme) -> None:
+    """Expert ids along x, and a row of dots at y = `above` in the experts' colors as their key."""
+    chart.add_scatter(
+        x=list(range(experts)),
+        y=[above] * experts,
+        mode="markers",
+        marker={"symbol": "square", "size": 7, "color": list(expert_colors(experts, theme))},
+        hovertemplate="expert %{x}<extra></extra>",
+    )
+    chart.update_xaxes(
+        title_text="expert id", tickvals=list(range(0, experts, 8)), range=[-0.7, experts - 0.3]
+    )
