@@ -9,8 +9,8 @@ import statistics
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.routing_map_app import serve_map
-from tests.browser.server import browse, settled
+from tests.browser.routing_map_app import SCRIPT
+from tests.browser.server import browse, serve, settled
 
 TOKENS, ROUNDS = 2048, 15
 
@@ -72,7 +72,7 @@ def main() -> None:
     def count(payload: str | bytes) -> None:
         received[0] += len(payload)
 
-    with serve_map() as address, browse() as browser:
+    with serve(SCRIPT) as address, browse() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.on("websocket", lambda socket: socket.on("framereceived", count))
         page.goto(f"{address}/?tokens={TOKENS}")

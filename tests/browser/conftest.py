@@ -34,9 +34,15 @@ def visit(server: str, browser: Browser) -> Iterator[Visit]:
     pages: list[Page] = []
 
     def open_path(
-        path: str = "", *, width: int = 1440, theme: str = "light", wait: bool = True
+        path: str = "",
+        *,
+        width: int = 1440,
+        theme: str = "light",
+        touch: bool = False,
+        wait: bool = True,
     ) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+        size = {"width": width, "height": 900}
+        page = browser.new_page(viewport=size, color_scheme=theme, has_touch=touch)
         pages.append(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: problems.append(f"dialog {dialog.message}"))

@@ -1,59 +1,17 @@
-"""A page with nothing but the routing map over random routing, and a server for it.
+"""A page with nothing but the routing map over random routing.
 
 Query parameters: tokens, view, live (a word: the map grows). Used by the browser tests and by the
 benchmark of the map.
 """
 
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = "tests/browser/routing_map_app.py"
 HOSTILE = "<img src=x onerror=alert(1)>"
 WORDS = ("Once", " upon", " a", " time", HOSTILE, " there", " was", " a", " little", " robot", "\n")
-
-
-@contextmanager
-def serve_map() -> Iterator[str]:
-    """Yield the address of a server of this page; it ends with the block."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", __file__, *options],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait(address, server)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):  # noqa: S310
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError("The server of the map's page did not start.")
 
 
 def random_logits(tokens: int) -> NDArray[np.float32]:

@@ -21,12 +21,12 @@ WAIT = 60_000  # ms; a first run on two busy cores loads torch and the model
 
 
 @contextmanager
-def serve() -> Iterator[str]:
-    """Yield the address of a fresh server; it ends with the block."""
+def serve(script: str = "app.py") -> Iterator[str]:
+    """Yield the address of a fresh server of a Streamlit script; it ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", script]
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
@@ -34,7 +34,7 @@ def serve() -> Iterator[str]:
             cwd=ROOT,
             stdout=log,
             stderr=log,
-            env=os.environ | {"OMP_NUM_THREADS": "2"},
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
         try:
             _wait(f"http://127.0.0.1:{port}/_stcore/health", server)

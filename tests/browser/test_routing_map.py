@@ -6,47 +6,29 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.routing_map_app import HOSTILE, serve_map
-from tests.browser.server import browse, settled
+from tests.browser.routing_map_app import HOSTILE, SCRIPT
+from tests.browser.server import serve, settled
 
-Open = Callable[..., Page]
+Visit = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with serve_map() as address:
+def server() -> Iterator[str]:
+    """Address of the page with nothing but the map."""
+    with serve(SCRIPT) as address:
         yield address
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browse() as browser:
-        yield browser
-
-
 @pytest.fixture
-def open_map(chromium: Browser, address: str) -> Iterator[Open]:
-    """Open the page; in the end nothing may have been reported in its console."""
-    problems: list[str] = []
-    pages: list[Page] = []
+def open_map(visit: Visit) -> Visit:
+    """Return a function that opens the page and waits until the map is drawn."""
 
-    def open_page(query: str = "", *, width: int = 1440, touch: bool = False) -> Page:
-        page = chromium.new_page(viewport={"width": width, "height": 900}, has_touch=touch)
-        pages.append(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: problems.append(dialog.message))
-        page.on(
-            "console",
-            lambda message: message.type == "error" and problems.append(message.text),
-        )
-        page.goto(f"{address}/?{query}")
+    def open_page(query: str = "", **wishes: object) -> Page:
+        page = visit(f"?{query}", wait=False, **wishes)
         expect(page.locator(".routing-map")).to_have_attribute("data-rasters", re.compile(r"\d"))
         return page
 
-    yield open_page
-    for page in pages:
-        page.close()
-    assert problems == []
+    return open_page
 
 
 def cells(page: Page) -> Locator:
@@ -65,7 +47,7 @@ def picked(page: Page, *corners: int | None) -> None:
     expect(page.get_by_text("picked")).to_have_text(f"picked {words}")
 
 
-def test_a_click_picks_a_cell(open_map: Open) -> None:
+def test_a_click_picks_a_cell(open_map: Visit) -> None:
     page = open_map()
     cells(page).click(position=at(page, 5, 9))
     picked(page, 5, 9)
@@ -73,7 +55,7 @@ def test_a_click_picks_a_cell(open_map: Open) -> None:
     expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
 
 
-def test_dragging_and_shift_pick_a_range(open_map: Open) -> None:
+def test_dragging_and_shift_pick_a_range(open_map: Visit) -> None:
     page = open_map()
     box = cells(page).bounding_box()
     start, end = at(page, 6, 8), at(page, 3, 10)
@@ -86,7 +68,7 @@ def test_dragging_and_shift_pick_a_range(open_map: Open) -> None:
     picked(page, 3, 8, 7, 12)
 
 
-def test_a_drag_that_ends_outside_still_picks(open_map: Open) -> None:
+def test_a_drag_that_ends_outside_still_picks(open_map: Visit) -> None:
     page = open_map()
     box = cells(page).bounding_box()
     page.mouse.move(box["x"] + at(page, 4, 14)["x"], box["y"] + at(page, 4, 14)["y"])
@@ -97,7 +79,7 @@ def test_a_drag_that_ends_outside_still_picks(open_map: Open) -> None:
     picked(page, 4, 14, 4, 15)
 
 
-def test_the_keyboard_goes_everywhere(open_map: Open) -> None:
+def test_the_keyboard_goes_everywhere(open_map: Visit) -> None:
     page = open_map()
     cells(page).focus()
     page.keyboard.press("ArrowRight")
@@ -120,7 +102,7 @@ def test_the_keyboard_goes_everywhere(open_map: Open) -> None:
     picked(page, 0, 0)
 
 
-def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Open) -> None:
+def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Visit) -> None:
     page = open_map("tokens=60", width=390, touch=True)
     of_map = page.locator(".routing-map")
     expect(of_map).to_have_attribute("data-turned", "true")
@@ -131,14 +113,14 @@ def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Open) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_token_text_stays_text(open_map: Open) -> None:
+def test_token_text_stays_text(open_map: Visit) -> None:
     page = open_map()
     cells(page).hover(position=at(page, 4, 1))
     expect(page.locator(".card .token")).to_have_text(HOSTILE.replace(" ", "·"))
     assert page.locator(".routing-map img").count() == 0
 
 
-def test_a_rerun_keeps_place_and_drawing(open_map: Open) -> None:
+def test_a_rerun_keeps_place_and_drawing(open_map: Visit) -> None:
     page = open_map("tokens=400")
     settled(page)
     cells(page).evaluate("element => { element.scrollLeft = 1200; }")
@@ -148,15 +130,15 @@ def test_a_rerun_keeps_place_and_drawing(open_map: Open) -> None:
     expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
 
 
-def test_a_pick_does_not_send_the_data_again(chromium: Browser, address: str) -> None:
-    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+def test_a_pick_does_not_send_the_data_again(browser: Browser, server: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
     received = [0]
 
     def count(payload: str | bytes) -> None:
         received[0] += len(payload)
 
     page.on("websocket", lambda socket: socket.on("framereceived", count))
-    page.goto(f"{address}/?tokens=1000")
+    page.goto(f"{server}/?tokens=1000")
     expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
     settled(page)
     first = received[0]
@@ -168,7 +150,7 @@ def test_a_pick_does_not_send_the_data_again(chromium: Browser, address: str) ->
     assert received[0] - first < 60_000
 
 
-def test_the_map_grows_while_text_arrives(open_map: Open) -> None:
+def test_the_map_grows_while_text_arrives(open_map: Visit) -> None:
     page = open_map("tokens=40&live=yes")
     of_map = page.locator(".routing-map")
     of_map.evaluate("element => { element.dataset.mine = 'yes'; }")
