@@ -8,8 +8,8 @@ import streamlit as st
 
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.costs import bytes_per_token
-from olmoe_viz.ui import measures, panel
-from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui import compare_table, measures, panel
+from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.text import billions, count
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RUNS = 3
 _TOKENS = 16  # of each run alone
+_WISH = "wish_for_times"
 Facts = dict[str, Any]
 
 
@@ -28,28 +29,32 @@ def draw(comparison: Comparison, model: "Model") -> list[Facts]:
         "Cost",
         "live",
         "Parameters and bytes are derived from the model's sizes. "
-        f"Bandwidth: the median of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB "
-        f"within the memory of {bandwidth.device}, bytes read and written.",
+        f"Bandwidth: copies within the memory of {bandwidth.device}, bytes read and written.",
     )
     with st.container(horizontal=True, vertical_alignment="center", key="cost_controls"):
-        pressed = st.button(f"Time each k alone ({RUNS} runs)", key="time_alone")
+        st.button(f"Time each k alone ({RUNS} runs)", key="time_alone", on_click=_wish)
         stop, line = st.empty(), st.empty()
-    if pressed:
+    if st.session_state.pop(_WISH, False):
         stop.button("Stop", key="stop_timing")
         _time(comparison, model, line)
         stop.empty()
         line.empty()
     found = facts(comparison, bandwidth.bytes_per_second, model.dtype.itemsize)
-    st.table(table(comparison.columns, found), border="horizontal")
+    compare_table.draw(rows(found), comparison.columns, alt="What each k costs")
     st.caption(
-        f"Bandwidth of {bandwidth.device}: {bandwidth.bytes_per_second / 1e9:.1f} GB/s, measured "
-        f"once for this server by copying {bandwidth.copied >> 20} MiB {bandwidth.copies} times. "
-        "No k can write faster than its bytes can be read. All times exclude loading the model, "
-        "warming up and reading the prompt. “Together” is this one run, in which every step "
-        "writes a token in each column, so the columns share their speed; “alone” is the median "
-        f"of {RUNS} runs of {_TOKENS} tokens, greedy, one text at a time."
+        f"Limit: every token needs its bytes read, and this memory copies "
+        f"{bandwidth.bytes_per_second / 1e9:.1f} GB/s, measured once for this server as the "
+        f"fastest of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB. A share above 1 "
+        "says that the copies were disturbed by other work, or that weights stay in a cache. "
+        "Times exclude loading the model, warming up and reading the prompt. Together: this one "
+        "run, in which a step writes a token in every column, so that all have the same speed. "
+        f"Alone: the median of {RUNS} runs of {_TOKENS} tokens, greedy, one text at a time."
     )
     return found
+
+
+def _wish() -> None:
+    st.session_state[_WISH] = True
 
 
 def facts(comparison: Comparison, bytes_per_second: float, bytes_per_value: int) -> list[Facts]:
@@ -74,37 +79,31 @@ def facts(comparison: Comparison, bytes_per_second: float, bytes_per_value: int)
     return found
 
 
-def table(columns: Sequence[Column], found: Sequence[Facts]) -> dict[str, list[str]]:
-    """One line a column, the origin of each quantity in its head."""
+def rows(found: Sequence[Facts]) -> dict[str, list[str]]:
+    """What each column costs, in words and numbers, with the origin of each."""
     return {
-        "k, weights": [column.name.removeprefix("k = ") for column in columns],
-        "active parameters, derived": [
-            f"{billions(row['active_parameters'])} ({row['share_of_parameters']:.1%})"
-            for row in found
+        "active parameters, derived": [billions(row["active_parameters"]) for row in found],
+        "share of all, derived": [f"{row['share_of_parameters']:.1%}" for row in found],
+        "read per token, derived, MB": [f"{row['bytes_per_token'] / 1e6:,.1f}" for row in found],
+        "limit by bandwidth, tokens/s": [f"{row['limit_tokens_per_second']:,.0f}" for row in found],
+        "written together, 1 run, tokens/s": [
+            _number(row["tokens_per_second"], "none") for row in found
         ],
-        "read per token, derived": [f"{row['bytes_per_token'] / 1e6:,.1f} MB" for row in found],
-        "limit by bandwidth, derived": [
-            f"{row['limit_tokens_per_second']:,.0f} tokens/s" for row in found
-        ],
-        "together, 1 run": [_speed(row["tokens_per_second"], "none") for row in found],
-        "alone": [_alone(row) for row in found],
-        "share of the limit": [
-            "none"
-            if row["share_of_limit"] is None
-            else f"{row['share_of_limit']:.1%} {'alone' if row['runs_alone'] else 'together'}"
-            for row in found
+        f"written alone, {RUNS} runs, tokens/s": [_alone(row) for row in found],
+        "share of the limit, alone if timed": [
+            _number(row["share_of_limit"], "none") for row in found
         ],
     }
 
 
 def _alone(row: Facts) -> str:
     runs = row["runs_alone"]
-    speed = _speed(row["tokens_per_second_alone"], "not timed")
-    return speed if runs in (0, RUNS) else f"{speed}, {count(runs, 'run')}"
+    speed = _number(row["tokens_per_second_alone"], "not timed")
+    return speed if runs in (0, RUNS) else f"{speed} ({count(runs, 'run')})"
 
 
-def _speed(tokens_per_second: float | None, without: str) -> str:
-    return without if not tokens_per_second else f"{digits(tokens_per_second)} tokens/s"
+def _number(value: float | None, without: str) -> str:
+    return digits(value) if value else without
 
 
 def _time(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from olmoe_viz.analysis.extra_experts import ExtraExperts
     from olmoe_viz.models.load import Model
 
-_NAMED = 6  # experts that a line of the table names
+_NAMED = 4  # experts that a line of the table names
 _BEFORE = 8  # tokens of the shared text that are quoted
 Pair = tuple[int, int]
 
@@ -63,7 +63,7 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     )
     with st.expander("The extra experts by layer"):
         st.caption("Each expert with its routing weight × the norm of its output.")
-        st.table(table(found, names), border="horizontal")
+        st.table(table(found, names), border="horizontal", alt="The extra experts by layer")
     return record(columns[small], columns[large], names, found)
 
 

@@ -9,21 +9,25 @@ from olmoe_viz.analysis.comparison import repetition_rate
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui import panel, recorded
+from olmoe_viz.ui import compare_table, panel, recorded
 from olmoe_viz.ui.comparison import Column, Comparison
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.quality import PromptQuality
 
 LONG_ENOUGH = 20  # predicted tokens from which a perplexity is shown
-Table = dict[str, list[str]]
+Rows = dict[str, list[str]]
 
 
 def draw(comparison: Comparison, found: "Sequence[PromptQuality]") -> None:
     """The two tables, and what they can and cannot tell."""
     trained = comparison.geometry.trained_k
     panel.head("Measured quality of each text and setting", "live")
-    st.table(table(comparison.columns, found, trained), border="horizontal")
+    compare_table.draw(
+        rows(comparison.columns, found, trained),
+        comparison.columns,
+        alt="What was measured of each text and setting",
+    )
     st.caption(
         f"What these can tell: how far a setting moves from k = {trained} on this prompt, and how "
         "well it predicts the prompt. What they cannot: whether the text is true or good, or which "
@@ -32,14 +36,18 @@ def draw(comparison: Comparison, found: "Sequence[PromptQuality]") -> None:
     )
     if comparison.model == BUNDLED:
         panel.head("The same settings on held-out text", "recorded", recorded.WHERE)
-        st.table(held_out_table(comparison.columns), border="horizontal")
+        compare_table.draw(
+            held_out_rows(comparison.columns),
+            comparison.columns,
+            alt="Bits per byte of the same settings on held-out text",
+        )
         st.caption("Mean of ten domains. Less is better. The page Quality has all of it.")
 
 
-def table(columns: Sequence[Column], found: "Sequence[PromptQuality]", trained_k: int) -> Table:
-    """Rows by what was measured, columns as the texts stand."""
+def rows(columns: Sequence[Column], found: "Sequence[PromptQuality]", trained_k: int) -> Rows:
+    """What was measured, in words and numbers."""
     tokens = found[0].tokens
-    rows = {
+    return {
         f"negative log-likelihood of the prompt, mean of {tokens} tokens, nats": [
             "none: one token" if one.mean_nll is None else digits(one.mean_nll) for one in found
         ],
@@ -52,29 +60,26 @@ def table(columns: Sequence[Column], found: "Sequence[PromptQuality]", trained_k
             f"{repetition_rate(column.token_ids):.1%}" for column in columns
         ],
     }
-    return _turned(rows, columns)
 
 
-def held_out_table(columns: Sequence[Column]) -> Table:
+def held_out_rows(columns: Sequence[Column]) -> Rows:
     """Bits per byte with their 95 % interval; only some ks were measured."""
-    values = []
-    for column in columns:
-        bits = held_out(column.policy)
-        values.append("not measured" if bits is None else f"{bits[0]:.3f}")
-    spans = []
-    for column in columns:
-        bits = held_out(column.policy)
-        spans.append("" if bits is None else f"{bits[1]:.3f} to {bits[2]:.3f}")
-    return _turned({"bits per byte": values, "95 % interval": spans}, columns)
+    found = [held_out(column.policy) for column in columns]
+    return {
+        "bits per byte": ["not measured" if bits is None else f"{bits[0]:.3f}" for bits in found],
+        "95 % interval": [
+            "" if bits is None else f"{bits[1]:.3f} to {bits[2]:.3f}" for bits in found
+        ],
+    }
 
 
 def held_out(policy: RoutingPolicy) -> tuple[float, float, float] | None:
     """Recorded bits per byte, and the ends of their interval."""
-    rows = recorded.table("quality")
-    chosen = rows[
-        (rows["k"] == policy.k)
-        & (rows["weighting"] == policy.weighting)
-        & (rows["domain"] == recorded.ALL)
+    table = recorded.table("quality")
+    chosen = table[
+        (table["k"] == policy.k)
+        & (table["weighting"] == policy.weighting)
+        & (table["domain"] == recorded.ALL)
     ]
     if chosen.empty:
         return None
@@ -99,15 +104,3 @@ def _perplexity(one: "PromptQuality") -> str:
     if one.perplexity is None or one.tokens < LONG_ENOUGH:
         return "prompt too short"
     return f"{digits(one.perplexity)} ({one.tokens} tokens)"
-
-
-def _turned(rows: Table, columns: Sequence[Column]) -> Table:
-    """Columns of the table by the names of the texts, numbered where two are the same."""
-    names = [column.name for column in columns]
-    unique = [
-        name if names.count(name) == 1 else f"{name} (column {at + 1})"
-        for at, name in enumerate(names)
-    ]
-    return {"": list(rows)} | {
-        name: [values[at] for values in rows.values()] for at, name in enumerate(unique)
-    }

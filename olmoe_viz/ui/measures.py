@@ -82,11 +82,9 @@ def extra_experts(model: "Model", small: Generation, large: Generation) -> "Extr
 @st.cache_resource(max_entries=2, show_spinner=False)
 def bandwidth(device: str) -> "Bandwidth":
     """The copy bandwidth of a device, measured once for the server."""
-    import torch
-
     from olmoe_viz.analysis.speed import copy_bandwidth
 
-    return copy_bandwidth(torch.device(device))
+    return copy_bandwidth(device)
 
 
 def _key(name: str, record: Generation, *more: object) -> Key:

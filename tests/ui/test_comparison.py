@@ -1,6 +1,4 @@
-import csv
-import io
-import json
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz import Generation
+from olmoe_viz.costs import OLMOE_1B_7B, Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from olmoe_viz.ui.comparison import (
     QUERY_KEYS,
     Column,
     Comparison,
     Settings,
-    shared_prefix,
+    reference,
     usual_policies,
 )
 
@@ -30,6 +29,7 @@ policies = st.builds(RoutingPolicy, st.integers(1, 64), st.sampled_from(WEIGHTIN
         temperature=st.floats(0, 2),
         top_p=st.floats(0.05, 1),
         seed=st.integers(0, 2**31 - 1),
+        reference=st.none() | st.integers(0, 5),
     )
 )
 def test_settings_come_back_from_their_url(settings: Settings) -> None:
@@ -57,18 +57,8 @@ def test_the_frame_gives_four_columns_that_hold_its_two_ks() -> None:
     assert {p.weighting for p in usual_policies(2, 3, "renormalized")} == {"renormalized"}
 
 
-def test_shared_prefix() -> None:
-    assert shared_prefix([[1, 2, 3], [1, 2, 4], [1, 2]]) == 2
-    assert shared_prefix([[5], [6]]) == 0
-    assert shared_prefix([[1, 2], [1, 2]]) == 2
-    assert shared_prefix([[], [1]]) == 0
-
-
 def row(token: int | None, text: str = "", finish: str | None = None) -> SimpleNamespace:
-    logits = np.zeros((16, 64 if token is not None else 0), dtype=np.float32)
-    return SimpleNamespace(
-        token_id=token, text=text, logprob=-1.0, finish=finish, router_logits=logits
-    )
+    return SimpleNamespace(token_id=token, text=text, logprob=-1.0, finish=finish)
 
 
 @pytest.fixture
@@ -96,26 +86,47 @@ def test_a_comparison_collects_what_the_rows_do(comparison: Comparison) -> None:
     assert (first["tokens"], first["seconds"], first["tokens_per_second"]) == (3, 2.0, 1.5)
     assert first["active_parameters"] == 1_282_017_280
     assert first["share_of_parameters"] == 0.1853
-    assert first["mean_retained_mass"] == pytest.approx(8 / 64)
-    assert second["mean_retained_mass"] == pytest.approx(1.0)
     assert (first["finish"], second["finish"]) == ("length", "end")
+    assert [column.name for column in comparison.columns] == [
+        "k = 8, native",
+        "k = 64, renormalized",
+    ]
+
+
+def test_the_records_bring_times_mass_and_what_a_stop_left(
+    make_generation: Callable[..., Generation], geometry: Geometry
+) -> None:
+    made = Comparison("p", "m", "d", geometry, Settings(), [Column(RoutingPolicy(8))])
+    made.take(SimpleNamespace(rows=(row(5, "a"),), seconds=1.0))
+    made.take(SimpleNamespace(rows=(row(6, ""),), seconds=2.0))
+    flat = np.zeros((3, 2, 8), dtype=np.float32)
+    made.keep(
+        [
+            make_generation(
+                tokens=2, policy=RoutingPolicy(8), text="a🙂", router_logits=flat, finish="stopped"
+            )
+        ]
+    )
+    assert made.columns[0].pieces == ["a", "🙂"]
+    (facts,) = made.rows()
+    assert (facts["seconds"], facts["tokens_per_second"]) == (0.5, 4.0)
+    assert facts["mean_retained_mass"] == 1.0
+    assert facts["finish"] == "stopped"
 
 
 def test_an_empty_column_has_no_measurements() -> None:
     empty = Comparison("p", "m", "d", OLMOE_1B_7B, Settings(), [Column(RoutingPolicy(8))])
+    empty.keep([])
     facts = empty.rows()[0]
     assert facts["mean_retained_mass"] is None
     assert facts["tokens_per_second"] is None
+    assert facts["repetition_rate"] == 0
     assert facts["finish"] == "stopped"
 
 
-def test_exports_hold_texts_numbers_and_the_question(comparison: Comparison) -> None:
-    lines = list(csv.DictReader(io.StringIO(comparison.to_csv())))
-    assert [line["k"] for line in lines] == ["8", "64"]
-    assert lines[0]["text"] == " a b<i>"
-    assert lines[1]["weighting"] == "renormalized"
-    assert lines[0]["prompt"] == "=1+1"
-    whole = json.loads(comparison.to_json())
-    assert whole["columns"][0]["token_ids"] == [1, 2, 4]
-    assert whole["columns"][1]["logprobs"] == [-1.0, -1.0]
-    assert (whole["model"], whole["new_tokens"], whole["seed"]) == ("m", 3, 0)
+def test_texts_are_compared_with_the_chosen_one_or_the_trained_k() -> None:
+    columns = [Column(RoutingPolicy(4)), Column(RoutingPolicy(8)), Column(RoutingPolicy(16))]
+    assert reference(columns, None, 8) == 1
+    assert reference(columns, 2, 8) == 2
+    assert reference(columns, 5, 8) == 1
+    assert reference(columns[:1], None, 8) == 0

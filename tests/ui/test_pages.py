@@ -130,24 +130,6 @@ def test_an_empty_prompt_is_refused_and_the_page_stays() -> None:
     assert specs(run_prompt(test, "The cat"))
 
 
-def test_compare_writes_columns_with_their_costs() -> None:
-    test = checked(
-        app("tokens=5&columns=k%3D8~k%3D64,w%3Drenormalized").switch_page("pages/compare.py").run()
-    )
-    checked(next(b for b in test.button if b.label == "Generate").click().run())
-    shown = texts(test)
-    assert [text for text in shown if text.isdigit()] == ["8", "64"]
-    assert sum("tokens/s" in text for text in shown) == 2
-    assert "mean retained mass 1.000" in "\n".join(shown)
-    assert len(test.get("download_button")) == 2
-    assert len(specs(test)) == 6
-
-
-def test_compare_follows_the_ks_of_the_frame() -> None:
-    test = checked(app("k=2&against=3").switch_page("pages/compare.py").run())
-    assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
-
-
 def test_about_has_costs_by_formula_and_says_who_made_the_model() -> None:
     test = checked(app().switch_page("pages/about.py").run())
     assert "1.28 B" in test.table[0].value["active parameters"].tolist()

@@ -1,0 +1,26 @@
+"""Tables of a comparison: a line for each quantity, a column for each text, as the texts stand."""
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from olmoe_viz.ui.comparison import Column
+
+Table = dict[str, list[str]]
+
+
+def draw(rows: Mapping[str, Sequence[str]], columns: Sequence[Column], *, alt: str) -> None:
+    """Place the table; `rows` are the cells by the quantity's name, in our own words."""
+    st.table(by_column(rows, columns), border="horizontal", alt=alt)
+
+
+def by_column(rows: Mapping[str, Sequence[str]], columns: Sequence[Column]) -> Table:
+    """The cells by the names of the texts, numbered where two have the same."""
+    names = [column.name for column in columns]
+    unique = [
+        name if names.count(name) == 1 else f"{name} (column {at + 1})"
+        for at, name in enumerate(names)
+    ]
+    return {"": list(rows)} | {
+        name: [cells[at] for cells in rows.values()] for at, name in enumerate(unique)
+    }

@@ -1,0 +1,19 @@
+import numpy as np
+
+from olmoe_viz.charts import logit_moves
+
+MOVES = np.array([[0.5, -0.25], [-1.0, 0.125]])
+
+
+def test_each_token_has_a_bar_in_each_layer_filled_or_hollow() -> None:
+    chart = logit_moves.figure(MOVES, names=("·a", "$<b>"), theme="light")
+    assert [bar.y.tolist() for bar in chart.data] == [[0.5, -1.0], [-0.25, 0.125]]
+    assert chart.data[0].marker.color != chart.data[1].marker.color
+    (note,) = chart.layout.annotations
+    assert note.text == "■ ·a     □ &#36;&lt;b&gt;"
+
+
+def test_the_sentence_says_sums_and_the_strongest_layers() -> None:
+    sentence = logit_moves.describe(MOVES, names=("a", "b"))
+    assert "a by -0.500 in all, most in layer 1 with -1.00" in sentence
+    assert "b by -0.125 in all, most in layer 0 with -0.250" in sentence

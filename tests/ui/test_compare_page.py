@@ -1,0 +1,89 @@
+"""The page Compare k on the bundled model, without a browser."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.test_pages import app, checked, specs, texts
+
+COLUMNS = "columns=k%3D8~k%3D64,w%3Drenormalized"
+
+
+def generated(query: str) -> AppTest:
+    test = checked(app(query).switch_page("pages/compare.py").run())
+    return checked(next(b for b in test.button if b.label == "Generate").click().run())
+
+
+def tables(test: AppTest) -> list[dict[str, list[str]]]:
+    return [table.value.to_dict("list") for table in test.table]
+
+
+def heads(test: AppTest) -> list[str]:
+    return [head.value for head in test.subheader]
+
+
+def files(test: AppTest) -> list[str]:
+    return [button.proto.label for button in test.get("download_button")]
+
+
+@pytest.fixture(scope="module")
+def compared() -> AppTest:
+    return generated(f"tokens=12&{COLUMNS}&prompt=The+old+woman+opened")
+
+
+def test_columns_come_with_their_costs(compared: AppTest) -> None:
+    shown = texts(compared)
+    assert [text for text in shown if text.isdigit()] == ["8", "64"]
+    assert sum("tokens/s" in text for text in shown) == 2
+    assert "mean retained mass 1.000" in "\n".join(shown)
+    assert files(compared) == ["Download CSV", "Download JSON"]
+
+
+def test_every_measure_has_its_place(compared: AppTest) -> None:
+    assert heads(compared) == [
+        "Measured quality of each text and setting",
+        "The same settings on held-out text",
+        "Routing drift",
+        "What did the extra experts add?",
+        "Cost",
+    ]
+    assert len(specs(compared)) == 7
+    quality, held_out, _, cost = tables(compared)
+    assert list(quality) == ["", "k = 8, native", "k = 64, renormalized"]
+    by_name = dict(zip(quality[""], quality["k = 8, native"], strict=True))
+    assert by_name["same likeliest token as k = 8"] == "100.0%"
+    assert by_name["perplexity of the prompt"] == "prompt too short"
+    assert held_out["k = 8, native"][0] == "1.143"
+    assert cost["k = 64, renormalized"][1] == "100.0%"
+    assert cost["k = 8, native"][5] == "not timed"
+
+
+def test_another_column_to_compare_with_goes_into_the_link() -> None:
+    test = generated(f"tokens=4&{COLUMNS}&reference=1")
+    assert test.selectbox(key="compare_with").value == 1
+    checked(test.selectbox(key="compare_with").set_value(0).run())
+    assert test.query_params["reference"] == "0"
+    assert files(test)
+
+
+def test_each_k_is_timed_alone_when_asked() -> None:
+    test = generated(f"tokens=2&{COLUMNS}")
+    checked(test.button(key="time_alone").click().run())
+    cost = tables(test)[-1]
+    assert all(float(cost[name][5]) > 0 for name in ("k = 8, native", "k = 64, renormalized"))
+
+
+def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
+    test = generated("tokens=3&columns=k%3D8~k%3D8")
+    assert any("No two columns" in caption.value for caption in test.caption)
+    assert "k = 8, native (column 2)" in tables(test)[0]
+
+
+def test_a_long_prompt_has_a_perplexity() -> None:
+    prompt = "+".join(["The+cat+sat+on+the+mat."] * 5)
+    quality = tables(generated(f"tokens=2&{COLUMNS}&prompt={prompt}"))[0]
+    assert "tokens)" in quality["k = 8, native"][1]
+
+
+def test_the_columns_follow_the_ks_of_the_frame() -> None:
+    test = checked(app("k=2&against=3").switch_page("pages/compare.py").run())
+    assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]

@@ -1,0 +1,138 @@
+"""Tables, figures' numbers and files of a comparison, from hand-made records."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from olmoe_viz import Generation
+from olmoe_viz.analysis.extra_experts import ExtraExperts
+from olmoe_viz.analysis.quality import PromptQuality
+from olmoe_viz.costs import Geometry, bytes_per_token
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.ui import compare_cost, compare_extra, compare_quality
+from olmoe_viz.ui.compare_export import csv_text, json_text
+from olmoe_viz.ui.compare_figures import profiles
+from olmoe_viz.ui.compare_table import by_column
+from olmoe_viz.ui.comparison import Column, Comparison, Settings
+
+SMALL, LARGE = RoutingPolicy(2), RoutingPolicy(8, "renormalized")
+
+
+@pytest.fixture
+def comparison(geometry: Geometry, make_generation: Callable[..., Generation]) -> Comparison:
+    """Two texts of two tokens that part at the second, written in half a second."""
+    columns = []
+    for policy, ids in ((SMALL, [1, 2]), (LARGE, [1, 3])):
+        record = make_generation(tokens=2, policy=policy, token_ids=np.array(ids))
+        columns.append(Column(policy, ["<b>", ","], ids, [-0.5, -1.0], "length", record))
+    return Comparison("=1+1", "m", "sha256:0", geometry, Settings(), columns)
+
+
+def quality(policy: RoutingPolicy, tokens: int) -> PromptQuality:
+    return PromptQuality(policy, tokens, 2.0, float(np.exp(2)), 0.125, 0.5)
+
+
+def test_a_perplexity_is_shown_from_twenty_tokens_on(comparison: Comparison) -> None:
+    short, long = (
+        compare_quality.rows(comparison.columns, [quality(SMALL, n), quality(LARGE, n)], 2)
+        for n in (19, 20)
+    )
+    assert short["perplexity of the prompt"] == ["prompt too short"] * 2
+    assert long["perplexity of the prompt"] == ["7.39 (20 tokens)"] * 2
+    assert short["same likeliest token as k = 2"] == ["50.0%"] * 2
+    assert next(iter(short)).endswith("mean of 19 tokens, nats")
+    nothing = PromptQuality(SMALL, 0, None, None, 0.0, 1.0)
+    rows = compare_quality.rows(comparison.columns[:1], [nothing], 2)
+    assert next(iter(rows.values())) == ["none: one token"]
+
+
+def test_held_out_numbers_are_the_recorded_ones_or_said_to_be_missing() -> None:
+    bits = compare_quality.held_out(RoutingPolicy(8))
+    assert bits is not None
+    assert bits[1] < bits[0] < bits[2]
+    assert compare_quality.held_out(RoutingPolicy(8, "gain_anchored")) == bits
+    assert compare_quality.held_out(RoutingPolicy(63)) is None
+    rows = compare_quality.held_out_rows([Column(RoutingPolicy(63))])
+    assert rows["bits per byte"] == ["not measured"]
+
+
+def test_drift_compares_the_prompt_with_the_trained_k(comparison: Comparison) -> None:
+    one, two = (column.generation for column in comparison.columns)
+    assert one is not None
+    assert two is not None
+    trained = np.zeros((3, 2, 8), dtype=np.float32)
+    trained[..., :2] = 1.0
+    same, other = trained.copy(), trained.copy()
+    other[1] = other[1][..., ::-1]
+    object.__setattr__(one, "prompt_router_logits", same)
+    object.__setattr__(two, "prompt_router_logits", other)
+    found = profiles(comparison, trained)
+    assert [kept.tolist() for kept in found["experts kept"]] == [[1, 1, 1], [1, 0, 1]]
+    mass = 2 * np.e / (2 * np.e + 6)
+    assert found["retained mass"][0] == pytest.approx(np.full(3, mass))
+    assert found["retained mass"][1] == pytest.approx(np.ones(3))
+    assert found["gain"][0] == pytest.approx(np.full(3, mass))
+    assert found["gain"][1] == pytest.approx(np.ones(3))
+
+
+def test_the_share_of_the_limit_uses_the_time_alone_once_there_is_one(
+    comparison: Comparison, geometry: Geometry
+) -> None:
+    size = bytes_per_token(geometry, 2, 4)
+    together = compare_cost.facts(comparison, 10 * size, 4)
+    assert together[0]["limit_tokens_per_second"] == 10
+    assert together[0]["share_of_limit"] == pytest.approx(0.4)
+    comparison.alone[str(SMALL)] = [0.5, 0.2, 0.1]
+    alone = compare_cost.facts(comparison, 10 * size, 4)
+    assert alone[0]["tokens_per_second_alone"] == 5
+    assert alone[0]["share_of_limit"] == pytest.approx(0.5)
+    rows = compare_cost.rows(alone)
+    assert rows["written alone, 3 runs, tokens/s"] == ["5.00", "not timed"]
+    comparison.alone[str(SMALL)] = [0.5]
+    assert "2.00 (1 run)" in str(compare_cost.rows(compare_cost.facts(comparison, size, 4)))
+
+
+def test_pairs_are_columns_of_different_k_that_part(comparison: Comparison) -> None:
+    one, two = comparison.columns
+    assert compare_extra.pairs([one, two]) == [(0, 1)]
+    assert compare_extra.pairs([two, one]) == [(1, 0)]
+    assert compare_extra.pairs([one, one]) == []
+    longer = Column(LARGE, token_ids=[1, 2, 3])
+    assert compare_extra.pairs([one, longer]) == []
+
+
+def test_the_table_names_the_first_extra_experts_and_counts_the_rest() -> None:
+    ids = np.array([[4, 5, 6, 7, 0, 1], [3, -1, -1, -1, -1, -1]])
+    shape = ids.shape
+    found = ExtraExperts(
+        (1, 2), ids, np.full(shape, 0.5), np.full(shape, 2.0), np.array([[0.25, -1], [0, 1]])
+    )
+    table = compare_extra.table(found, ("*a*", "b"))
+    assert table["extra experts"][0].endswith("7 (0.500 × 2.00) and 2 more")
+    assert table["extra experts"][1] == "3 (0.500 × 2.00)"
+    assert table[r"logit of \*a\*"] == ["+0.250", "+0.000"]
+
+
+def test_columns_of_the_same_policy_keep_their_own_numbers() -> None:
+    columns = [Column(SMALL), Column(SMALL), Column(LARGE)]
+    table = by_column({"q": ["1", "2", "3"]}, columns)
+    assert list(table.values()) == [["q"], ["1"], ["2"], ["3"]]
+
+
+def test_files_hold_texts_numbers_and_the_question(comparison: Comparison) -> None:
+    facts = compare_cost.facts(comparison, 1e9, 4)
+    lines = list(csv.DictReader(io.StringIO(csv_text(comparison, facts))))
+    assert [line["k"] for line in lines] == ["2", "8"]
+    assert lines[0]["text"] == "<b>,"
+    assert lines[1]["weighting"] == "renormalized"
+    assert lines[0]["prompt"] == "=1+1"
+    details = [{"trained_logprobs": [-1.5, -2.0]}] * 2
+    whole = json.loads(json_text(comparison, facts, details, {"extra_experts": None}))
+    assert whole["columns"][0]["token_ids"] == [1, 2]
+    assert whole["columns"][1]["logprobs"] == [-0.5, -1.0]
+    assert whole["columns"][1]["trained_logprobs"] == [-1.5, -2.0]
+    assert (whole["model"], whole["new_tokens"], whole["extra_experts"]) == ("m", 80, None)

@@ -1,0 +1,91 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from olmoe_viz import Generation
+from olmoe_viz.costs import Geometry
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.ui.comparison import Column, Comparison, Settings
+from olmoe_viz.ui.marked_text import END, tokens
+
+WORDS = {1: " the", 2: " cat", 3: " sat", 4: " old", 5: " mat", 6: " dog", 0: ""}
+
+
+@pytest.fixture
+def write(geometry: Geometry) -> Callable[..., Comparison]:
+    """Return a function that makes a comparison of texts given as ids, k = 2, 3, ..."""
+
+    def make(*texts: list[int], finish: str = "length") -> Comparison:
+        columns = [
+            Column(
+                RoutingPolicy(2 + at),
+                pieces=[WORDS[token] for token in ids],
+                token_ids=ids,
+                logprobs=[float(np.log(0.5))] * len(ids),
+                finish=finish,
+            )
+            for at, ids in enumerate(texts)
+        ]
+        return Comparison("p", "m", "d", geometry, Settings(), columns)
+
+    return make
+
+
+def marks(comparison: Comparison, at: int, reference: int) -> list[str]:
+    return [token.mark for token in tokens(comparison, at, reference)]
+
+
+def test_the_beginning_is_shared_and_the_first_difference_marked(
+    write: Callable[..., Comparison],
+) -> None:
+    made = write([1, 2, 3, 1, 5], [1, 6, 3, 1, 5])
+    assert marks(made, 1, 0) == ["shared", "first", "", "", ""]
+    assert marks(made, 0, 0) == ["shared", "first", "", "", ""]
+    assert tokens(made, 1, 0)[1].facts[-1] == ("k = 2, native has", "·cat")
+
+
+def test_marks_follow_the_chosen_column(write: Callable[..., Comparison]) -> None:
+    made = write([1, 2, 3], [1, 6, 3], [1, 6, 5])
+    assert marks(made, 2, 1) == ["shared", "shared", "first"]
+    assert marks(made, 2, 0) == ["shared", "first", "changed"]
+    assert marks(made, 0, 2) == ["shared", "first", "changed"]
+
+
+def test_added_and_missing_tokens_differ_in_their_mark(write: Callable[..., Comparison]) -> None:
+    made = write([1, 2, 3, 5], [6, 2, 4, 3, 5], [6, 2, 5])
+    assert marks(made, 1, 0) == ["first", "", "changed", "", ""]
+    assert marks(made, 2, 0) == ["first", "", "gap"]
+    assert tokens(made, 2, 0)[2].facts[-1] == ("k = 2, native has", "·sat")
+
+
+def test_equal_texts_and_shorter_ones_have_no_first_difference(
+    write: Callable[..., Comparison],
+) -> None:
+    assert marks(write([1, 2], [1, 2]), 1, 0) == ["shared", "shared"]
+    assert marks(write([1, 2, 3], [1, 2]), 1, 0) == ["shared", "shared"]
+    assert marks(write([1, 2], [1, 2, 3]), 1, 0) == ["shared", "shared", "first"]
+    assert tokens(write([], [1]), 0, 1) == []
+
+
+def test_only_the_last_token_of_an_ended_text_is_its_end(write: Callable[..., Comparison]) -> None:
+    assert [token.text for token in tokens(write([0, 1, 0], finish="end"), 0, 0)][::2] == ["", END]
+    assert tokens(write([1, 0]), 0, 0)[1].text == ""
+
+
+def test_a_token_says_its_probabilities_and_its_strongest_layer(
+    write: Callable[..., Comparison], make_generation: Callable[..., Generation]
+) -> None:
+    made = write([1, 2])
+    routed = np.zeros((3, 2, 8), dtype=np.float32)
+    routed[2, 0, 5], routed[2, 0, 7] = 4.0, 2.0
+    routed[0, 1, 3] = 3.0
+    made.columns[0].generation = make_generation(tokens=2, router_logits=routed)
+    made.trained = [np.array([0.25, 1.0])]
+    first, second = tokens(made, 0, 0)
+    assert dict(first.facts)["probability at k = 2, native"] == "0.500"
+    assert dict(first.facts)["probability at the trained k = 2"] == "0.250"
+    share = np.exp(4) / (np.exp(4) + np.exp(2) + 6)
+    experts = dict(first.facts)["strongest layer, 2: experts"]
+    assert experts.startswith(f"5 ({share:.3f}), 7 (")
+    assert "strongest layer, 0: experts" in dict(second.facts)
