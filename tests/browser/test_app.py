@@ -1,7 +1,6 @@
 """The main job in a real browser: a prompt, the map, another k, the columns."""
 
 import re
-import time
 from collections.abc import Callable
 
 import pytest
@@ -35,10 +34,6 @@ def choose_k(page: Page, k: int, row: str = "k") -> None:
 
 def cutoffs(page: Page) -> Locator:
     return page.locator(".st-key-bars .annotation-text")
-
-
-def columns(page: Page) -> Locator:
-    return page.locator("[class*=st-key-column_text]")
 
 
 def numerals(page: Page) -> Locator:
@@ -78,37 +73,6 @@ def test_a_cell_of_the_map_moves_the_panels_and_the_address(visit: Visit) -> Non
     again = visit(page.url.split("/", 3)[3])
     expect(again.locator(".st-key-place_map")).to_have_text(place)
     expect(again.get_by_role("textbox", name="Prompt")).to_have_value("One two three four")
-
-
-def test_four_columns_grow_stop_and_start_again(visit: Visit) -> None:
-    page = visit("compare?tokens=300")
-    page.get_by_role("button", name="Generate").click()
-    for at in range(4):
-        expect(columns(page).nth(at)).to_have_text(re.compile(r"\S"), timeout=WAIT)
-    first = [columns(page).nth(at).inner_text() for at in range(4)]
-    expect(columns(page).nth(0)).not_to_have_text(first[0], timeout=WAIT)
-    started = time.monotonic()
-    page.locator(".st-key-stop button").click()
-    settled(page)
-    assert time.monotonic() - started < 10
-    expect(page.get_by_text("stopped")).to_have_count(4)
-    kept = [columns(page).nth(at).locator("p").inner_text() for at in range(4)]
-    assert all(len(text) >= len(before) for text, before in zip(kept, first, strict=True))
-    page.get_by_role("button", name="Generate").click()
-    expect(page.locator(".st-key-stop button")).to_be_enabled(timeout=WAIT)
-
-
-def test_a_whole_comparison_settles_with_marks_figures_and_files(visit: Visit) -> None:
-    page = visit("compare?tokens=8&k=4")
-    page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_role("button", name="Download CSV")).to_be_visible(timeout=WAIT)
-    settled(page)
-    expect(page.get_by_text("tokens/s").first).to_be_visible()
-    expect(page.get_by_text("parameters active")).to_have_count(4)
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").click()
-    lines = download.value.path().read_text("utf-8")
-    assert lines.startswith("k,weighting,tokens,seconds")
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -1,0 +1,135 @@
+"""Compare k in a real browser: writing, stopping, marks, cards, files, two visitors at once."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+import olmoe_viz as ov
+from tests.browser.server import WAIT, settled
+from tests.browser.sweep import sideways
+
+Visit = Callable[..., Page]
+PROMPT = "The old woman opened the door and"
+
+
+def columns(page: Page) -> Locator:
+    return page.locator("[class*=st-key-column_text]")
+
+
+def text(page: Page, at: int) -> Locator:
+    """A finished text, token by token."""
+    return columns(page).nth(at).get_by_role("group")
+
+
+def generate(page: Page) -> None:
+    page.get_by_role("button", name="Generate").click()
+
+
+def finish(page: Page) -> None:
+    generate(page)
+    expect(page.get_by_role("button", name="Download JSON")).to_be_visible(timeout=2 * WAIT)
+    settled(page)
+
+
+def test_four_columns_grow_stop_and_start_again(visit: Visit) -> None:
+    page = visit("compare?tokens=300")
+    generate(page)
+    for at in range(4):
+        expect(columns(page).nth(at)).to_have_text(re.compile(r"\S"), timeout=WAIT)
+    first = [columns(page).nth(at).inner_text() for at in range(4)]
+    for at in range(4):
+        expect(columns(page).nth(at)).not_to_have_text(first[at], timeout=WAIT)
+    started = time.monotonic()
+    page.locator(".st-key-stop button").click()
+    expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4, timeout=WAIT)
+    assert time.monotonic() - started < 10
+    kept = [text(page, at).inner_text() for at in range(4)]
+    assert all(len(now) >= len(before) for now, before in zip(kept, first, strict=True))
+    # At once: the measures of the stopped texts do not hold a new run back.
+    generate(page)
+    expect(page.locator(".st-key-stop button")).to_be_enabled(timeout=WAIT)
+    expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=WAIT)
+
+
+def test_marks_follow_the_column_compared_with(visit: Visit) -> None:
+    page = visit("compare?tokens=12&columns=k%3D8~k%3D64")
+    finish(page)
+    first = text(page, 1).locator(".first")
+    expect(first).to_have_count(1)
+    expect(text(page, 1).locator(".changed").first).to_be_attached()
+    expect(text(page, 0).locator(".changed")).to_have_count(0)
+    page.get_by_role("combobox", name="compare with").click()
+    page.get_by_role("option", name="k = 64, native").click()
+    settled(page)
+    expect(text(page, 0).locator(".changed").first).to_be_attached(timeout=WAIT)
+    expect(text(page, 1).locator(".changed")).to_have_count(0)
+    assert "reference=1" in page.url
+
+
+def test_a_token_says_what_it_was_worth(visit: Visit) -> None:
+    page = visit("compare?tokens=12&columns=k%3D8~k%3D64")
+    finish(page)
+    card = columns(page).nth(1).locator(".card")
+    expect(card).to_be_hidden()
+    text(page, 1).locator(".first").hover()
+    expect(card).to_be_visible()
+    expect(card).to_contain_text("probability at k = 64, native")
+    expect(card).to_contain_text("probability at the trained k = 8")
+    expect(card).to_contain_text(re.compile(r"strongest layer, \d+: experts"))
+    expect(card).to_contain_text("k = 8, native has")
+    named = card.locator(".name").inner_text()
+    page.mouse.move(0, 0)
+    expect(card).to_be_hidden()
+    text(page, 1).focus()
+    page.keyboard.press("ArrowRight")
+    expect(card).to_be_visible()
+    assert card.locator(".name").inner_text() != named
+    page.keyboard.press("Escape")
+    expect(card).to_be_hidden()
+
+
+def test_a_whole_comparison_settles_with_measures_and_files(visit: Visit) -> None:
+    page = visit("compare?tokens=12&k=4")
+    finish(page)
+    expect(page.get_by_text("parameters active")).to_have_count(4)
+    expect(page.get_by_role("cell", name="same likeliest token as k = 8")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    lines = download.value.path().read_text("utf-8")
+    assert lines.startswith("k,weighting,tokens,seconds")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download JSON").click()
+    whole = json.loads(download.value.path().read_text("utf-8"))
+    assert [column["k"] for column in whole["columns"]] == [4, 16, 32, 64]
+    assert all(len(column["trained_logprobs"]) == 12 for column in whole["columns"])
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_whole_comparison_does_not_scroll_sideways(visit: Visit, width: int) -> None:
+    page = visit("compare?tokens=12&columns=k%3D4~k%3D8~k%3D16~k%3D32~k%3D48~k%3D64", width=width)
+    finish(page)
+    page.get_by_text("The extra experts by layer").click()
+    page.wait_for_timeout(500)
+    assert sideways(page) <= 0
+    if width == 390:
+        head = page.locator("[class*=st-key-numeral]").first
+        columns(page).first.evaluate("part => part.scrollIntoView({block: 'start'})")
+        expect(head).to_be_in_viewport()
+
+
+def test_two_visitors_with_different_ks_get_their_own_texts(visit: Visit) -> None:
+    asked = {"k%3D1~k%3D8": (1, 8), "k%3D4~k%3D64": (4, 64)}
+    link = f"compare?tokens=16&prompt={PROMPT.replace(' ', '+')}&columns="
+    pages = {ks: visit(link + columns_) for columns_, ks in asked.items()}
+    for page in pages.values():
+        generate(page)
+    model = ov.load_model()
+    for ks, page in pages.items():
+        runs = ov.compare(model, PROMPT, [ov.RoutingPolicy(k) for k in ks], max_new_tokens=16)
+        for at, run in enumerate(runs):
+            expect(text(page, at)).to_be_visible(timeout=2 * WAIT)
+            assert text(page, at).text_content() == run.text
