@@ -44,8 +44,8 @@ def draw(comparison: Comparison, model: "Model") -> list[Facts]:
     st.caption(
         f"Limit: every token needs its bytes read, and this memory copies "
         f"{bandwidth.bytes_per_second / 1e9:.1f} GB/s, measured once for this server as the "
-        f"fastest of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB. A share above 1 "
-        "says that the copies were disturbed by other work, or that weights stay in a cache. "
+        f"fastest of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB. A share above "
+        "100 % says that the copies were disturbed by other work, or that weights stay in a cache. "
         "Times exclude loading the model, warming up and reading the prompt. Together: this one "
         "run, in which a step writes a token in every column, so that all have the same speed. "
         f"Alone: the median of {RUNS} runs of {_TOKENS} tokens, greedy, one text at a time."
@@ -91,7 +91,8 @@ def rows(found: Sequence[Facts]) -> dict[str, list[str]]:
         ],
         f"written alone, {RUNS} runs, tokens/s": [_alone(row) for row in found],
         "share of the limit, alone if timed": [
-            _number(row["share_of_limit"], "none") for row in found
+            "none" if row["share_of_limit"] is None else f"{row['share_of_limit']:.1%}"
+            for row in found
         ],
     }
 

@@ -21,6 +21,6 @@ def by_column(rows: Mapping[str, Sequence[str]], columns: Sequence[Column]) -> T
         name if names.count(name) == 1 else f"{name} (column {at + 1})"
         for at, name in enumerate(names)
     ]
-    return {"": list(rows)} | {
+    return {"quantity": list(rows)} | {
         name: [cells[at] for cells in rows.values()] for at, name in enumerate(unique)
     }

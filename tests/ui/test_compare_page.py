@@ -48,8 +48,8 @@ def test_every_measure_has_its_place(compared: AppTest) -> None:
     ]
     assert len(specs(compared)) == 7
     quality, held_out, _, cost = tables(compared)
-    assert list(quality) == ["", "k = 8, native", "k = 64, renormalized"]
-    by_name = dict(zip(quality[""], quality["k = 8, native"], strict=True))
+    assert list(quality) == ["quantity", "k = 8, native", "k = 64, renormalized"]
+    by_name = dict(zip(quality["quantity"], quality["k = 8, native"], strict=True))
     assert by_name["same likeliest token as k = 8"] == "100.0%"
     assert by_name["perplexity of the prompt"] == "prompt too short"
     assert held_out["k = 8, native"][0] == "1.143"
@@ -87,3 +87,12 @@ def test_a_long_prompt_has_a_perplexity() -> None:
 def test_the_columns_follow_the_ks_of_the_frame() -> None:
     test = checked(app("k=2&against=3").switch_page("pages/compare.py").run())
     assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
+
+
+def test_a_pair_that_is_gone_gives_way_to_the_first() -> None:
+    test = generated("tokens=8&columns=k%3D1~k%3D8~k%3D64")
+    assert test.selectbox(key="extra_pair").value == (0, 1)
+    checked(test.selectbox(key="extra_pair").set_value((1, 2)).run())
+    checked(next(b for b in test.button if b.label == "Remove the last").click().run())
+    checked(next(b for b in test.button if b.label == "Generate").click().run())
+    assert test.selectbox(key="extra_pair").value == (0, 1)

@@ -7,8 +7,12 @@ const element = (name, className, text) => {
   return made
 }
 
+// A line's end has nothing to see or to point at, so it gets a sign.
 const spans = (tokens) =>
-  tokens.map((token) => element("span", token.mark, token.text))
+  tokens.map(({ text, mark }) => {
+    const lineEnd = text.includes("\n") && !text.trim()
+    return element("span", lineEnd ? `${mark} line-end` : mark, text)
+  })
 
 const write = (card, token) => {
   const lines = token.facts.map(([name, value]) => {
