@@ -1,0 +1,63 @@
+"""What is asked of every page: no sideways scroll, targets large enough for a finger."""
+
+from playwright.sync_api import Page
+
+from tests.browser.server import settled
+
+# Parts of Streamlit's own chrome whose size is not ours, each reachable in another way too.
+CHROME = (
+    "[data-testid=stHeader]",  # menu of the application and of the pages
+    "[data-testid=stTooltipIcon]",  # the text of a help sign is read out with its widget as well
+    "[data-testid=stTooltipHoverTarget]",
+    "[data-testid=stNumberInput] button",  # the arrow keys step the number; the field is 40 px
+    "[data-testid=stNumberInput] input",  # the field around them is what is pressed
+    "[data-testid=stSelectbox] :is(input, button, svg)",
+    "[data-testid=stTextArea] textarea",
+    "[data-testid=stHeaderActionElements] a",  # the sign that copies a heading's address
+    "[data-testid=stElementToolbar] button",  # appears over a table; its menu has the same entries
+    "[data-testid=stFullScreenFrame] [role=toolbar] button",
+    "[data-testid=stSlider] input",  # the thumb and its track are what is pulled
+    "[data-testid=stCheckbox] input",  # the label around it is what is pressed
+    "p a, li a",  # links within a line of text
+)
+_TARGETS = "a[href], button, input, select, textarea, summary, [role=button]"
+_SMALL = """({ targets, chrome }) => {
+  const found = []
+  const look = (root) => {
+    for (const element of root.querySelectorAll("*")) {
+      if (element.shadowRoot) look(element.shadowRoot)
+      if (!element.matches(targets) || element.closest(chrome)) continue
+      if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue
+      const { width, height } = element.getBoundingClientRect()
+      if (width > 1 && height > 1 && height < 39.5)
+        found.push(`${element.tagName} "${element.textContent.trim().slice(0, 40)}" ${height} px`)
+    }
+  }
+  look(document)
+  return found
+}"""
+_SIDEWAYS = (
+    "[...document.querySelectorAll('html, body, [data-testid=stMain]')]"
+    ".map(part => part.scrollWidth - part.clientWidth)"
+)
+
+# Streamlit fades what a rerun has not drawn yet; what fades is too faint to be judged.
+_FADED = "() => document.getAnimations().every(a => a.effect.getTiming().iterations === Infinity)"
+
+
+def still(page: Page) -> None:
+    """Wait until the script has run and everything that fades or grows has done so."""
+    settled(page)
+    page.wait_for_timeout(500)  # plotly draws after the script has ended
+    settled(page)
+    page.wait_for_function(_FADED)
+
+
+def small_targets(page: Page) -> list[str]:
+    """What can be pressed and is less than 40 px high, in words."""
+    return page.evaluate(_SMALL, {"targets": _TARGETS, "chrome": ", ".join(CHROME)})
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page scrolls sideways."""
+    return max(page.evaluate(_SIDEWAYS))

@@ -1,0 +1,133 @@
+"""What holds for every page, and what goes from one page to another."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from olmoe_viz.ui.tour.stops import STOPS
+from tests.browser.server import WAIT, settled
+from tests.browser.sweep import sideways, small_targets, still
+
+Visit = Callable[..., Page]
+# Each page with what it draws last.
+PAGES = {
+    "": ".st-key-load",
+    "follow": ".st-key-step_10 button",
+    "compare?tour=9": "[class*=st-key-numeral]",
+    "quality": ".st-key-saturation",
+    "about": "text=Muennighoff",
+    "glossary": ".st-key-term_vocabulary-specialization",
+}
+
+
+def path_of(page: Page) -> str:
+    """The address without the server, as `visit` takes it."""
+    return page.url.split("/", 3)[3]
+
+
+def bar(page: Page) -> Locator:
+    """The line on Follow that says token, layer and ks."""
+    return page.locator(".st-key-follow_bar [data-testid=stText]").first
+
+
+def cell(page: Page, column: int, row: int) -> dict[str, float]:
+    """Middle of a cell, measured from the corner of the cells."""
+    of_map = page.locator(".routing-map")
+    expect(of_map).to_have_attribute("data-rasters", re.compile(r"\d"), timeout=WAIT)
+    width, height = (int(of_map.get_attribute(f"data-cell-{side}")) for side in ("width", "height"))
+    return {"x": (column + 0.5) * width, "y": (row + 0.5) * height}
+
+
+def open_page(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).click()
+    settled(page)
+
+
+def test_a_cell_picked_on_the_map_is_what_follow_shows(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("application").click(position=cell(page, 3, 9))
+    expect(page.locator(".st-key-place_map")).to_contain_text("token 3  ·  layer 9")
+    open_page(page, "Follow a token")
+    expect(bar(page)).to_contain_text(re.compile(r"token 3 .* layer 9 of 15"))
+    again = visit(path_of(page))
+    expect(bar(again)).to_have_text(bar(page).inner_text(), timeout=WAIT)
+
+
+def test_a_link_opens_the_same_view_elsewhere(visit: Visit) -> None:
+    page = visit("?prompt=One+two+three+four&k=4&against=32&weights=renormalized&layer=2&token=1")
+    page.get_by_role("radio", name="entropy").click()
+    settled(page)
+    again = visit(path_of(page), theme="dark", width=390)
+    for name in ("4", "32", "renormalized", "entropy"):
+        expect(again.get_by_role("radio", name=name, exact=True, checked=True)).to_be_visible()
+    place = page.locator(".st-key-place_map")
+    expect(again.locator(".st-key-place_map")).to_have_text(place.inner_text())
+    assert path_of(again) == path_of(page)
+
+
+def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("radio", name="strongest expert").focus()
+    cells = page.get_by_role("application")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        if cells.evaluate("map => map.getRootNode().activeElement === map"):
+            break
+    expect(cells).to_be_focused()
+    for key in ("Control+Home", "ArrowRight", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".st-key-place_map")).to_contain_text("token 1  ·  layer 2")
+    page.keyboard.press("Tab")
+    expect(cells).not_to_be_focused()
+
+
+def test_the_tour_leads_through_all_stops_by_keyboard(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("button", name="Tour", exact=True).press("Enter")
+    for number, stop in enumerate(STOPS, 1):
+        expect(page.get_by_text(f"{number} of {len(STOPS)}")).to_be_visible(timeout=WAIT)
+        expect(page.locator("[data-tour-target]")).to_have_class(
+            re.compile(rf"\bst-key-{stop.target}\b"), timeout=WAIT
+        )
+        settled(page)
+        assert f"tour={number}" in page.url
+        assert page.get_by_test_id("stException").count() == 0
+        if number < len(STOPS):
+            page.get_by_role("button", name="Next").press("Enter")
+    page.get_by_role("button", name="Leave").press("Enter")
+    expect(page.locator("[data-tour-target], .st-key-tour")).to_have_count(0)
+    assert "tour" not in page.url
+
+
+def test_larger_type_is_in_the_link(visit: Visit) -> None:
+    page = visit("about?present=1", width=390)
+    expect(page.get_by_test_id("stWidgetLabel").first.locator("p")).to_have_css("font-size", "17px")
+    assert sideways(page) <= 0
+    page.get_by_role("button", name="olmoe-nano").click()
+    page.get_by_text("Larger type").click()
+    expect(page.get_by_test_id("stWidgetLabel").first.locator("p")).to_have_css("font-size", "13px")
+    assert "present" not in page.url
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_every_page_can_be_read_and_touched(visit: Visit, theme: str, width: int) -> None:
+    found = {}
+    for path, last in PAGES.items():
+        page = visit(path, width=width, theme=theme)
+        expect(page.locator(last).last).to_be_visible(timeout=WAIT)
+        still(page)
+        problems = [
+            f"{violation['id']}: {[node['html'][:160] for node in violation['nodes']]}"
+            for violation in Axe().run(page).response["violations"]
+        ]
+        if sideways(page) > 0:
+            problems.append(f"scrolls sideways by {sideways(page)} px")
+        problems += small_targets(page) if width == 390 else []
+        if problems:
+            found[path] = problems
+        page.close()
+    assert found == {}
