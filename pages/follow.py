@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.ui import follow, navigation, state
+from olmoe_viz.ui import follow, navigation
 from olmoe_viz.ui.follow import (
     attention_step,
     bar,
@@ -31,8 +31,7 @@ NAMES = [
 ]
 
 navigation.through_app()
-for sheet in ("follow.css", f"paper_{state.theme()}.css"):
-    st.html(Path(follow.__file__).with_name(sheet))
+st.html(Path(follow.__file__).with_name("follow.css"))
 told = story.begin()
 if told is not None:
     bar.draw(told)

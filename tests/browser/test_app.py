@@ -8,7 +8,6 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.server import WAIT, settled
 
 Visit = Callable[..., Page]
-PAGES = ("", "compare", "about")
 HOSTILE = {
     "emoji": "🙂👩‍👩‍👧‍👦 fin",
     "arabic": "كان يا ما كان في قديم الزمان",
@@ -92,27 +91,6 @@ def test_ten_thousand_characters_are_refused_in_words_and_kept(visit: Visit) -> 
     expect(page.get_by_test_id("stAlert")).to_contain_text("tokens", timeout=WAIT)
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
     assert page.get_by_test_id("stException").count() == 0
-
-
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize("width", [390, 1440])
-def test_nothing_scrolls_sideways_and_targets_are_large(
-    visit: Visit, path: str, width: int
-) -> None:
-    page = visit(f"{path}?prompt=The+cat", width=width)
-    page.wait_for_timeout(500)
-    overflow = page.evaluate(
-        "[...document.querySelectorAll('[data-testid=stMain], body')]"
-        ".map(e => e.scrollWidth - e.clientWidth)"
-    )
-    assert max(overflow) <= 0
-    small = page.evaluate(
-        "[...document.querySelectorAll('[data-testid=stMain] button')]"
-        ".filter(b => b.offsetParent && b.getBoundingClientRect().height < 39.5"
-        " && !b.closest('.stNumberInput, .stSelectbox, .stTooltipIcon'))"
-        ".map(b => b.textContent)"
-    )
-    assert small == []
 
 
 def test_the_first_visitor_with_a_link_gets_the_frame(visit: Visit) -> None:

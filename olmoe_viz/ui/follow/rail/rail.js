@@ -1,3 +1,5 @@
+const watchers = new WeakMap()
+
 // The steps stand outside this component, in the page itself, under Streamlit's key classes.
 const step = (number) => document.querySelector(`.st-key-step_${number}`)
 
@@ -52,10 +54,15 @@ export default function ({ parentElement, data }) {
   const scrolled = () => {
     waiting ||= requestAnimationFrame(mark)
   }
-  document.addEventListener("scroll", scrolled, { capture: true, passive: true })
+  // Streamlit calls this again for new data, and what it returns only in the end.
+  watchers.get(parentElement)?.abort()
+  const watcher = new AbortController()
+  watchers.set(parentElement, watcher)
+  const options = { capture: true, passive: true, signal: watcher.signal }
+  document.addEventListener("scroll", scrolled, options)
   mark()
   return () => {
-    document.removeEventListener("scroll", scrolled, { capture: true })
+    watchers.get(parentElement)?.abort()
     cancelAnimationFrame(waiting)
   }
 }
