@@ -61,7 +61,7 @@ def draw_quality() -> None:
         st.dataframe(rows.drop(columns="domain"), hide_index=True, width="stretch")
         st.download_button(
             "Download all domains as CSV",
-            table.to_csv(index=False),
+            lambda: table.to_csv(index=False),
             file_name="olmoe-nano-quality.csv",
             mime="text/csv",
         )

@@ -112,7 +112,7 @@ class RoutingMap {
     this.root.dataset.rasterMs = (performance.now() - start).toFixed(2);
   }
 
-  // Sizes in CSS pixels. Heights depend on the layers only, so that nothing jumps as text grows.
+  // Sizes in CSS pixels. While text grows, heights depend on the layers only: nothing jumps.
   layout() {
     const width = this.root.clientWidth;
     if (!width || !this.config || !this.look) return;
@@ -129,7 +129,8 @@ class RoutingMap {
     g.slanted = !turned && g.w < 56;
     if (g.slanted) g.top = 76;
     const wide = g.across * g.w;
-    const high = turned ? 420 : layers * g.h;
+    const high = !turned ? layers * g.h
+      : this.config.live ? 420 : clamp(tokens * g.h + 14, 168, 420);
     Object.assign(this.space.style, { width: `${wide}px`, height: `${g.down * g.h}px` });
     Object.assign(this.scroll.style, { left: `${g.left}px`, top: `${g.top}px`,
       width: `${turned ? room : Math.min(room, Math.max(wide, 1))}px`,
