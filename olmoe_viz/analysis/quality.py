@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from olmoe_viz.analysis.recorded import check_weights
-from olmoe_viz.engine.forward import Cache, forward, logits
+from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.router import routing
 from olmoe_viz.models.load import Model
@@ -121,7 +121,7 @@ def _final_hidden(model: Model, ids: list[int], policy: RoutingPolicy) -> Tensor
     cache = Cache(model.module, slots=1, length=len(ids))
     with routing([policy]):
         tokens = torch.tensor([ids], device=model.device)
-        return forward(model.module, tokens, cache, [0], [0])[0]
+        return forward(model.module, tokens, cache, Span.at(cache, [0], [0], len(ids)))[0]
 
 
 def _log_probabilities(model: Model, hidden: Tensor) -> Tensor:

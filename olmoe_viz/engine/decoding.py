@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from olmoe_viz.engine.forward import Cache, forward, logits
+from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import Sampling, check_length, check_policies, encode
 from olmoe_viz.engine.recording import provenance, router_logits
 from olmoe_viz.engine.router import Recorder, routing
@@ -133,8 +133,9 @@ def advance(
     """
     recorder: Recorder = {}
     tokens = torch.tensor(token_ids, device=model.device)
+    span = Span.at(cache, slots, starts, tokens.shape[1])
     with routing(policies, recorder):
-        hidden = forward(model.module, tokens, cache, slots, starts)
+        hidden = forward(model.module, tokens, cache, span)
     scores = logits(model.module, hidden[:, -1]).cpu()
     return scores, router_logits(recorder, rows=len(slots))
 

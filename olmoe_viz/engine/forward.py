@@ -86,71 +86,110 @@ def _plain(part: nn.Module) -> Callable[..., Any]:
     return part
 
 
-class _Span:
-    """Where the new tokens of a pass go in the cache, and which of its entries they may see."""
+class Span:
+    """Where the new tokens of a pass stand: their rows' slots, their positions, and what they see.
+
+    `slots` is int64 [rows], `positions` int64 [rows, tokens]; each row looks at the first `end`
+    entries of its slot, and with `masked` only at those up to its own position.
+    """
 
     def __init__(
-        self, cache: Cache, slots: Sequence[int], starts: Sequence[int], tokens: int
+        self, slots: Tensor, positions: Tensor, end: int, *, masked: bool, first_slots: bool
     ) -> None:
-        self.end = max(starts) + tokens
-        if self.end > cache.length or min(starts) < 0:
+        self.slots, self.positions, self.end = slots, positions, end
+        self.masked = masked
+        self.first_slots = first_slots  # the rows are slots 0, 1, 2 ...: no copy is needed
+
+    @classmethod
+    def at(cls, cache: Cache, slots: Sequence[int], starts: Sequence[int], tokens: int) -> "Span":
+        """`tokens` new tokens from position `starts[r]` of slot `slots[r]` on, looking no further.
+
+        Raises ValueError for positions that the cache does not hold.
+        """
+        end = max(starts) + tokens
+        if end > cache.length or min(starts) < 0:
             raise ValueError(f"The cache holds positions 0 to {cache.length - 1}.")
-        self.slots = slots
-        self.whole = list(slots) == list(range(len(slots)))
-        first = torch.tensor(starts).unsqueeze(1)
-        self.positions = first + torch.arange(tokens)  # [rows, tokens]
-        offsets = torch.tensor(slots).unsqueeze(1) * cache.length
-        self.targets = (offsets + self.positions).flatten()
-        self.length = cache.length
+        positions = torch.tensor(starts).unsqueeze(1) + torch.arange(tokens)
+        return cls(
+            torch.tensor(slots),
+            positions,
+            end,
+            masked=tokens > 1 or len(set(starts)) > 1,
+            first_slots=list(slots) == list(range(len(slots))),
+        )
+
+    @classmethod
+    def anywhere(cls, cache: Cache, slots: Tensor, positions: Tensor) -> "Span":
+        """Any rows and positions, as tensors on the device that may be filled anew for each step.
+
+        Looks at the whole cache behind a mask, so every step has the same shapes and reads nothing
+        back: what the capture in a CUDA graph needs. Positions are the caller's to keep in range.
+        """
+        return cls(slots, positions, cache.length, masked=True, first_slots=False)
+
+    def to(self, device: torch.device) -> None:
+        """Move the index tensors to where the pass begins."""
+        self.slots, self.positions = self.slots.to(device), self.positions.to(device)
+
+
+class _Places:
+    """A span as what a layer needs: where in its cache to write, and what the mask hides."""
+
+    def __init__(self, cache: Cache, span: Span) -> None:
+        self.span, self.length = span, cache.length
+        self.targets = (span.slots.unsqueeze(1) * cache.length + span.positions).flatten()
         self.mask: Tensor | None = None
-        if tokens > 1 or len(set(starts)) > 1:
-            seen = torch.arange(self.end) <= self.positions.unsqueeze(-1)
-            self.mask = seen.unsqueeze(1)  # [rows, 1, tokens, end]
+        if span.masked:
+            seen = torch.arange(span.end, device=self.targets.device)
+            self.mask = (seen <= span.positions.unsqueeze(-1)).unsqueeze(
+                1
+            )  # [rows, 1, tokens, end]
 
     def to(self, device: torch.device) -> None:
         """Move the index tensors to where the next layer runs."""
         self.targets = self.targets.to(device)
+        self.span.to(device)
         if self.mask is not None:
             self.mask = self.mask.to(device)
 
     def visible(self, entries: Tensor, heads: int) -> Tensor:
         """Return the cached entries of the rows as [rows, heads, end, head_dim]."""
         entries = entries.view(-1, self.length, heads, entries.shape[-1] // heads)
-        rows = entries[: len(self.slots)] if self.whole else entries[list(self.slots)]
-        return rows[:, : self.end].transpose(1, 2)
+        slots = self.span.slots
+        rows = entries[: len(slots)] if self.span.first_slots else entries.index_select(0, slots)
+        return rows[:, : self.span.end].transpose(1, 2)
 
 
 def forward(
     module: OlmoeForCausalLM,
     token_ids: Tensor,
     cache: Cache,
-    slots: Sequence[int],
-    starts: Sequence[int],
+    span: Span,
     observe: Observe | None = None,
 ) -> Tensor:
     """Run the blocks over `token_ids` [rows, tokens]; return the residual stream after them.
 
-    Row r continues the sequence in `slots[r]` of the cache at position `starts[r]`, and sees what
-    the cache holds before it. The result, [rows, tokens, hidden], is not yet normed: see `logits`.
-    `observe` is called with "hidden" (the residual stream entering each block and, last, leaving
-    the last one), "attention" and "experts" (what each half of a block adds), each
-    [rows, tokens, hidden]. The experts follow the policies of `router.routing`. Raises ValueError
-    for positions that the cache does not hold.
+    Row r continues the sequence that `span` names, and sees what the cache holds before it. The
+    result, [rows, tokens, hidden], is not yet normed: see `logits`. `observe` is called with
+    "hidden" (the residual stream entering each block and, last, leaving the last one), "attention"
+    and "experts" (what each half of a block adds), each [rows, tokens, hidden]. The experts follow
+    the policies of `router.routing`.
     """
-    span = _Span(cache, slots, starts, token_ids.shape[1])
     hidden: Tensor = module.model.embed_tokens(token_ids)
-    cosines, sines = module.model.rotary_emb(hidden, span.positions.to(hidden.device))
+    span.to(hidden.device)
+    places = _Places(cache, span)
+    cosines, sines = module.model.rotary_emb(hidden, span.positions)
     # rotate_half(x) * sin, written as a roll: the sign of the first half moves to the sine.
     half = sines.shape[-1] // 2
     turn = cosines.unsqueeze(2), torch.cat((-sines[..., :half], sines[..., half:]), -1).unsqueeze(2)
     for block, entries in zip(cache.blocks, cache.layers, strict=True):
         device = block.device
-        if hidden.device != device or span.targets.device != device:
+        if hidden.device != device or places.targets.device != device:
             hidden, turn = hidden.to(device), (turn[0].to(device), turn[1].to(device))
-            span.to(device)
+            places.to(device)
         if observe is not None:
             observe("hidden", hidden)
-        attended = _attend(block, block.norm_in(hidden), turn, entries, span)
+        attended = _attend(block, block.norm_in(hidden), turn, entries, places)
         hidden = hidden + attended
         flat = block.norm_mid(hidden).view(-1, hidden.shape[-1])
         _, weights, experts = block.router(flat)
@@ -185,7 +224,7 @@ def _attend(
     hidden: Tensor,
     turn: tuple[Tensor, Tensor],
     entries: tuple[Tensor, ...],
-    span: _Span,
+    places: _Places,
 ) -> Tensor:
     rows, tokens, _ = hidden.shape
     queries, keys = block.norm_q(block.query(hidden)), block.norm_k(block.key(hidden))
@@ -198,13 +237,13 @@ def _attend(
     cosines, sines = turn
     both = both * cosines + both.roll(block.head_dim // 2, dims=-1) * sines
     queries, keys = both[:, :, : block.heads], both[:, :, block.heads :]
-    entries[0].index_copy_(0, span.targets, keys.reshape(rows * tokens, -1))
-    entries[1].index_copy_(0, span.targets, values.view(rows * tokens, -1))
+    entries[0].index_copy_(0, places.targets, keys.reshape(rows * tokens, -1))
+    entries[1].index_copy_(0, places.targets, values.view(rows * tokens, -1))
     attended = F.scaled_dot_product_attention(
         queries.transpose(1, 2),
-        span.visible(entries[0], block.kv_heads),
-        span.visible(entries[1], block.kv_heads),
-        attn_mask=span.mask,
+        places.visible(entries[0], block.kv_heads),
+        places.visible(entries[1], block.kv_heads),
+        attn_mask=places.mask,
         scale=block.scaling,
         enable_gqa=block.heads != block.kv_heads,
     )

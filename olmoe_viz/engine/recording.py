@@ -15,7 +15,7 @@ import transformers
 from numpy.typing import NDArray
 from torch import Tensor
 
-from olmoe_viz.engine.forward import Cache, forward, logits
+from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import InputError, check_policies, encode
 from olmoe_viz.engine.router import Recorder, routing
 from olmoe_viz.engine.text import TokenBytes
@@ -79,7 +79,7 @@ def _run(model: Model, ids: list[int], policy: RoutingPolicy, *, full: bool) -> 
     cache = Cache(model.module, slots=1, length=len(ids))
     tokens = torch.tensor([ids], device=model.device)
     with routing([policy], recorder):
-        hidden = forward(model.module, tokens, cache, [0], [0], observe)
+        hidden = forward(model.module, tokens, cache, Span.at(cache, [0], [0], len(ids)), observe)
     scores = logits(model.module, hidden[0, -1:])[0].cpu()
     top = scores.topk(min(NEXT_TOKENS, len(scores)))
     return {
