@@ -4,6 +4,8 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 BIN := .venv/bin
+# Debian keeps Python's venv in a package of its own; installed when this user may.
+APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
 .PHONY: app test lint format unit browser browser-found screenshots
 
@@ -45,6 +47,6 @@ browser-found: .venv/dev-installed
 # Made once; with | above, an interpreter that the system updates does not install everything again.
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_GET) -y install python3-venv || \
 		{ echo "Python's venv is needed: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv

@@ -1,6 +1,6 @@
 """Decoding speed of this project against transformers' generate, in turn in one process.
 
-    python benchmarks/decode.py [--model NAME] [--tokens 80] [--rounds 5]
+    python -m benchmarks.decode [--model NAME] [--tokens 80] [--rounds 5]
 
 Prints the median seconds of whole runs (prompt and tokens) and their ratios: four policies in one
 batch against four `generate` calls one after another, and one row at k=8 against one call.
