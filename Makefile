@@ -47,6 +47,7 @@ browser-found: .venv/dev-installed
 # Made once; with | above, an interpreter that the system updates does not install everything again.
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(APT_GET) -y install python3-venv || \
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ $(APT_GET) update && $(APT_GET) -y install python3-venv; } || \
 		{ echo "Python's venv is needed: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv .venv

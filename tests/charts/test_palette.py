@@ -1,3 +1,6 @@
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from olmoe_viz.charts.palette import (
     text_on,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 # Full dichromacy in linear sRGB: Machado, Oliveira, Fernandes 2009, severity 1.0.
 SIGHT = {
@@ -126,3 +130,18 @@ def test_the_diverging_scale_is_neutral_at_zero_and_even_on_both_sides(theme: Th
 def test_a_color_belongs_to_an_id_and_comes_round_after_64() -> None:
     assert expert_color(70, "light") == expert_color(6, "light")
     assert expert_color(12, "light") != expert_color(12, "dark")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_streamlits_own_charts_have_the_same_colors(theme: Theme) -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    chart = config["theme"][theme]
+    assert chart["chartCategoricalColors"] == [
+        expert_color(family * TONES + 3, theme) for family in range(FAMILIES)
+    ]
+    for name, scale in (("Sequential", SEQUENTIAL), ("Diverging", DIVERGING)):
+        colors = chart[f"chart{name}Colors"]
+        assert len(colors) == 10
+        places = [scale[theme].index(color) for color in colors]
+        assert (places[0], places[-1]) == (0, len(scale[theme]) - 1)
+        assert places == sorted(places)
