@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 import olmoe_viz
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Trace
-from olmoe_viz.ui import origin, state
+from olmoe_viz.ui import origin, queue, state
 from olmoe_viz.ui.model import get_model
-from olmoe_viz.ui.notice import hint, refusal
+from olmoe_viz.ui.notice import hint
 from olmoe_viz.ui.selection import Selection
+from olmoe_viz.ui.trace_cache import Detail, Request, TraceCache
+from olmoe_viz.ui.trouble import TROUBLE, refuse
 
 if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
-Detail = Literal["routing", "full"]
 EXAMPLE = Path(olmoe_viz.__file__).parent / "data" / "example.safetensors"
+
+# Half of what the process itself takes; of the bundled model's longest prompts, sixty routing
+# traces or four full ones.
+_traces = TraceCache(most=256 * 2**20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,24 +57,26 @@ def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") ->
     model = get_model(chosen.model)
     if model is None:
         return None
-    from olmoe_viz.engine.recording import InputError
-
     try:
-        with st.spinner("Running the prompt through the model."):
-            trace = _trace((chosen.prompt, str(policy), detail, model.digest), model)
-    except (InputError, ValueError) as error:
-        refusal(str(error))
+        return Run(_trace((chosen.prompt, str(policy), detail, model.digest), model), "live")
+    except TROUBLE as error:
+        refuse(error)
         return None
-    return Run(trace, "live")
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _trace(request: tuple[str, str, Detail, str], _model: "Model") -> Trace:
-    """Traces of the last two dozen requests: text, policy, detail, and the model's digest."""
+def _trace(request: Request, model: "Model") -> Trace:
+    """The trace of a request: kept from before, or computed once there is a place in the line."""
+    kept = _traces.find(request)
+    if kept is not None:
+        return kept
     from olmoe_viz.engine.recording import trace
 
     text, policy, detail, _ = request
-    return trace(_model, text, RoutingPolicy.parse(policy), detail)
+    slot = st.empty()
+    with queue.place(slot), slot, st.spinner("Running the prompt through the model."):
+        made = trace(model, text, RoutingPolicy.parse(policy), detail)
+    _traces.keep(request, made)
+    return made
 
 
 def example(chosen: Selection, policy: RoutingPolicy, detail: Detail) -> Trace | None:

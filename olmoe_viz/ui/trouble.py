@@ -1,0 +1,36 @@
+"""What people are told when a computation breaks off."""
+
+import logging
+
+from olmoe_viz.ui.notice import refusal
+
+# InputError is a ValueError, torch's own out-of-memory error and DecodingError are RuntimeErrors.
+# Streamlit's exceptions for a stop, a rerun and a closed tab are none of these and pass.
+TROUBLE = (ValueError, RuntimeError, MemoryError)
+_log = logging.getLogger(__name__)
+
+
+def refuse(error: Exception) -> None:
+    """Say in a sentence what went wrong; what was not the visitor's input goes into the log."""
+    if not isinstance(error, ValueError):
+        _log.error("A computation broke off.", exc_info=error)
+    refusal(sentence(error))
+
+
+def sentence(error: Exception) -> str:
+    """What happened and what to do; errors about input and decoding are sentences already."""
+    from olmoe_viz.engine.decoding import DecodingError
+
+    if isinstance(error, ValueError | DecodingError):
+        return str(error)
+    if _is_memory(error):
+        return "The memory ran out. Shorten the prompt, choose a smaller k, or try again later."
+    first_line = str(error).partition("\n")[0].rstrip(".")
+    return f"The model stopped: {first_line}. Run again, or change the prompt."
+
+
+def _is_memory(error: Exception) -> bool:
+    from torch import OutOfMemoryError
+
+    # On the CPU torch has no error class for it: "DefaultCPUAllocator: can't allocate memory".
+    return isinstance(error, MemoryError | OutOfMemoryError) or "allocate memory" in str(error)
