@@ -1,13 +1,16 @@
-"""The routing map at its largest: 2,048 tokens of 16 layers in a headless browser.
+"""How fast the page answers, in a headless browser: the largest routing map, and Follow a token.
 
-Prints the bytes that are sent, the time to rasterize, to redraw and to mark a hovered cell (as the
-map itself measures them), and from a click until the page shows what Python made of it. Run it as
-`python -m benchmarks.ui`.
+Of the map, 2,048 tokens of 16 layers: the bytes that are sent, the time to rasterize, to redraw and
+to mark a hovered cell (as the map itself measures them), and from a click until the page shows what
+Python made of it. Of Follow, with a prompt of some 30 tokens: from Run until the first step shows
+it, and from a move of token, layer or k until the last step's last figure is drawn again.
+Run it as `python -m benchmarks.ui`, or with `map` or `follow` as its argument for one of the two.
 """
 
 import statistics
+import sys
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.routing_map_app import SCRIPT
 from tests.browser.server import browse, serve, settled
@@ -65,28 +68,105 @@ def report(name: str, values: list[float]) -> None:
     print(f"{name:<42} {statistics.median(values):8.1f} ms   (largest {max(values):.1f})")
 
 
-def main() -> None:
+def measure_map(address: str, browser: Browser) -> None:
     """Open the page once, then measure."""
     received = [0]
 
     def count(payload: str | bytes) -> None:
         received[0] += len(payload)
 
-    with serve(SCRIPT) as address, browse() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.on("websocket", lambda socket: socket.on("framereceived", count))
-        page.goto(f"{address}/?tokens={TOKENS}")
-        expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
-        settled(page)
-        print(f"{TOKENS} tokens x 16 layers, {ROUNDS} rounds, median")
-        print(f"{'received until the first drawing':<42} {received[0]:8,} bytes")
-        report("rasterize", [measured(page, "raster")])
-        before = received[0]
-        report("click to Python and back", clicks(page))
-        print(f"{'received for each click':<42} {(received[0] - before) // ROUNDS:8,} bytes")
-        paints, marks = scrolls(page)
-        report("redraw after scrolling", paints)
-        report("marks and card after a hover", marks)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.on("websocket", lambda socket: socket.on("framereceived", count))
+    page.goto(f"{address}/?tokens={TOKENS}")
+    expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
+    settled(page)
+    print(f"{TOKENS} tokens x 16 layers, {ROUNDS} rounds, median")
+    print(f"{'received until the first drawing':<42} {received[0]:8,} bytes")
+    report("rasterize", [measured(page, "raster")])
+    before = received[0]
+    report("click to Python and back", clicks(page))
+    print(f"{'received for each click':<42} {(received[0] - before) // ROUNDS:8,} bytes")
+    paints, marks = scrolls(page)
+    report("redraw after scrolling", paints)
+    report("marks and card after a hover", marks)
+    page.close()
+
+
+FOLLOW_ROUNDS = 5
+PROMPT = (
+    "The old woman opened the door of the small house and saw that the garden was full of birds, "
+    "of which one was as white as the {word}"
+)
+WORDS = ("snow", "moon", "milk", "bone", "wall")
+# The first step has answered when its line of bytes changes, the last one when plotly has put the
+# marks into the figure of what each expert pushes, which stands last in it.
+WATCH = """
+addEventListener("pointerdown", () => {
+  const line = () => document.querySelector(".st-key-facts_vector_bytes")?.innerText
+  const before = line()
+  window.first = window.last = null
+  window.pressed = performance.now()
+  const look = () => {
+    if (line() && line() !== before) window.first = performance.now()
+    else requestAnimationFrame(look)
+  }
+  look()
+}, true)
+new MutationObserver((changes) => {
+  const drawn = changes.some(({ target }) => target.closest(".st-key-pushes"))
+  if (drawn) window.last = performance.now()
+}).observe(document.body, { subtree: true, childList: true })
+"""
+ENDED = (
+    "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning' && "
+    "!document.querySelector('[data-testid=stSpinner]')"
+)
+
+
+def waited(page: Page, target: Locator, end: str) -> float:
+    """Milliseconds from a press of the target to the `first` or the `last` step drawn."""
+    target.click()
+    # Not `expect`: what it looks up while it waits would be part of the time.
+    page.wait_for_function(f"window.{end} !== null")
+    page.wait_for_function(ENDED)
+    page.wait_for_timeout(800)  # plotly draws after the script has ended
+    return float(page.evaluate(f"window.{end} - window.pressed"))
+
+
+def measure_follow(address: str, browser: Browser) -> None:
+    """Run prompts that differ in their last word, then move about in the last of them."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{address}/follow?prompt={PROMPT.format(word='sky')}")
+    expect(page.locator(".st-key-pushes .js-plotly-plot")).to_be_visible(timeout=120_000)
+    settled(page)
+    page.evaluate(WATCH)
+    print(f"Follow a token, {FOLLOW_ROUNDS} rounds, median")
+    runs = []
+    for word in WORDS:
+        page.get_by_label("Prompt").fill(PROMPT.format(word=word))
+        run = page.get_by_role("button", name="Run", exact=True)
+        runs.append(waited(page, run, "first"))
+    report("Run to the first step drawn", runs)
+    for label in ("← token", "← layer"):
+        button = page.get_by_role("button", name=label)
+        moves = [waited(page, button, "last") for _ in range(FOLLOW_ROUNDS)]
+        report(f"{label} to the last step redrawn", moves)
+    ks = page.locator(".st-key-choice_k").get_by_role("radio")
+    moves = [waited(page, ks.nth(at), "last") for at in (0, 1, 2, 4, 5)]
+    report("another k to the last step redrawn", moves)
+    page.close()
+
+
+def main() -> None:
+    """Measure what the arguments name, or both."""
+    wanted = sys.argv[1:] or ["map", "follow"]
+    with browse() as browser:
+        if "map" in wanted:
+            with serve(SCRIPT) as address:
+                measure_map(address, browser)
+        if "follow" in wanted:
+            with serve() as address:
+                measure_follow(address, browser)
 
 
 if __name__ == "__main__":
