@@ -44,12 +44,12 @@ def prompt_quality(
     prompt: str | Iterable[int],
     policies: Sequence[RoutingPolicy],
     trained: RoutingPolicy | None = None,
-) -> list[PromptQuality]:
-    """Measure each policy on a text, in their order, against `trained`.
+) -> Iterator[PromptQuality]:
+    """Measure each policy on a text against `trained`; yield them in their order as they are done.
 
     Without `trained` that is the trained k with native weights. One pass for each policy and one
-    more; 4 * tokens * hidden bytes for each. Raises InputError for a text or a policy that does
-    not fit the model.
+    more before the first; 8 * tokens * hidden bytes. Raises InputError at once for a text or a
+    policy that does not fit the model.
     """
     trained = trained or RoutingPolicy(model.geometry.trained_k)
     check_policies(model, [trained, *policies])
@@ -60,23 +60,20 @@ def prompt_quality(
 @torch.inference_mode()
 def _measure(
     model: Model, ids: list[int], policies: Sequence[RoutingPolicy], trained: RoutingPolicy
-) -> list[PromptQuality]:
+) -> Iterator[PromptQuality]:
     reference = _final_hidden(model, ids, trained)
-    runs = [_final_hidden(model, ids, policy) for policy in policies]
-    sums = np.zeros((len(policies), 3))  # negative log-likelihood, divergence, agreement
-    for part in _parts(len(ids)):
-        p = _log_probabilities(model, reference[part])
-        wanted = ids[part.start + 1 : part.stop + 1]  # one less in the last part
-        next_ids = torch.tensor(wanted, dtype=torch.int64, device=p.device)
-        for row, hidden in enumerate(runs):
+    for policy in policies:
+        hidden = _final_hidden(model, ids, policy)
+        sums = np.zeros(3)  # negative log-likelihood, divergence, agreement
+        for part in _parts(len(ids)):
+            p = _log_probabilities(model, reference[part])
             q = _log_probabilities(model, hidden[part])
-            said = _of(q, next_ids)
+            wanted = ids[part.start + 1 : part.stop + 1]  # one less in the last part
+            said = _of(q, torch.tensor(wanted, dtype=torch.int64, device=q.device))
             divergence = (p.exp() * (p - q)).sum()
             same = (p.argmax(-1) == q.argmax(-1)).sum()
-            sums[row] += [-float(said.sum()), float(divergence), int(same)]
-    return [
-        _summary(policy, len(ids), row) for policy, row in zip(policies, sums.tolist(), strict=True)
-    ]
+            sums += [-float(said.sum()), float(divergence), int(same)]
+        yield _summary(policy, len(ids), sums.tolist())
 
 
 def _summary(policy: RoutingPolicy, count: int, sums: list[float]) -> PromptQuality:

@@ -30,7 +30,7 @@ def test_the_measures_equal_those_of_stock_logits(
     monkeypatch.setattr(quality, "_CHUNK", chunk)
     ids = full.token_ids[:25]
     p = stock_log_probabilities(stock_at, 8, ids)
-    found = prompt_quality(model, ids, [RoutingPolicy(k) for k in (8, 2, 64)])
+    found = list(prompt_quality(model, ids, [RoutingPolicy(k) for k in (8, 2, 64)]))
     for measured, k in zip(found, (8, 2, 64), strict=True):
         q = stock_log_probabilities(stock_at, k, ids)
         nll = -q[range(24), ids[1:].tolist()].mean()
