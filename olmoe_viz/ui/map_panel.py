@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from olmoe_viz.ui import runs, state
+from olmoe_viz.ui import glossary, runs, state
 from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.routing_map import VIEWS, MapEvent, routing_map
 from olmoe_viz.ui.selection import Selection
@@ -15,7 +15,9 @@ VIEW_NAMES = {
     "drift": "drift",
     "follow": "follow an expert",
 }
-
+_HELP = "\n\n".join(
+    f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
+)
 
 _RANGE = "map_range"
 
@@ -23,8 +25,6 @@ _RANGE = "map_range"
 def _take(event: MapEvent) -> None:
     """A pick in the map selects its cell for the whole application, and maybe a range."""
     st.session_state.pop(_RANGE, None)
-    if event.cleared:
-        return
     state.change(token=event.token, layer=event.layer)
     if event.is_range:
         st.session_state[_RANGE] = event
@@ -47,6 +47,7 @@ def draw(run: runs.Run, chosen: Selection) -> None:
             required=True,
             wrap=True,
             format_func=VIEW_NAMES.__getitem__,
+            help=_HELP,
             key="view",
             bind="query-params",
             persist_state="session",

@@ -84,7 +84,7 @@ def test_the_keyboard_goes_everywhere(open_map: Visit) -> None:
     cells(page).focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    expect(page.locator(".spoken")).to_contain_text("Token 3 of 12, ·a, layer 3.")
+    expect(page.locator(".spoken")).to_contain_text("Token 2, ·a, layer 3.")
     expect(page.locator(".spoken")).to_contain_text("mass of the top 8")
     page.keyboard.press("Enter")
     picked(page, 2, 3)
@@ -96,7 +96,12 @@ def test_the_keyboard_goes_everywhere(open_map: Visit) -> None:
     page.keyboard.press("Enter")
     picked(page, 10, 2, 11, 3)
     page.keyboard.press("Escape")
-    picked(page, None, None)
+    picked(page, 10, 2)  # the first cell of the range
+    expect(page.locator(".card")).to_be_hidden()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Escape")  # gives up what was not confirmed
+    picked(page, 10, 2)
     page.keyboard.press("Control+Home")
     page.keyboard.press(" ")
     picked(page, 0, 0)
@@ -111,6 +116,36 @@ def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Visit) -> None:
     picked(page, 5, 3)
     expect(page.locator(".card")).to_contain_text("layer 3")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_range_can_be_tapped(open_map: Visit) -> None:
+    page = open_map("tokens=60", width=390, touch=True)
+    button = page.get_by_role("button", name="Select a range")
+    assert button.bounding_box()["height"] >= 40
+    button.tap()
+    expect(page.get_by_text("Choose the first cell.")).to_be_visible()
+    cells(page).tap(position=at(page, 6, 4))
+    expect(page.get_by_text("Now choose the last cell.")).to_be_visible()
+    expect(page.locator(".card")).to_be_hidden()
+    picked(page, 1, 2)
+    cells(page).tap(position=at(page, 3, 8))
+    picked(page, 4, 3, 8, 6)
+    expect(button).to_have_attribute("aria-pressed", "false")
+    cells(page).tap(position=at(page, 5, 5))
+    picked(page, 5, 5)
+
+
+def test_the_button_asks_for_a_range_by_keyboard_too(open_map: Visit) -> None:
+    page = open_map()
+    button = page.get_by_role("button", name="Select a range")
+    button.click()
+    button.click()  # asks no more
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
+    cells(page).focus()
+    for key in ("Enter", "ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    picked(page, 1, 2, 2, 3)
 
 
 def test_token_text_stays_text(open_map: Visit) -> None:

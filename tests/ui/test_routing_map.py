@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.ui import routing_map
 from olmoe_viz.ui.routing_map import Columns, MapEvent
-from olmoe_viz.ui.routing_map.payload import BUDGET, LEGENDS, VIEWS, build, shown_token
+from olmoe_viz.ui.routing_map.payload import (
+    BUDGET,
+    LEGENDS,
+    VIEWS,
+    build,
+    shown_token,
+)
 
 
 def columns(tokens: list[str], seed: int = 0) -> Columns:
@@ -65,7 +72,36 @@ def test_each_layer_has_its_own_k(make_trace: Callable[..., Trace]) -> None:
     np.testing.assert_allclose(mass[1], routing.retained_mass(probabilities[1], 3), atol=1e-5)
 
 
-def test_drift_counts_the_experts_that_differ() -> None:
+def drawn(sent: dict[str, Any], tokens: int, layers: int) -> NDArray[np.float64]:
+    """What the browser colors the cells by, [layers, tokens]; as in paint.js."""
+    shape, depth = (tokens, layers), sent["depth"]
+    if sent["view"] == "mass":
+        return numbers(sent["mass"], depth, shape)
+    if sent["view"] == "strongest":
+        return numbers(sent["probabilities"], depth, (*shape, sent["shown"]))[..., 0]
+    span = sent["high"] - sent["low"]
+    return numbers(sent["values"], depth, shape, high=span) + sent["low"]
+
+
+def test_every_view_draws_what_the_numerics_say(make_trace: Callable[..., Trace]) -> None:
+    trace, other = make_trace(), make_trace(seed=1)
+    mine, theirs = (routing.probabilities(each.router_logits) for each in (trace, other))
+    expected = {
+        "strongest": mine.max(axis=-1),
+        "mass": routing.retained_mass(mine, 3),
+        "entropy": routing.entropy(mine),
+        "margin": routing.margin(mine, 3),
+        "drift": 3 * (1 - routing.overlap(mine, theirs, 3)),
+        "follow": mine[..., 5],
+    }
+    for view in VIEWS:
+        sent = build(trace, policy=RoutingPolicy(3), view=view, other=other, expert=5)
+        found = drawn(sent, len(trace.tokens), len(mine))
+        np.testing.assert_allclose(found, expected[view], atol=1e-4, err_msg=view)
+        assert found.std() > 0
+
+
+def test_drift_counts_the_experts_that_dropped_out() -> None:
     one, other = np.zeros((2, 1, 1, 6), np.float32)
     one[..., :2], other[..., 1:3] = 3.0, 3.0  # experts {0, 1} against {1, 2}
     sent = build(
@@ -185,7 +221,7 @@ def test_every_view_has_a_legend() -> None:
     [
         ({"token": 3, "layer": 0}, MapEvent(3, 0)),
         ({"token": 3, "layer": 0, "lastToken": 5, "lastLayer": 0}, MapEvent(3, 0, 5, 0)),
-        ({"token": None, "layer": None}, MapEvent(None, None)),
+        ({"token": None, "layer": None}, None),
         ({"token": 3, "layer": None}, None),
         ({"token": -1, "layer": 0}, None),
         ({"token": True, "layer": 0}, None),
@@ -200,6 +236,5 @@ def test_only_cells_are_events(sent: object, event: MapEvent | None) -> None:
 
 
 def test_events_know_their_kind() -> None:
-    assert MapEvent(None, None).cleared
     assert MapEvent(1, 2, 3, 2).is_range
     assert not MapEvent(1, 2).is_range

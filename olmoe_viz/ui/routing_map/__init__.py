@@ -41,22 +41,17 @@ _map = st.components.v2.component(
 
 @dataclass(frozen=True)
 class MapEvent:
-    """What a person picked: a cell, a range of cells, or nothing any more.
+    """What a person picked: a cell or a range of cells.
 
     A cell has `token` and `layer` (0-based). A range has its far corner in `last_token` and
-    `last_layer` too, both inclusive, `token <= last_token` and `layer <= last_layer`. After Escape
-    all four are None.
+    `last_layer` too, both inclusive, `token <= last_token` and `layer <= last_layer`. Escape
+    turns a range into its first cell; there is always a cell.
     """
 
-    token: int | None
-    layer: int | None
+    token: int
+    layer: int
     last_token: int | None = None
     last_layer: int | None = None
-
-    @property
-    def cleared(self) -> bool:
-        """Whether the selection was given up."""
-        return self.token is None
 
     @property
     def is_range(self) -> bool:
@@ -184,10 +179,8 @@ def _event(value: Any) -> MapEvent | None:
     if any(c is not None and (type(c) is not int or c < 0) for c in corners):
         return None
     token, layer, last_token, last_layer = corners
-    if (token is None) != (layer is None) or (last_token is None) != (last_layer is None):
+    if token is None or layer is None or (last_token is None) != (last_layer is None):
         return None
-    if token is None or layer is None:
-        return MapEvent(None, None)
     if (
         last_token is not None
         and last_layer is not None

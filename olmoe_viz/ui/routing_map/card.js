@@ -35,7 +35,9 @@ function facts(data, index, layer) {
   const value = data.value(index);
   if (data.view === "entropy") lines.push(["entropy", `${digits(data, value)} nats`]);
   if (data.view === "margin") lines.push(["margin", digits(data, value)]);
-  if (data.view === "drift") lines.push(["experts that differ", `${Math.round(value)} of ${k}`]);
+  if (data.view === "drift") {
+    lines.push([`not in the other run's top ${k}`, `${Math.round(value)} of ${k}`]);
+  }
   if (data.view === "follow") {
     const state = data.marked(index) ? "selected" : "cut off";
     lines.push([`expert ${data.expert}, ${state}`, digits(data, value)]);
@@ -46,7 +48,7 @@ function facts(data, index, layer) {
 // What a screen reader hears.
 function sentence(data, token, layer) {
   const index = token * data.layers + layer;
-  const first = `Token ${token + 1} of ${data.tokens.length}, ${data.tokens[token]}, layer ${layer}.`
+  const first = `Token ${token}, ${data.tokens[token]}, layer ${layer}.`
     + ` Strongest expert ${data.expertAt(index, 0)}, probability `
     + `${digits(data, data.probabilityAt(index, 0))}.`;
   return [first, ...facts(data, index, layer).map((line) => `${line.join(" ")}.`)].join(" ");
@@ -69,7 +71,8 @@ function writeCard(card, data, token, layer) {
   const note = listed < k ? `strongest ${listed} of ${k} shown`
     : data.shown > k ? `hollow: cut off at k = ${k}` : "";
   card.replaceChildren(
-    part("title", "", part("token", data.tokens[token]), part("place", `layer ${layer}`)),
+    part("title", "", part("token", data.tokens[token]),
+      part("place", `token ${token} · layer ${layer}`)),
     part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
     ...(note ? [part("note", note)] : []),
     ...facts(data, index, layer).map(([name, value]) =>

@@ -20,12 +20,14 @@ class RoutingMap {
   constructor(parent) {
     this.root = parent.querySelector(".routing-map");
     for (const name of ["frame", "cells", "marks", "scroll", "space", "card", "waiting",
-      "overview", "legend", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
+      "overview", "legend", "range", "asked", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
     this.data = null;
     this.selected = null; // [token, layer, last token, last layer]
+    this.draft = null; // the same, while a range is being drawn
     this.hover = null; // [token, layer]
     this.cursor = null; // the same, for the keyboard
-    this.anchor = null; // where a range starts
+    this.anchor = null; // where a drag or a stretch starts
+    this.corners = null; // cells chosen so far, while the button asks for a range
     this.glow = null; // {from, until}
     this.rasters = 0;
     this.events = new AbortController();
@@ -54,27 +56,12 @@ class RoutingMap {
     const data = hub.data.get(config.channel);
     // The theme's variables arrive with the next frame.
     requestAnimationFrame(() => {
-      this.look = this.readLook();
+      const paper = this.look?.paper;
+      this.look = readLook(this.root);
       if (data && data.version !== this.data?.version) this.take(data);
-      else if (this.look.changed) this.raster();
+      else if (paper && paper !== this.look.paper) this.raster();
       this.layout();
     });
-  }
-
-  readLook() {
-    const style = getComputedStyle(this.root);
-    const color = (name) => style.getPropertyValue(name).trim();
-    const look = {
-      paper: color("--st-background-color"), text: color("--st-text-color"),
-      accent: color("--st-primary-color"), sans: style.fontFamily,
-      mono: color("--st-code-font") || "monospace",
-    };
-    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    probe.fillStyle = look.paper;
-    probe.fillRect(0, 0, 1, 1);
-    look.paperRgb = [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
-    look.changed = this.look !== undefined && look.paper !== this.look.paper;
-    return look;
   }
 
   take(data) {
@@ -82,7 +69,7 @@ class RoutingMap {
     const before = this.data?.tokens.length ?? 0;
     const grown = this.config.live && data.tokens.length > before;
     const following = this.atEnd();
-    this.look ??= this.readLook();
+    this.look ??= readLook(this.root);
     this.data = unpack(data);
     this.raster();
     writeLegend(this.legend, this.data, this.look);
@@ -171,22 +158,9 @@ class RoutingMap {
     const needed = this.data !== null && !g.turned && g.across * g.w > g.viewWidth;
     this.overview.hidden = !needed;
     if (!needed) return;
-    const width = this.root.clientWidth - g.left - g.spill;
     this.overview.style.marginLeft = `${g.left}px`;
-    const context = fitCanvas(this.overview, width, 40);
-    context.imageSmoothingEnabled = g.across > width;
-    context.drawImage(this.image.canvas, 0, 4, width, 32);
-    const share = width / (g.across * g.w);
-    const x = clamp(g.x * share, 0, width - 6);
-    const seen = Math.max(g.viewWidth * share, 6);
-    context.fillStyle = this.look.paper;
-    context.globalAlpha = 0.55;
-    context.fillRect(0, 0, x, 40);
-    context.fillRect(x + seen, 0, width, 40);
-    context.globalAlpha = 1;
-    context.strokeStyle = this.look.text;
-    context.lineWidth = 1.5;
-    context.strokeRect(x + 0.75, 2, seen - 1.5, 36);
+    drawOverview(this.overview, this.image.canvas, g, this.look,
+      this.root.clientWidth - g.left - g.spill);
   }
 
   // What lies over the cells: crosshair, selection, keyboard cursor, newest column.
@@ -200,13 +174,14 @@ class RoutingMap {
     clipTo(context, g.left - 3, g.top - 3, g.viewWidth + 6, g.viewHeight + 6, () => {
       if (this.glow) this.markNewest(context);
       if (this.hover) crosshair(context, g, ...this.hover, this.look);
-      if (this.selected && this.selected[0] < this.data.tokens.length) {
-        outline(context, g, this.selected, this.look, false);
+      const chosen = this.draft ?? this.selected;
+      if (chosen && chosen[0] < this.data.tokens.length) {
+        outline(context, g, chosen, this.look, false);
       }
       if (this.cursor) outline(context, g, [...this.cursor, ...this.cursor], this.look, true);
     });
     this.markAxes(context, now, this.look.text);
-    this.markAxes(context, this.selected?.slice(0, 2), this.look.accent);
+    this.markAxes(context, (this.draft ?? this.selected)?.slice(0, 2), this.look.accent);
     this.showCard(now);
     this.root.dataset.overlayMs = (performance.now() - start).toFixed(2);
   }
@@ -267,8 +242,9 @@ class RoutingMap {
         : this.cellAt(event);
       if (this.anchor) this.scroll.setPointerCapture(event.pointerId);
     });
-    on(this.scroll, "pointercancel", () => (this.anchor = null));
+    on(this.scroll, "pointercancel", (event) => event.pointerType !== "touch" && this.ask(null));
     on(this.scroll, "click", (event) => this.release(event));
+    on(this.range, "click", () => this.ask(this.corners ? null : []));
     on(this.scroll, "keydown", (event) => this.key(event));
     on(this.scroll, "focus", () => {
       if (this.data && this.scroll.matches(":focus-visible")) {
@@ -291,8 +267,7 @@ class RoutingMap {
     const cell = this.cellAt(event);
     if (event.buttons === 1 && this.anchor && cell && !this.config.live
         && String(cell) !== String(this.anchor)) {
-      this.selected = span(this.anchor, cell);
-      this.dragged = true;
+      this.draft = this.dragged = span(this.anchor, cell);
     }
     this.point(cell);
   }
@@ -308,31 +283,62 @@ class RoutingMap {
   release(event) {
     const cell = this.cellAt(event);
     const from = event.shiftKey && this.anchor ? this.anchor : cell;
-    const cells = this.dragged ? this.selected : cell && span(from, cell);
+    const { dragged } = this;
     this.anchor = this.dragged = null;
     this.point(cell);
-    if (cells) this.pick(cells);
+    if (dragged) this.pick(dragged);
+    else if (cell) this.choose(cell, span(from, cell));
+  }
+
+  // A cell is picked, or becomes a corner of the range that the button asks for.
+  choose(cell, cells) {
+    if (!this.corners) this.pick(cells);
+    else if (this.corners.length) this.pick(span(this.corners[0], cell));
+    else {
+      this.hover = null; // the card would lie over the cells to choose from
+      this.ask([cell]);
+    }
+  }
+
+  // Ask for the corners of a range, one tap each; null asks no more.
+  ask(corners) {
+    this.anchor = this.dragged = null;
+    this.corners = corners;
+    this.draft = corners?.length ? span(corners[0], corners[0]) : null;
+    this.range.setAttribute("aria-pressed", String(corners !== null));
+    this.root.classList.toggle("asking", corners !== null);
+    this.asked.textContent = !corners ? ""
+      : corners.length ? "Now choose the last cell." : "Choose the first cell.";
+    this.mark();
   }
 
   pick(cells) {
     if (this.config.live) return;
     this.selected = cells;
-    this.mark();
-    const [token, layer, lastToken, lastLayer] = cells ?? [null, null, null, null];
+    this.ask(null);
+    const [token, layer, lastToken, lastLayer] = cells;
     const one = token === lastToken && layer === lastLayer;
     this.send({ token, layer, lastToken: one ? null : lastToken, lastLayer: one ? null : lastLayer });
+  }
+
+  // Escape closes the card. It gives up the range that is being drawn, or else all of the
+  // selected one but its first cell: one cell always stays, because the page is about it.
+  drop() {
+    const first = this.selected && span(this.selected, this.selected);
+    const range = !this.draft && !this.corners && String(first) !== String(this.selected);
+    this.hover = this.cursor = null;
+    if (range) this.pick(first);
+    else this.ask(null);
   }
 
   key(event) {
     if (!this.data || event.altKey || event.metaKey) return;
     const at = this.cursor ?? this.hover ?? this.selected?.slice(0, 2) ?? [0, 0];
     if (event.key === "Enter" || event.key === " ") {
-      this.pick(this.stretched ?? span(at, at));
-      this.stretched = this.anchor = null;
+      if (this.draft && !this.corners) this.pick(this.draft);
+      else this.choose(at, span(at, at));
     } else if (event.key === "Escape") {
-      this.hover = this.stretched = this.anchor = null;
-      if (this.selected) this.pick(null);
-      else this.mark();
+      this.drop();
     } else {
       const next = this.step(event, at);
       if (!next) return;
@@ -355,12 +361,9 @@ class RoutingMap {
   }
 
   stretch(held, at, next) {
-    if (!held || this.config.live) {
-      this.stretched = this.anchor = null;
-      return;
-    }
-    this.anchor ??= at;
-    this.selected = this.stretched = span(this.anchor, next);
+    if (this.corners) return;
+    this.anchor = held && !this.config.live ? this.anchor ?? at : null;
+    this.draft = this.anchor && span(this.anchor, next);
   }
 
   walk(cell) {

@@ -95,6 +95,39 @@ function fitCanvas(canvas, width, height) {
   return context;
 }
 
+// The theme's inks and faces as they are now.
+function readLook(root) {
+  const style = getComputedStyle(root);
+  const color = (name) => style.getPropertyValue(name).trim();
+  const paper = color("--st-background-color");
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  probe.fillStyle = paper;
+  probe.fillRect(0, 0, 1, 1);
+  return {
+    paper, paperRgb: [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)],
+    text: color("--st-text-color"), accent: color("--st-primary-color"),
+    sans: style.fontFamily, mono: color("--st-code-font") || "monospace",
+  };
+}
+
+// The whole text in one strip, with a frame around what the map shows of it.
+function drawOverview(canvas, image, g, look, width) {
+  const context = fitCanvas(canvas, width, 40);
+  context.imageSmoothingEnabled = g.across > width;
+  context.drawImage(image, 0, 4, width, 32);
+  const share = width / (g.across * g.w);
+  const x = clamp(g.x * share, 0, width - 6);
+  const seen = Math.max(g.viewWidth * share, 6);
+  context.fillStyle = look.paper;
+  context.globalAlpha = 0.55;
+  context.fillRect(0, 0, x, 40);
+  context.fillRect(x + seen, 0, width, 40);
+  context.globalAlpha = 1;
+  context.strokeStyle = look.text;
+  context.lineWidth = 1.5;
+  context.strokeRect(x + 0.75, 2, seen - 1.5, 36);
+}
+
 // First and one past the last visible row or column.
 const visible = (offset, view, size, count) =>
   [Math.floor(offset / size), Math.min(Math.ceil((offset + view) / size), count)];

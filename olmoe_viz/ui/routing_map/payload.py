@@ -221,7 +221,7 @@ def _margin(ranked: Floats, ks: NDArray[np.int64]) -> Floats:
 
 
 def _drift(probabilities: Floats, others: Floats, ks: NDArray[np.int64]) -> Floats:
-    """Number of a layer's k experts that are not among the other's k, [layers, tokens]."""
+    """How many of a layer's k strongest are not among the other's k strongest, same k."""
     rows = [
         k * (1.0 - routing.overlap(mine[None], theirs[None], int(k))[0])
         for mine, theirs, k in zip(probabilities, others, ks, strict=True)
@@ -294,8 +294,8 @@ LEGENDS: Mapping[View, tuple[str, str]] = {
         "Margin in probability",
     ),
     "drift": (
-        "Color: how many of the selected experts differ between the two runs.",
-        "Experts that differ",
+        "Color: how many of the k strongest are no longer among the k strongest in the other run.",
+        "Experts that dropped out",
     ),
     "follow": (
         "Color: the router probability of one expert; a ring marks where it is selected.",
