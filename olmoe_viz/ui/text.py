@@ -9,6 +9,10 @@ from collections.abc import Sequence
 
 SPACE = "·"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# Where Streamlit rewrites text even after backslashes: arrows and dashes, a name between colons
+# (logo, icon, emoji), and addresses, which become links. An invisible word joiner keeps it off.
+_JOINER = "\N{WORD JOINER}"
+_REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=\S)|(?<=[wW]{3})(?=\.)|(?=@)")
 
 
 def visible(token: str) -> str:
@@ -17,8 +21,8 @@ def visible(token: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as typed: every ASCII punctuation mark is escaped."""
-    return _PUNCTUATION.sub(r"\\\1", text)
+    """Text that Streamlit's Markdown shows as typed, with every ASCII punctuation mark escaped."""
+    return _PUNCTUATION.sub(r"\\\1", _REWRITTEN.sub(_JOINER, text))
 
 
 def place(token: str, position: int, layer: int) -> str:
