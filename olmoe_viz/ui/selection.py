@@ -6,13 +6,14 @@ Pure: knows neither the session nor the widgets. `state.py` keeps the one in for
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
+from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import BUNDLED, find
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 
 EXAMPLE_PROMPT = "Once upon a time there was a little robot who"
 # Browsers and mail programs cut links at about 2,000 characters; a longer prompt stays out.
 LINK_PROMPT = 1_200
-_LARGEST_K = 4_096
+_LARGEST_K = OLMOE_1B_7B.experts  # every model of the catalogue has as many
 _LARGEST_INDEX = 1_000_000
 
 

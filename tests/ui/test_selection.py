@@ -39,8 +39,8 @@ def test_only_what_differs_is_written() -> None:
 @given(st.dictionaries(st.sampled_from(QUERY_KEYS), st.text(max_size=20)))
 def test_nonsense_never_raises_and_gives_values_in_range(query: dict[str, str]) -> None:
     selection = Selection.from_query(query)
-    assert selection.k >= 1
-    assert selection.against >= 1
+    assert 1 <= selection.k <= 64
+    assert 1 <= selection.against <= 64
     assert selection.layer >= 0
     assert selection.weighting in WEIGHTINGS
     assert selection.prompt
@@ -50,6 +50,11 @@ def test_nonsense_never_raises_and_gives_values_in_range(query: dict[str, str]) 
 def test_particular_nonsense_counts_as_left_out() -> None:
     nonsense = {"k": "-3", "against": "1e9", "layer": "٣", "token": "0x1", "weights": "<b>"}
     assert Selection.from_query(nonsense) == Selection()
+
+
+def test_a_k_above_the_experts_counts_as_left_out() -> None:
+    assert Selection.from_query({"k": "64", "against": "64"}) == Selection(k=64, against=64)
+    assert Selection.from_query({"k": "65", "against": "100"}) == Selection()
 
 
 def test_a_link_names_no_model_outside_the_catalogue() -> None:
