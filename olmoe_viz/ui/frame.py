@@ -7,7 +7,7 @@ import streamlit as st
 from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import state, tour
+from olmoe_viz.ui import glossary, state, tour
 from olmoe_viz.ui.copy_link import copy_link
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
 from olmoe_viz.ui.text import plain
@@ -25,6 +25,9 @@ _WEIGHTING_NAMES = {
     "renormalized": "renormalized",
     "gain_anchored": "gain-anchored",
 }
+_WEIGHTS_HELP = "\n\n".join(
+    f"{name}: {glossary.term(name)}" for name in ("native weights", "renormalized", "gain-anchored")
+)
 
 
 def draw() -> None:
@@ -38,8 +41,8 @@ def draw() -> None:
         with st.container(
             horizontal=True, key="choices", gap="medium", vertical_alignment="bottom"
         ):
-            _k_row(chosen, "k", "How many experts each token uses in a layer.")
-            _k_row(chosen, "against", "A second k to compare with.")
+            _k_row(chosen, "k", glossary.term("top-k"))
+            _k_row(chosen, "against", f"A second k to compare with. {glossary.term('top-k')}")
             _weighting(chosen)
             _model(chosen)
             copy_link(complete=chosen.prompt_fits_link)
@@ -97,11 +100,7 @@ def _weighting(chosen: Selection) -> None:
         format_func=_WEIGHTING_NAMES.__getitem__,
         on_change=state.take,
         args=("weighting", "choice_weighting"),
-        help=(
-            "native: each expert weighs its router probability, as trained. renormalized: the "
-            "weights are scaled to sum to 1. gain-anchored: scaled to sum to what the trained k "
-            "gives, so that only the number of experts changes."
-        ),
+        help=_WEIGHTS_HELP,
     )
 
 

@@ -20,8 +20,8 @@ TERMS: dict[str, str] = {
     "the weights of the chosen experts must be read from memory.",
     "domain specialization": "The share of the tokens of one kind of text that an expert gets. "
     "Without any preference it is k divided by the number of experts.",
-    "drift": "How many of a token's experts differ between two ks. Layers above the first see "
-    "other inputs when k changes, so that their routers choose differently.",
+    "drift": "How many of a token's k strongest experts are no longer among the k strongest in a "
+    "run with another k. Layers above the first see other inputs then, so their routers differ.",
     "embedding": "The vector that stands for a token id before the first block. It is looked up "
     "in a table and the same wherever the token appears.",
     "entropy": "How evenly the router spreads its probability over the experts, in nats: 0 when "
