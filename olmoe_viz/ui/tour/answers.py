@@ -1,7 +1,7 @@
 """What was measured, for the questions that are guessed first.
 
-Every figure is computed from the trace on the screen or read from the recorded tables. Knows
-nothing about streamlit.
+Every figure is computed from the trace on the screen or read from the recorded tables. Draws
+nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from olmoe_viz import routing
+from olmoe_viz.ui import recorded
 
 _MASS_BOUNDS = (0.25, 0.5, 0.75)
 _TIMES_BOUNDS = (2.0, 4.0, 6.0)
@@ -77,7 +78,8 @@ def domains(table: pd.DataFrame) -> Answer:
     return Answer(
         (_option("domains", best / chance, _TIMES_BOUNDS),),
         f"Expert {expert} of layer {layer} gets {best:.1%} of the tokens of "
-        f"{names[column].replace('_', ' ')}, {best / chance:.1f} times the {chance:.1%} of chance.",
+        f"{recorded.readable(names[column])}, {best / chance:.1f} times the {chance:.1%} of "
+        "chance.",
     )
 
 

@@ -35,9 +35,9 @@ class Stop:
 STOPS: tuple[Stop, ...] = (
     Stop(
         title="One token, sixteen layers",
-        text="Each column is a token of the prompt, each row a layer. In every layer a router "
+        text="Each cell is one token of the prompt in one layer. In every layer a router "
         "chooses experts for the token anew; a cell has the color of the strongest one. Point at "
-        "a cell to see all of them.",
+        "a cell, or tap it, to see all of them.",
         page="map",
         target="map",
         words=("token", "layer", "expert", "router"),
@@ -99,9 +99,9 @@ STOPS: tuple[Stop, ...] = (
     ),
     Stop(
         title="What k = 64 really does",
-        text="A cell shows how many of a token's experts differ when all 64 run in every layer. "
-        "The first layer sees the same input, so nothing differs there. After that the inputs "
-        "change, and the routers with them.",
+        text="A cell shows how many of the token's k strongest experts are no longer among the k "
+        "strongest when all 64 run in every layer. The first layer sees the same input, so "
+        "nothing differs there. After that the inputs change, and the routers with them.",
         page="map",
         target="map",
         words=("drift", "hidden state"),
