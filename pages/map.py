@@ -5,7 +5,7 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.ui import map_panel, navigation, panel, runs, state
+from olmoe_viz.ui import glossary, map_panel, navigation, panel, runs, state
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.text import count, visible
 
@@ -58,7 +58,10 @@ def draw_journey(run: runs.Run, chosen: Selection) -> None:
     mass = np.vstack([routing.retained_mass(rows, k) for k in (chosen.k, chosen.against)])
     left, right = st.columns(2, gap="large")
     with left:
-        st.caption("Mass that the top experts keep, of 1. The rest of the probability is dropped.")
+        st.caption(
+            f"The {glossary.link('retained mass')}: what the top experts keep of 1. The rest of "
+            "the probability is dropped."
+        )
         panel.chart(
             layer_lines.figure(
                 mass, names=names, quantity="retained mass", layer=chosen.layer, theme=state.theme()
@@ -83,8 +86,9 @@ def draw_load(run: runs.Run, chosen: Selection) -> None:
         logits = logits[:, chosen.token : held.last_token + 1]
         words = f"tokens {chosen.token} to {held.last_token}"
     st.caption(
-        f"Share of {words} that have an expert among their top {chosen.k}. Drag in the map to take "
-        "a part of the prompt. The row of dots is the color of each expert in the map."
+        f"The {glossary.link('load')}: the share of {words} that have an expert among their top "
+        f"{chosen.k}. Select a range in the map to take a part of the prompt. The row of dots is "
+        "the color of each expert in the map."
     )
     tokens = logits.shape[1]
     load = routing.expert_load(routing.probabilities(logits), chosen.k)
@@ -102,8 +106,9 @@ if run is not None:
     chosen = state.selection().within(layers, tokens, experts)
     panel.head("Which experts does each token use?", *run.origin, level=2)
     st.caption(
-        "One column a token, one row a layer. Click a cell, or use the arrow keys and Enter, "
-        "and everything below follows."
+        f"Each cell is one {glossary.link('token')} in one {glossary.link('layer')}, where the "
+        f"{glossary.link('router')} chooses its {glossary.link('expert')}s. Click or tap a "
+        "cell, or use the arrow keys and Enter, and everything below follows."
     )
     map_panel.draw(run, chosen)
     panel.head("The router's choice for one token in one layer", *run.origin)

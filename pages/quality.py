@@ -8,11 +8,15 @@ from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
 from olmoe_viz.charts import domain_experts, quality_against_k
 from olmoe_viz.charts import saturation as saturation_chart
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import navigation, panel, recorded, state
+from olmoe_viz.ui import glossary, navigation, panel, recorded, state
 
 TRAINED_K = 8
 NAMES = {"native": "native", "renormalized": "renormalized", "gain_anchored": "gain-anchored"}
-# Measured by others on OLMoE-1B-7B-0924, fp16, first 500 non-empty lines, native weights.
+QUOTED_FROM = (
+    "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
+    "non-empty lines, native weights) and passed them on to this project, which has not checked "
+    "them."
+)
 QUOTED = pd.DataFrame(
     {
         "WikiText-2 perplexity": ["16.76", "17.59", "22.04", "52.48"],
@@ -44,9 +48,10 @@ def draw_quality() -> None:
         lines[NAMES[weighting]] = tuple(part[name].to_numpy(float) for name in columns)
     tokens = int(rows["tokens"].iloc[0])
     st.caption(
-        f"{tokens:,} held-out tokens, {recorded.readable(domain)}. One bit per byte less means "
-        "that every byte of the text is twice as probable to the model, in the geometric mean. "
-        "The thin bars are 95 % bootstrap intervals."
+        f"{tokens:,} held-out tokens, {recorded.readable(domain)}, in "
+        f"{glossary.link('bits per byte')}. One bit less means that every byte of the text is "
+        "twice as probable to the model, in the geometric mean. The thin bars are 95 % "
+        "bootstrap intervals."
     )
     left, right = st.columns(2, gap="large")
     with left:
@@ -79,14 +84,25 @@ def draw_domains() -> None:
     """Which experts of one layer the domains prefer."""
     table = recorded.table("experts")
     layers = int(table["layer"].max()) + 1
-    layer = st.slider("layer", 0, layers - 1, layers // 2, key="domain_layer", width=420)
+    layer = min(state.selection().layer, layers - 1)
+    st.session_state["domain_layer"] = layer
+    st.slider(
+        "layer",
+        0,
+        layers - 1,
+        key="domain_layer",
+        width=420,
+        on_change=state.take,
+        args=("layer", "domain_layer"),
+    )
     domains = recorded.domains()
     shares = table[table["layer"] == layer][domains].to_numpy(float).T
     fair = TRAINED_K / shares.shape[1]
     st.caption(
-        f"Share of each domain's tokens that have the expert among their top {TRAINED_K}. By "
-        f"chance it would be {fair:.1%} everywhere. That an expert is used more for a domain says "
-        "where it is used, not what it knows."
+        f"The {glossary.link('domain specialization')}: the share of each domain's tokens that "
+        f"have the expert among their top {TRAINED_K}. By chance it would be {fair:.1%} "
+        "everywhere. That an expert is used more for a domain says where it is used, not what it "
+        "knows."
     )
     names = [recorded.readable(domain) for domain in domains]
     panel.chart(
@@ -102,8 +118,9 @@ def draw_saturation() -> None:
     values = saturation(checkpoints)
     tokens, chance = checkpoints.token_ids.size, TRAINED_K / 64
     st.caption(
-        f"For {tokens:,} fixed held-out tokens: the share of the final model's top {TRAINED_K} "
-        "that an earlier checkpoint already chose. Thin lines are layers, the thick one their mean."
+        f"The {glossary.link('saturation')} over {tokens:,} fixed held-out tokens: the share of "
+        f"the final model's top {TRAINED_K} that an earlier checkpoint already chose. Thin lines "
+        "are layers, the thick one their mean."
     )
     panel.chart(
         saturation_chart.figure(checkpoints.shares, values, chance=chance, theme=state.theme()),
@@ -116,8 +133,8 @@ navigation.through_app()
 st.header("What was measured on held-out text", anchor=False)
 panel.head("Does a larger k predict better?", "recorded", recorded.WHERE)
 draw_quality()
-panel.head("The same question on OLMoE-1B-7B-0924", "quoted", "fp16, native weights.")
-st.caption("Measured by others on the first 500 non-empty lines. Lower perplexity is better.")
+panel.head("The same question on OLMoE-1B-7B-0924", "quoted", QUOTED_FROM)
+st.caption(f"{QUOTED_FROM} Lower {glossary.link('perplexity')} is better.")
 st.table(QUOTED, width="content")
 panel.head("Do experts prefer domains?", "recorded", recorded.WHERE)
 draw_domains()
