@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from olmoe_viz.costs import OLMOE_1B_7B
-from olmoe_viz.ui import columns, compare_settings, measured, navigation, panel, state
+from olmoe_viz.ui import columns, compare_settings, measured, navigation, panel, queue, state
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import refusal
@@ -41,7 +41,6 @@ def write(
     from olmoe_viz.engine.inputs import InputError
 
     settings = comparison.settings
-    line.progress(0.0, text="Reading the prompt.")
     try:
         decoding = stream(
             model,
@@ -57,7 +56,8 @@ def write(
         return
     st.session_state[KEPT] = comparison
     try:
-        with decoding:
+        with queue.place(line), decoding:
+            line.progress(0.0, text="Reading the prompt.")
             for step in decoding:
                 comparison.take(step)
                 columns.grow(slots, comparison)
@@ -104,5 +104,5 @@ else:
     columns.settle(slots, kept, reference)
     if kept.trouble:
         refusal(kept.trouble)
-    if kept.written:
+    elif kept.written:
         measured.draw(kept, slots, reference)

@@ -47,7 +47,7 @@ def settle(slots: list[Slot], comparison: Comparison, reference: int) -> None:
 
     A second call in one run shows what has become known of the tokens since.
     """
-    known = "early" if comparison.trained is None else "whole"
+    known = "whole" if comparison.read_again else "early"
     for at, (slot, row) in enumerate(zip(slots, comparison.rows(), strict=True)):
         column = comparison.columns[at]
         with slot.text.container():

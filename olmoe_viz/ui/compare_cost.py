@@ -8,12 +8,13 @@ import streamlit as st
 
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.costs import bytes_per_token
-from olmoe_viz.ui import compare_table, measures, panel
+from olmoe_viz.ui import compare_table, panel, queue
 from olmoe_viz.ui.comparison import Comparison
-from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.text import billions, count
+from olmoe_viz.ui.trouble import TROUBLE, refuse
 
 if TYPE_CHECKING:
+    from olmoe_viz.analysis.speed import Bandwidth
     from olmoe_viz.models.load import Model
 
 RUNS = 3
@@ -22,9 +23,8 @@ _WISH = "wish_for_times"
 Facts = dict[str, Any]
 
 
-def draw(comparison: Comparison, model: "Model") -> list[Facts]:
+def draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> list[Facts]:
     """The panel; returns its numbers by column for a file."""
-    bandwidth = measures.bandwidth(str(model.device))
     panel.head(
         "Cost",
         "live",
@@ -112,18 +112,17 @@ def _time(
 ) -> None:
     """Each run is kept at once; a stop ends it at the next progress line."""
     from olmoe_viz.analysis.speed import decode_seconds
-    from olmoe_viz.engine.decoding import DecodingError
-    from olmoe_viz.engine.inputs import InputError
 
     policies = list(dict.fromkeys(column.policy for column in comparison.columns))
     comparison.alone.clear()
     try:
-        for at, policy in enumerate(policies):
-            line.progress(at / len(policies), text=f"{policy}: warming up")
-            kept = comparison.alone.setdefault(str(policy), [])
-            for seconds in decode_seconds(model, comparison.prompt, policy, _TOKENS, RUNS):
-                kept.append(seconds)
-                done = (at + len(kept) / RUNS) / len(policies)
-                line.progress(done, text=f"{policy}: run {len(kept)} of {RUNS}")
-    except (InputError, DecodingError) as error:
-        refusal(str(error))
+        with queue.place(line):
+            for at, policy in enumerate(policies):
+                line.progress(at / len(policies), text=f"{policy}: warming up")
+                kept = comparison.alone.setdefault(str(policy), [])
+                for seconds in decode_seconds(model, comparison.prompt, policy, _TOKENS, RUNS):
+                    kept.append(seconds)
+                    done = (at + len(kept) / RUNS) / len(policies)
+                    line.progress(done, text=f"{policy}: run {len(kept)} of {RUNS}")
+    except TROUBLE as error:
+        refuse(error)

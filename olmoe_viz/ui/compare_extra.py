@@ -8,9 +8,10 @@ from olmoe_viz.analysis.comparison import shared_prefix
 from olmoe_viz.charts import logit_moves
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.trace import Generation
-from olmoe_viz.ui import measures, panel, state
+from olmoe_viz.ui import measures, panel, queue, state
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.text import plain, visible
+from olmoe_viz.ui.trouble import TROUBLE, refuse
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.extra_experts import ExtraExperts
@@ -51,8 +52,17 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     one, two = columns[small].generation, columns[large].generation
     if one is None or two is None:
         return None
-    with st.spinner("Looking at the first token where they part."):
-        found = measures.extra_experts(model, one, two)
+    pair, line = (small, large), st.empty()
+    try:
+        if pair not in comparison.extra:
+            with queue.place(line):
+                line.caption("Looking at the first token where they part.")
+                comparison.extra[pair] = measures.extra_experts(model, one, two)
+            line.empty()
+    except TROUBLE as error:
+        refuse(error)
+        return None
+    found = comparison.extra[pair]
     place = shared_prefix(one.token_ids, two.token_ids)
     names = (visible(one.tokens[place]), visible(two.tokens[place]))
     _words(one, place, names, columns[small], columns[large], found)

@@ -15,18 +15,18 @@ Profile = NDArray[np.float64]
 Profiles = dict[str, list[Profile]]
 
 
-def profiles(comparison: Comparison, trained: NDArray[np.float32]) -> Profiles:
+def profiles(comparison: Comparison) -> Profiles:
     """Three quantities of the prompt by name, for each column an array [layers].
 
-    `trained` are the prompt's router logits under the trained k, [layers, tokens, experts].
+    Raises ValueError while the comparison has not been measured.
     """
+    if comparison.routed is None:
+        raise ValueError("The prompt's routing under the trained k is not known yet.")
     k = comparison.geometry.trained_k
-    before = routing.probabilities(trained)
+    before = routing.probabilities(comparison.routed)
     found: Profiles = {"experts kept": [], "retained mass": [], "gain": []}
-    for column in comparison.columns:
-        if column.generation is None:
-            continue
-        after = routing.probabilities(column.generation.prompt_router_logits)
+    for column, record in zip(comparison.columns, comparison.records(), strict=True):
+        after = routing.probabilities(record.prompt_router_logits)
         gain = routing.gain(after, column.policy, k)
         found["experts kept"].append(routing.overlap(before, after, k).mean(axis=1))
         found["retained mass"].append(routing.retained_mass(after, column.k).mean(axis=1))

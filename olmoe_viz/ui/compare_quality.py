@@ -19,12 +19,12 @@ LONG_ENOUGH = 20  # predicted tokens from which a perplexity is shown
 Rows = dict[str, list[str]]
 
 
-def draw(comparison: Comparison, found: "Sequence[PromptQuality]") -> None:
+def draw(comparison: Comparison) -> None:
     """The two tables, and what they can and cannot tell."""
     trained = comparison.geometry.trained_k
     panel.head("Measured quality of each text and setting", "live")
     compare_table.draw(
-        rows(comparison.columns, found, trained),
+        rows(comparison.columns, comparison.qualities, trained),
         comparison.columns,
         alt="What was measured of each text and setting",
     )

@@ -17,6 +17,8 @@ from olmoe_viz.policy import RoutingPolicy, Weighting
 from olmoe_viz.trace import Generation
 
 if TYPE_CHECKING:
+    from olmoe_viz.analysis.extra_experts import ExtraExperts
+    from olmoe_viz.analysis.quality import PromptQuality
     from olmoe_viz.engine.decoding import Step
 
 FEWEST, MOST = 2, 6
@@ -124,8 +126,11 @@ class Column:
 class Comparison:
     """What one press of Generate asked for and has got so far.
 
-    `trained` are the tokens' probabilities under the trained k by column, once they are known;
-    `alone` are the seconds per token of each policy by its text form, one a run, when timed alone.
+    What is measured of it afterwards stays with it: by column, as far as it is known, `trained`,
+    the tokens' probabilities under the trained k, and `qualities`, what the prompt says of each
+    policy; `routed`, the prompt's router logits under the trained k [layers, tokens, experts];
+    `extra` by pair of columns; `alone`, the seconds per token of each policy by its text form, one
+    a run, when timed alone.
     """
 
     prompt: str
@@ -136,7 +141,10 @@ class Comparison:
     columns: list[Column]
     seconds: float = 0.0
     trouble: str | None = None
-    trained: list[NDArray[np.float64]] | None = None
+    trained: list[NDArray[np.float64]] = field(default_factory=list)
+    qualities: "list[PromptQuality]" = field(default_factory=list)
+    routed: NDArray[np.float32] | None = None
+    extra: "dict[tuple[int, int], ExtraExperts]" = field(default_factory=dict)
     alone: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, step: "Step") -> None:
@@ -153,6 +161,21 @@ class Comparison:
         """Take the records of the columns, in their order; none when no text was begun."""
         for column, generation in zip(self.columns, generations, strict=False):
             column.keep(generation)
+
+    def records(self) -> list[Generation]:
+        """The engine's records by column; none while the texts are being written."""
+        return [column.generation for column in self.columns if column.generation]
+
+    @property
+    def read_again(self) -> bool:
+        """Whether it is known of every text what the trained k makes of it."""
+        return len(self.trained) == len(self.columns)
+
+    @property
+    def measured(self) -> bool:
+        """Whether texts and prompt have been measured in every column."""
+        prompt = len(self.qualities) == len(self.columns) and self.routed is not None
+        return self.read_again and prompt
 
     @property
     def written(self) -> int:

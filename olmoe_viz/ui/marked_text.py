@@ -43,7 +43,7 @@ def tokens(comparison: Comparison, at: int, reference: int) -> list[Token]:
     """The tokens of column `at`, marked against column `reference`."""
     column, other = comparison.columns[at], comparison.columns[reference]
     marks, instead = _marks(comparison, column, other)
-    trained = None if comparison.trained is None else comparison.trained[at]
+    trained = comparison.trained[at] if comparison.read_again else None
     facts = _facts(column, comparison.geometry.trained_k, trained)
     names = _names(column)
     return [

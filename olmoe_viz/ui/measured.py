@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.trace import Generation
 from olmoe_viz.ui import (
     columns,
     compare_cost,
@@ -17,14 +16,16 @@ from olmoe_viz.ui import (
     compare_figures,
     compare_quality,
     measures,
+    queue,
     state,
 )
 from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import hint
+from olmoe_viz.ui.trouble import TROUBLE, refuse
 
 if TYPE_CHECKING:
-    from olmoe_viz.analysis.quality import PromptQuality
+    from olmoe_viz.analysis.speed import Bandwidth
     from olmoe_viz.models.load import Model
 
 
@@ -34,25 +35,43 @@ def draw(comparison: Comparison, slots: list[columns.Slot], reference: int) -> N
         hint("These texts are another model's. Choose it again, or press Generate, to measure.")
         return
     model = get_model(comparison.model)
-    records = [column.generation for column in comparison.columns if column.generation]
-    if model is None or model.digest != comparison.digest or not records:
+    if model is None or model.digest != comparison.digest or not comparison.records():
         return
-    if comparison.trained is None:
-        with st.spinner("Reading each text again with the trained k."):
-            found = [measures.trained_probabilities(model, record) for record in records]
-        comparison.trained = found
-        columns.settle(slots, comparison, reference)
-    qualities = _qualities(comparison, model, records)
-    compare_quality.draw(comparison, qualities)
-    with st.spinner("Routing the prompt with the trained k."):
-        routed = measures.trained_routing(model, records[0])
-    profiles = compare_figures.profiles(comparison, routed)
+    try:
+        bandwidth = _measure(comparison, model, slots, reference)
+    except TROUBLE as error:
+        refuse(error)
+        return
+    _draw(comparison, model, bandwidth)
+
+
+def _measure(
+    comparison: Comparison, model: "Model", slots: list[columns.Slot], reference: int
+) -> "Bandwidth":
+    """Measure what is not known yet; a waiting stop gets through before each pass."""
+    line = st.empty()
+    if not comparison.measured:
+        with queue.place(line):
+            if not comparison.read_again:
+                for words in measures.read_again(comparison, model):
+                    line.caption(words)
+                columns.settle(slots, comparison, reference)
+            for words in measures.measure_prompt(comparison, model):
+                line.caption(words)
+        line.empty()
+    # A fraction of a second, once for the server: no reason to stand in line.
+    return measures.bandwidth(str(model.device))
+
+
+def _draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> None:
+    compare_quality.draw(comparison)
+    profiles = compare_figures.profiles(comparison)
     compare_figures.draw(comparison, profiles)
     extra = compare_extra.draw(comparison, model)
-    costs = compare_cost.draw(comparison, model)
+    costs = compare_cost.draw(comparison, model, bandwidth)
     facts = [
         cost | compare_quality.facts(column, one, model.name)
-        for cost, column, one in zip(costs, comparison.columns, qualities, strict=True)
+        for cost, column, one in zip(costs, comparison.columns, comparison.qualities, strict=True)
     ]
     details = [
         {"trained_logprobs": np.log(probabilities).tolist()}
@@ -63,17 +82,6 @@ def draw(comparison: Comparison, slots: list[columns.Slot], reference: int) -> N
         compare_export.csv_text(comparison, facts),
         compare_export.json_text(comparison, facts, details, {"extra_experts": extra}),
     )
-
-
-def _qualities(
-    comparison: Comparison, model: "Model", records: list[Generation]
-) -> "list[PromptQuality]":
-    """One column at a time, so that a waiting stop gets through between two of them."""
-    found = []
-    for column, record in zip(comparison.columns, records, strict=True):
-        with st.spinner(f"Measuring {column.name} on the prompt."):
-            found.append(measures.quality(model, record))
-    return found
 
 
 def _files(as_csv: str, as_json: str) -> None:

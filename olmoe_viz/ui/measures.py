@@ -1,82 +1,76 @@
-"""What the model measures on a comparison whose texts are written, kept for the next look.
+"""What the model measures on a comparison whose texts are written.
 
-The keys are the texts, the policies and the weights' digest; arrays never are.
+The comparison keeps it, so that it is worked out once and goes when the comparison goes. Whoever
+calls one of these holds a place in the line.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from olmoe_viz.analysis.comparison import shared_prefix
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Generation
+from olmoe_viz.ui.comparison import Comparison
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.extra_experts import ExtraExperts
-    from olmoe_viz.analysis.quality import PromptQuality
     from olmoe_viz.analysis.speed import Bandwidth
     from olmoe_viz.models.load import Model
 
-Float64s = NDArray[np.float64]
-Key = tuple[object, ...]
+
+def read_again(comparison: Comparison, model: "Model") -> Iterator[str]:
+    """Give every text to the trained k; before each pass, yield words on it."""
+    from olmoe_viz.analysis.quality import token_probabilities
+
+    trained, records = RoutingPolicy(model.geometry.trained_k), comparison.records()
+    for at in range(len(comparison.trained), len(records)):
+        yield f"Reading text {at + 1} of {len(records)} again with the trained k."
+        record = records[at]
+        comparison.trained.append(
+            np.exp(record.logprobs.astype(np.float64))
+            if record.policy == trained
+            else token_probabilities(model, record, trained)
+        )
 
 
-def trained_probabilities(model: "Model", record: Generation) -> Float64s:
-    """Probability of each token of a text under the trained k, float64 [tokens]."""
-    trained = RoutingPolicy(model.geometry.trained_k)
-    if record.policy == trained:
-        return np.exp(record.logprobs.astype(np.float64))
+def measure_prompt(comparison: Comparison, model: "Model") -> Iterator[str]:
+    """Give the prompt to every policy and to the trained k; before each pass, yield words on it."""
+    from olmoe_viz.analysis.quality import prompt_quality
 
-    def work() -> Float64s:
-        from olmoe_viz.analysis.quality import token_probabilities
-
-        return token_probabilities(model, record, trained)
-
-    return cast(Float64s, _kept(_key("tokens", record, *record.token_ids.tolist()), work))
-
-
-def quality(model: "Model", record: Generation) -> "PromptQuality":
-    """What the policy of a text makes of its prompt, against the trained k."""
-
-    def work() -> "PromptQuality":
-        from olmoe_viz.analysis.quality import prompt_quality
-
-        (found,) = prompt_quality(model, record.prompt_ids.tolist(), [record.policy])
-        return found
-
-    return cast("PromptQuality", _kept(_key("quality", record, str(record.policy)), work))
+    first = len(comparison.qualities)
+    policies = [column.policy for column in comparison.columns[first:]]
+    ids = comparison.records()[0].prompt_ids.tolist()
+    found = prompt_quality(model, ids, policies)
+    for at in range(first, len(comparison.columns)):
+        yield f"Measuring {comparison.columns[at].name} on the prompt."
+        comparison.qualities.append(next(found))
+    if comparison.routed is None:
+        yield "Routing the prompt with the trained k."
+        comparison.routed = _trained_routing(model, comparison.records())
 
 
-def trained_routing(model: "Model", record: Generation) -> NDArray[np.float32]:
+def _trained_routing(model: "Model", records: list[Generation]) -> np.ndarray:
     """Router logits of the prompt under the trained k, float32 [layers, tokens, experts]."""
+    from olmoe_viz.engine.recording import trace
+
     trained = RoutingPolicy(model.geometry.trained_k)
-    if record.policy == trained:
-        return record.prompt_router_logits
-
-    def work() -> NDArray[np.float32]:
-        from olmoe_viz.engine.recording import trace
-
-        return trace(model, record.prompt_ids.tolist(), trained).router_logits
-
-    return cast("NDArray[np.float32]", _kept(_key("routing", record), work))
+    for record in records:
+        if record.policy == trained:
+            return record.prompt_router_logits
+    return trace(model, records[0].prompt_ids.tolist(), trained).router_logits
 
 
 def extra_experts(model: "Model", small: Generation, large: Generation) -> "ExtraExperts":
     """What the larger k adds at the first token where two texts part; they must part."""
+    from olmoe_viz.analysis.extra_experts import extra_experts as find
+
     place = shared_prefix(small.token_ids, large.token_ids)
     ids = [*small.prompt_ids.tolist(), *small.token_ids[:place].tolist()]
     candidates = (int(small.token_ids[place]), int(large.token_ids[place]))
-
-    def work() -> "ExtraExperts":
-        from olmoe_viz.analysis.extra_experts import extra_experts as find
-
-        return find(model, ids, small.policy, large.policy, candidates)
-
-    place_of = (str(small.policy), str(large.policy), *candidates, *ids)
-    return cast("ExtraExperts", _kept(_key("extra", small, *place_of), work))
+    return find(model, ids, small.policy, large.policy, candidates)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -85,12 +79,3 @@ def bandwidth(device: str) -> "Bandwidth":
     from olmoe_viz.analysis.speed import copy_bandwidth
 
     return copy_bandwidth(device)
-
-
-def _key(name: str, record: Generation, *more: object) -> Key:
-    return (name, record.prompt, record.provenance.digest, *more)
-
-
-@st.cache_resource(max_entries=128, show_spinner=False)
-def _kept(key: Key, _work: Callable[[], Any]) -> Any:  # noqa: ARG001 - what the cache goes by
-    return _work()

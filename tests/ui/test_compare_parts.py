@@ -70,7 +70,8 @@ def test_drift_compares_the_prompt_with_the_trained_k(comparison: Comparison) ->
     other[1] = other[1][..., ::-1]
     object.__setattr__(one, "prompt_router_logits", same)
     object.__setattr__(two, "prompt_router_logits", other)
-    found = profiles(comparison, trained)
+    comparison.routed = trained
+    found = profiles(comparison)
     assert [kept.tolist() for kept in found["experts kept"]] == [[1, 1, 1], [1, 0, 1]]
     mass = 2 * np.e / (2 * np.e + 6)
     assert found["retained mass"][0] == pytest.approx(np.full(3, mass))
