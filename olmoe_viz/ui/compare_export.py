@@ -13,13 +13,24 @@ Row = Mapping[str, Any]
 
 
 def csv_text(comparison: Comparison, facts: Sequence[Row]) -> str:
-    """One line a column: its `facts`, and what was asked in every line."""
+    """One line a column: its `facts`, and what was asked in every line.
+
+    Texts that a spreadsheet would run as a formula begin with an apostrophe more; the JSON file has
+    them as they are.
+    """
     asked = _asked(comparison)
     out = io.StringIO()
     writer = csv.DictWriter(out, [*facts[0], *asked])
     writer.writeheader()
-    writer.writerows({**row, **asked} for row in facts)
+    for row in facts:
+        writer.writerow({name: _inert(value) for name, value in {**row, **asked}.items()})
     return out.getvalue()
+
+
+def _inert(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers keep their signs."""
+    formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if formula else value
 
 
 def json_text(

@@ -130,10 +130,23 @@ def test_files_hold_texts_numbers_and_the_question(comparison: Comparison) -> No
     assert [line["k"] for line in lines] == ["2", "8"]
     assert lines[0]["text"] == "<b>,"
     assert lines[1]["weighting"] == "renormalized"
-    assert lines[0]["prompt"] == "=1+1"
+    assert float(lines[0]["mean_logprob"]) == -0.75
     details = [{"trained_logprobs": [-1.5, -2.0]}] * 2
     whole = json.loads(json_text(comparison, facts, details, {"extra_experts": None}))
     assert whole["columns"][0]["token_ids"] == [1, 2]
     assert whole["columns"][1]["logprobs"] == [-0.5, -1.0]
     assert whole["columns"][1]["trained_logprobs"] == [-1.5, -2.0]
+    assert whole["prompt"] == "=1+1"
     assert (whole["model"], whole["new_tokens"], whole["extra_experts"]) == ("m", 80, None)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_text_of_the_table_file_is_a_formula(comparison: Comparison, start: str) -> None:
+    comparison.prompt = f"{start}1+1"
+    for column, text in zip(comparison.columns, (f"{start}cmd|' /C calc'!A0", " =1"), strict=True):
+        column.pieces = [text]
+    facts = compare_cost.facts(comparison, 1e9, 4)
+    out = io.StringIO(csv_text(comparison, facts), newline="")
+    lines = list(csv.DictReader(out))
+    assert [line["prompt"] for line in lines] == [f"'{start}1+1"] * 2
+    assert [line["text"] for line in lines] == [f"'{start}cmd|' /C calc'!A0", " =1"]
