@@ -22,7 +22,9 @@ class Sampler:
         """Return a token id from logits, float32 [vocab]."""
         if self._sampling.temperature == 0:
             return int(scores.argmax())
-        probabilities = torch.softmax(scores.double() / self._sampling.temperature, dim=-1)
+        # The maximum goes first: a tiny temperature would take the scores to infinity.
+        below = scores.double() - scores.max()
+        probabilities = torch.softmax(below / self._sampling.temperature, dim=-1)
         uniform = torch.rand((), dtype=torch.float64, generator=self._generator).item()
         if self._sampling.top_p == 1:
             return _invert(probabilities, uniform)

@@ -39,6 +39,14 @@ def test_the_nucleus_is_the_one_of_transformers(top_p: float) -> None:
         assert (probabilities.diff() <= 0).all()
 
 
+@pytest.mark.parametrize("temperature", [1e-3, 1e-310, 5e-324])
+@pytest.mark.parametrize("top_p", [0.5, 1.0])
+def test_a_tiny_temperature_is_greedy(temperature: float, top_p: float) -> None:
+    scores = SCORES * 1000
+    for seed in range(20):
+        assert Sampler(Sampling(temperature, top_p, seed)).pick(scores) == 1
+
+
 def test_a_seed_fixes_the_picks() -> None:
     first, again, other = (picks(Sampling(1.0, seed=seed), 50) for seed in (7, 7, 8))
     assert torch.equal(first, again)
