@@ -40,13 +40,17 @@ class TokenBytes:
     def of(self, token: int) -> bytes:
         """Return a token's exact bytes; none for an id that the tokenizer does not know.
 
-        An added token, such as the end of text, stands for its name.
+        An added token, such as the end of text, stands for its name, and so does a token with a
+        character that stands for no byte, as in the tokenizer's own decoding.
         """
         if token in self._added:
             content: str = self._added[token].content
             return content.encode("utf-8")
         name = self._backend.id_to_token(token) or ""
-        return bytes(_BYTES[character] for character in name)
+        try:
+            return bytes(_BYTES[character] for character in name)
+        except KeyError:
+            return name.encode("utf-8")
 
     def is_special(self, token: int) -> bool:
         """Return whether the token marks something, such as the end, instead of being text."""

@@ -1,6 +1,8 @@
+import json
 import random
 
 import pytest
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from olmoe_viz.engine.text import Detokenizer, TokenBytes, is_byte_level
@@ -52,6 +54,17 @@ def test_special_tokens_have_a_name_but_no_text(tokenizer: PreTrainedTokenizerFa
     assert not table.is_special(tokenizer.convert_tokens_to_ids("|||NAME|||"))
     assert pushed(tokenizer, [0]) == ["", ""]
     assert table.text([0]) == "<|endoftext|>"
+
+
+def test_a_token_that_is_not_of_bytes_stands_for_its_name() -> None:
+    made = make_tokenizer()
+    described = json.loads(made.backend_tokenizer.to_str())
+    odd = len(made)
+    described["model"]["vocab"]["日 本"] = odd
+    backend = Tokenizer.from_str(json.dumps(described))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
+    assert TokenBytes(tokenizer).of(odd) == "日 本".encode()
+    assert "".join(pushed(tokenizer, [odd, 5])) == tokenizer.decode([odd, 5])
 
 
 def test_an_id_without_a_token_has_no_bytes(tokenizer: PreTrainedTokenizerFast) -> None:
