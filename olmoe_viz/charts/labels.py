@@ -1,11 +1,14 @@
-"""Text inside figures: plotly reads a little HTML and TeX, so foreign text is made inert here."""
+"""Text inside figures: plotly reads a little HTML, TeX and its own templates.
+
+Foreign text is made inert here.
+"""
 
 from html import escape
 
 
 def safe(text: str) -> str:
-    """Text that plotly shows as typed: no tags, no entities, no TeX between dollar signs."""
-    return escape(text, quote=True).replace("$", "&#36;")
+    """Text that plotly shows as typed: no tags or entities, no TeX, no `%{...}` of a template."""
+    return escape(text, quote=True).replace("$", "&#36;").replace("%{", "&#37;{")
 
 
 def shorten(text: str, limit: int = 14) -> str:

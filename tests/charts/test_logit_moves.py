@@ -1,3 +1,6 @@
+import html
+import re
+
 import numpy as np
 
 from olmoe_viz.charts import logit_moves
@@ -11,6 +14,18 @@ def test_each_token_has_a_bar_in_each_layer_filled_or_hollow() -> None:
     assert chart.data[0].marker.color != chart.data[1].marker.color
     (note,) = chart.layout.annotations
     assert note.text == "■ ·a     □ &#36;&lt;b&gt;"
+
+
+def test_a_template_in_a_token_stays_text() -> None:
+    chart = logit_moves.figure(MOVES, names=("%{x}", "%%{y:+.3g}%"), theme="light")
+    templates = [bar.hovertemplate for bar in chart.data]
+    assert [re.findall(r"%\{.*?\}", template) for template in templates] == [
+        ["%{x}", "%{y:+.3g}"]
+    ] * 2
+    assert [html.unescape(template.split("logit of ")[1]) for template in templates] == [
+        "%{x} %{y:+.3g}<extra></extra>",
+        "%%{y:+.3g}% %{y:+.3g}<extra></extra>",
+    ]
 
 
 def test_the_sentence_says_sums_and_the_strongest_layers() -> None:
