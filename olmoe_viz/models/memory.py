@@ -1,6 +1,7 @@
 """What a model's weights need, what is free, and so where the model goes."""
 
 import ctypes
+import gc
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,27 @@ def weight_bytes(geometry: Geometry, dtype: torch.dtype) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Return the bytes free on a GPU, or for this process on the CPU, container limits included."""
+    """Return the bytes free on a GPU, or for this process on the CPU, container limits included.
+
+    What PyTorch holds of a GPU without using it is free for the next tensors too.
+    """
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + held
     available = int(psutil.virtual_memory().available)
     limit = _container_bytes()
     return available if limit is None else min(available, limit)
+
+
+def release_memory() -> None:
+    """Free what nothing refers to any longer, on the CPU and on the GPUs.
+
+    A module's parts refer to each other, so the last reference to a model does not free it.
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    give_back()
 
 
 def give_back() -> None:

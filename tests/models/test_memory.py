@@ -1,5 +1,6 @@
 import ctypes
 from pathlib import Path
+from weakref import ref
 
 import psutil
 import pytest
@@ -19,6 +20,8 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda gpu: (free[gpu.index], 0))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 0)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 0)
     return free
 
 
@@ -30,6 +33,15 @@ def test_the_gpu_with_most_room_is_taken(gpus: list[int]) -> None:
     gpus += [10**9, 80 * 10**9]
     placed = memory.place(OLMOE_1B_7B, None, None)
     assert (placed.device, placed.dtype) == (torch.device("cuda", 1), torch.bfloat16)
+
+
+def test_what_pytorch_holds_without_using_it_is_free(
+    gpus: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpus += [5000]
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 900)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 200)
+    assert memory.free_bytes(torch.device("cuda", 0)) == 5700
 
 
 def test_a_model_too_large_for_one_gpu_is_spread(gpus: list[int]) -> None:
@@ -67,6 +79,25 @@ def test_a_container_has_what_its_limit_leaves(
     assert memory.free_bytes(CPU) == 1300
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.free_bytes(CPU) > 10_000
+
+
+def test_released_memory_is_that_of_what_nothing_refers_to(
+    gpus: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Part:
+        whole: "Part"
+
+    done: list[bool] = []
+    part = Part()
+    part.whole = part  # as a module's parts do, so that only the collector frees it
+    kept = ref(part)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append(kept() is None))
+    del part
+    memory.release_memory()
+    assert done == [True]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    memory.release_memory()
+    assert done == [True]
 
 
 def test_freed_memory_goes_back_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
