@@ -6,6 +6,7 @@ Knows nothing about what the weights mean. Only safetensors files are ever read.
 import hashlib
 import json
 from functools import lru_cache
+from operator import index as whole_number
 from pathlib import Path
 
 _INDEX = "model.safetensors.index.json"
@@ -38,21 +39,26 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def check_sums(folder: Path, *, required: bool) -> None:
-    """Compare the files with the folder's SHA256SUMS, if it has or must have one; BadFiles."""
+def check_sums(folder: Path, weights: list[Path], *, required: bool) -> None:
+    """Compare the files with the folder's SHA256SUMS, if it has or must have one; BadFiles.
+
+    Where it is required, it must list every weight file.
+    """
     sums = folder / _SUMS
     if not sums.is_file():
         if required:
             raise BadFiles(f"{_SUMS} is missing. Get the project's files again.")
         return
-    for line in sums.read_text(encoding="utf-8").splitlines():
-        expected, _, name = line.partition(" ")
-        name = name.lstrip(" *")
+    listed = _listed(sums)
+    for name, expected in listed.items():
         file = folder / name
-        if not name or Path(name).name != name or not file.is_file():
-            raise BadFiles(f"{name or line!r} is missing, which {_SUMS} lists. Get it again.")
+        if Path(name).name != name or not file.is_file():
+            raise BadFiles(f"{name} is missing, which {_SUMS} lists. Get it again.")
         if _file_digest(file) != expected:
             raise BadFiles(f"{name} is damaged: it differs from its checksum. Get it again.")
+    for file in weights:
+        if required and file.name not in listed:
+            raise BadFiles(f"{_SUMS} does not list {file.name}. Get the project's files again.")
 
 
 def digest(files: list[Path]) -> str:
@@ -61,10 +67,26 @@ def digest(files: list[Path]) -> str:
     return "sha256:" + hashlib.sha256(listed.encode()).hexdigest()
 
 
+def _listed(sums: Path) -> dict[str, str]:
+    """Return the digest of each name, from lines as sha256sum writes and reads them."""
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise BadFiles(f"{_SUMS} is damaged. Get it again.") from None
+    listed = {}
+    for line in filter(str.strip, lines):
+        expected, _, name = line.strip().partition(" ")
+        name = name.lstrip(" *").removeprefix("./")
+        if not name:
+            raise BadFiles(f"{_SUMS} is damaged: it has the line {line!r}. Get it again.")
+        listed[name] = expected.lower()
+    return listed
+
+
 def _indexed(index: Path) -> set[str]:
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadFiles(f"{_INDEX} is damaged. Get it again.") from None
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise BadFiles(f"{_INDEX} is damaged. Get it again.")
@@ -80,8 +102,8 @@ def _check_header(file: Path) -> None:
     try:
         entries = json.loads(header)
         entries.pop("__metadata__", None)
-        end = max(entry["data_offsets"][1] for entry in entries.values())
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        end = max(whole_number(entry["data_offsets"][1]) for entry in entries.values())
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         raise BadFiles(
             f"{file.name} is damaged: its header is not readable. Get it again."
         ) from None

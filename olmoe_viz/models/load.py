@@ -7,13 +7,15 @@ from typing import Any
 
 import huggingface_hub
 import torch
+from httpx2 import HTTPError, InvalidURL
 from huggingface_hub.errors import (
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    StrictDataclassError,
 )
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, OlmoeConfig, OlmoeForCausalLM, PreTrainedTokenizerFast
 
 from olmoe_viz.costs import Geometry
@@ -66,7 +68,9 @@ def load_model(
         return _load(name, revision, _device(device), _dtype(dtype))
     except (BadFiles, MemoryShortage) as error:
         raise ModelError(f"{name} cannot be loaded. {error}") from None
-    except (torch.OutOfMemoryError, MemoryError):
+    except (OSError, RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise ModelError(f"{name} cannot be loaded: {error}") from error
         raise ModelError(
             f"{name} cannot be loaded: the memory ran out on the way. "
             "Close other programs, or choose a smaller model or a larger machine."
@@ -96,7 +100,7 @@ def _load(
         )
     _config(folder, name)
     files = weight_files(folder)
-    check_sums(folder, required=entry is not None)
+    check_sums(folder, files, required=entry is not None)
     return _build(name, folder, (None, digest(files)), (device, dtype))
 
 
@@ -138,9 +142,13 @@ def _weights(folder: Path, name: str, placement: Placement) -> OlmoeForCausalLM:
             attn_implementation="sdpa",
             output_loading_info=True,
         )
-    except (torch.OutOfMemoryError, MemoryError):
-        raise
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except SafetensorError as error:
+        raise ModelError(
+            f"A weight file of {name} is damaged: {error}. Get the model again."
+        ) from error
+    except Exception as error:  # the library's errors for a bad checkpoint have no common class
+        if _out_of_memory(error):
+            raise
         raise ModelError(f"The weights of {name} do not fit its config.json: {error}") from error
     module: OlmoeForCausalLM
     module, report = loaded
@@ -159,7 +167,7 @@ def _config(folder: Path, name: str) -> OlmoeConfig:
         kind = values.get("model_type")
     except FileNotFoundError:
         raise ModelError(f"{name} has no config.json, so it is not a checkpoint.") from None
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise ModelError(f"The config.json of {name} is not readable. Get it again.") from None
     if kind != "olmoe":
         raise ModelError(
@@ -168,8 +176,9 @@ def _config(folder: Path, name: str) -> OlmoeConfig:
     try:
         config = OlmoeConfig.from_dict(values)
         Geometry.from_config(config)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError(f"The config.json of {name} is not usable: {error}") from None
+    except (StrictDataclassError, ValueError, TypeError, AttributeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"The config.json of {name} is not usable: {reason}") from None
     if config.norm_topk_prob:
         raise ModelError(
             f"{name} renormalizes its routing weights (norm_topk_prob is true), which OLMoE does "
@@ -183,8 +192,10 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
         raise ModelError(f"{name} has no tokenizer.json. Put its tokenizer into the same folder.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"The tokenizer of {name} is not readable: {error}") from None
+    except Exception as error:  # the tokenizers library raises Exception itself
+        if _out_of_memory(error):
+            raise
+        raise ModelError(f"The tokenizer of {name} is not readable: {error}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast) or not is_byte_level(tokenizer):
         raise ModelError(f"The tokenizer of {name} is not byte-level BPE, as OLMoE's is.")
     # A prompt is never cut or filled up silently.
@@ -205,11 +216,19 @@ def _fetch(hub_id: str, revision: str | None, patterns: list[str]) -> str:
         raise ModelError(f"{hub_id} has no revision {revision!r} on Hugging Face.") from None
     except RepositoryNotFoundError:
         raise ModelError(f"Hugging Face has no model {hub_id}, or it is private.") from None
-    except (OSError, HfHubHTTPError) as error:
+    except (OSError, HTTPError, InvalidURL, RuntimeError, ValueError) as error:
+        # Timeouts and proxies are HTTPErrors, the transfer client's own failures RuntimeErrors.
         raise ModelError(
             f"{hub_id} could not be downloaded from Hugging Face ({type(error).__name__}). Check "
             "the network connection and the free disk space, or load a local folder."
         ) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Return whether memory ran out; PyTorch says so for the CPU only in a RuntimeError's words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "you tried to allocate" in str(error)
+    )
 
 
 def _device(device: str | torch.device | None) -> torch.device | None:
