@@ -1,0 +1,123 @@
+"""Which models the server keeps, with a loader that makes none."""
+
+import gc
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from weakref import ref
+
+import pytest
+
+from olmoe_viz.models import load, memory
+from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.ui import model
+
+LARGE, OTHER = "allenai/OLMoE-1B-7B-0924", "allenai/OLMoE-1B-7B-0125"
+
+
+class Fake:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Loader:
+    """Stands for `load_model`: notes what is loaded and how much of it is alive."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.failures: list[Exception] = []
+        self.large: list[ref[Fake]] = []
+        self.alive_on_entry: list[int] = []
+
+    def __call__(self, name: str) -> Fake:
+        self.asked.append(name)
+        if self.failures:
+            raise self.failures.pop()
+        made = Fake(name)
+        if name != BUNDLED:
+            self.alive_on_entry.append(sum(kept() is not None for kept in self.large))
+            self.large.append(ref(made))
+        return made
+
+
+@pytest.fixture
+def sentences(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    told: list[str] = []
+    monkeypatch.setattr(model, "refusal", told.append)
+    return told
+
+
+@pytest.fixture
+def loader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
+    made = Loader()
+    monkeypatch.setattr(load, "load_model", made)
+    model._bundled.clear()
+    model._other.clear()
+    yield made
+    model._bundled.clear()
+    model._other.clear()
+
+
+def test_two_visitors_on_different_models_both_keep_theirs(
+    loader: Loader, sentences: list[str]
+) -> None:
+    for _ in range(3):
+        names = [model.get_model(name).name for name in (BUNDLED, LARGE)]
+        assert names == [BUNDLED, LARGE]
+    assert loader.asked == [BUNDLED, LARGE]
+    assert sentences == []
+
+
+def test_another_large_model_takes_the_place_of_the_one_before_and_the_bundled_one_stays(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released: list[bool] = []
+
+    def release() -> None:
+        gc.collect()
+        released.append(any(kept() is not None for kept in loader.large))
+
+    monkeypatch.setattr(memory, "release_memory", release)
+    for name in (BUNDLED, LARGE, OTHER, BUNDLED, LARGE):
+        assert model.get_model(name).name == name
+    assert loader.asked == [BUNDLED, LARGE, OTHER, LARGE]
+    assert loader.alive_on_entry == [0, 0, 0]
+    assert released == [False, False, False]
+
+
+def test_two_large_models_are_never_loaded_at_once(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, entered = threading.Semaphore(1), threading.Event()
+    overlaps: list[bool] = []
+
+    def slow(name: str) -> Fake:
+        overlaps.append(not inside.acquire(blocking=False))
+        entered.wait(0.3)  # long enough for the other visitor to come in, if the door is open
+        inside.release()
+        return loader(name)
+
+    monkeypatch.setattr(load, "load_model", slow)
+    with ThreadPoolExecutor(2) as visitors:
+        found = list(visitors.map(lambda name: model.get_model(name).name, (LARGE, OTHER)))
+    assert found == [LARGE, OTHER]
+    assert overlaps == [False, False]
+
+
+@pytest.mark.parametrize("name", [BUNDLED, LARGE])
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (load.ModelError("It is damaged."), "It is damaged."),
+        (RuntimeError("CUDA error"), "{} cannot be loaded: CUDA error"),
+        (MemoryError(), "{} cannot be loaded: the memory ran out."),
+    ],
+)
+def test_a_failure_is_told_and_not_kept(
+    loader: Loader, sentences: list[str], name: str, failure: Exception, sentence: str
+) -> None:
+    loader.failures = [failure]
+    assert model.get_model(name) is None
+    assert sentences == [sentence.format(name)]
+    assert model.get_model(name).name == name
+    assert loader.asked == [name, name]
