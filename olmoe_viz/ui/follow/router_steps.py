@@ -10,7 +10,7 @@ from olmoe_viz.charts import expert_bars, router_bars, temperature
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.ui import panel
 from olmoe_viz.ui.follow import computed
-from olmoe_viz.ui.follow.step import Step
+from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 
 ROUTER = Step(
@@ -56,7 +56,7 @@ def router(story: Story) -> None:
         if model is not None:
             seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
             also = ("cosine", seen.router_cosines)
-            line = _direction(seen.router_cosines, logits, seen.input_norm)
+            line = direction(seen.router_cosines, logits, seen.input_norm)
         panel.chart(
             expert_bars.figure(
                 logits,
@@ -75,20 +75,29 @@ def router(story: Story) -> None:
         if line:
             with st.container(key="facts_router", gap=None):
                 st.text(line)
+        needs_vectors(story, "router", "The norm and the direction of the input come with a run.")
 
 
-def _direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
+def direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
+    """Which row is nearest in direction, and why another may still have the largest logit.
+
+    A logit is the product of the cosine and both norms. Where all cosines are below zero, a shorter
+    row is therefore the better match.
+    """
     near, strongest = int(cosines.argmax()), int(logits.argmax())
+    how = "points most in its direction" if cosines[near] > 0 else "is the least opposed to it"
     if near == strongest:
         also = f"Expert {strongest} also has the largest logit, {logits[strongest]:.3f}."
     else:
-        also = (
-            f"The largest logit, {logits[strongest]:.3f}, is that of expert {strongest}: its row "
-            "is longer."
-        )
+        also = f"The largest logit, {logits[strongest]:.3f}, is that of expert {strongest}"
+        if cosines[near] and cosines[strongest]:
+            own, other = (float(logits[at] / (cosines[at] * norm)) for at in (strongest, near))
+            word = "longer" if own > other else "shorter"
+            also += f": its row is {word}, {digits(own)} against {digits(other)}"
+        also += "."
     return (
-        f"The router's input has norm {digits(norm)}. Of all rows, that of expert {near} points "
-        f"most in its direction, with a cosine of {cosines[near]:.3f}. {also}"
+        f"The router's input has norm {digits(norm)}. Of all rows, that of expert {near} {how}, "
+        f"with a cosine of {cosines[near]:.3f}. {also}"
     )
 
 

@@ -58,13 +58,11 @@ class Step:
                     st.code(self.code, language="python", wrap_lines=True)
 
 
-def needs_vectors(story: Story, key: str) -> bool:
+def needs_vectors(story: Story, key: str, why: str = "This step computes them live.") -> bool:
     """Whether the step must wait for a run; if so, the page offers one, under a unique key."""
     if story.full:
         return False
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button("Run the model", key=f"run_{key}", on_click=state.change)
-        st.caption(
-            "The stored example has no vectors. This step computes them live.", width="content"
-        )
+        st.caption(f"The stored example has no vectors. {why}", width="content")
     return True
