@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz.charts import tradeoff as chart
-from olmoe_viz.charts.labels import digits
-from olmoe_viz.ui import panel
+from olmoe_viz.charts.labels import digits, shorten
+from olmoe_viz.ui import origin, panel
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.notice import refusal
@@ -25,11 +25,12 @@ _WISH = "wish_for_tradeoff"
 def draw(story: Story) -> None:
     """The button, the table and figures of what has been measured, and the claims beside it."""
     with st.container(key="step_10"):
-        panel.head(NAME, "live" if story.full else story.run.source)
+        # No origin here: every table and every claim below has its own.
+        with st.container(key="head_more_experts"):
+            st.subheader(NAME, anchor=False)
         st.markdown(
             "The same prompt under six values of k: what is kept, what it costs, and whether the "
-            "prediction stays. Sizes and FLOPs are derived from the model's shape; time is the "
-            "median of three passes over the prompt on this server."
+            "prediction stays."
         )
         ks = [k for k in KS if k <= story.geometry.experts]
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -42,7 +43,7 @@ def draw(story: Story) -> None:
             line.empty()
         rows = _kept(story)
         if rows:
-            _table(rows)
+            _tables(rows)
             _figures(rows, story)
         claims.draw(story, rows)
 
@@ -84,25 +85,48 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
         refusal(str(error))
 
 
-def _table(rows: "list[TradeOff]") -> None:
+def _tables(rows: "list[TradeOff]") -> None:
+    """What was measured and what is derived, apart: each narrow enough for a phone."""
+    left, right = st.columns([1.35, 1], gap="large")
+    with left:
+        _table(
+            [
+                {
+                    "k": str(row.k),
+                    "retained mass": f"{row.retained_mass:.3f}",
+                    "KL to the trained k, nats": digits(row.kl),
+                    "next token": plain(shorten(visible(row.top_token), 10)),
+                    "same top token": "yes" if row.same_top else "no",
+                    "time, ms": f"{1000 * row.seconds:,.0f}",
+                }
+                for row in rows
+            ],
+            "Measured on this prompt. Time is the median of three passes over it.",
+            "live",
+        )
+    with right:
+        _table(
+            [
+                {
+                    "k": str(row.k),
+                    "active parameters": f"{billions(row.active_parameters)} "
+                    f"({row.active_share:.0%})",
+                    "MB read per token": f"{row.bytes_per_token / 1e6:,.1f}",
+                    "MFLOPs per token": f"{row.flops_per_token / 1e6:,.1f}",
+                }
+                for row in rows
+            ],
+            "From the model's shape.",
+            "derived",
+        )
+
+
+def _table(records: list[dict[str, str]], words: str, source: origin.Origin) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        origin.badge(source)
+        st.caption(words, width="content")
     st.table(
-        [
-            {
-                "k": str(row.k),
-                "retained mass": f"{row.retained_mass:.3f}",
-                "active parameters": f"{billions(row.active_parameters)} ({row.active_share:.0%})",
-                "read per token": f"{row.bytes_per_token / 1e6:,.1f} MB",
-                "MFLOPs per token": f"{row.flops_per_token / 1e6:,.1f}",
-                "time": f"{1000 * row.seconds:,.0f} ms",
-                "KL to the trained k": f"{digits(row.kl)} nats",
-                "next token": plain(visible(row.top_token)),
-                "same": "yes" if row.same_top else "no",
-            }
-            for row in rows
-        ],
-        border="horizontal",
-        hide_index=True,
-        alt="The trade-off for each k",
+        records, border="horizontal", hide_index=True, alt=f"The trade-off for each k. {words}"
     )
 
 
