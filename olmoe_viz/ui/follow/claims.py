@@ -21,11 +21,15 @@ _PRESS = "Press Measure to test it on this prompt."
 
 @dataclass(frozen=True)
 class Answer:
-    """A claim, what was found, and where the finding is from. `found` is Markdown of ours."""
+    """A claim, what was found, and where the finding is from; nowhere while nothing was found.
+
+    `found` is Markdown of ours, `details` what the origin's help adds.
+    """
 
     claim: str
     found: str
-    source: origin.Origin
+    source: origin.Origin | None
+    details: str = ""
 
 
 def draw(story: Story, rows: "list[TradeOff]") -> None:
@@ -37,7 +41,8 @@ def draw(story: Story, rows: "list[TradeOff]") -> None:
             left.markdown(f"“{answer.claim}”")
             with right, st.container(gap="xsmall"):
                 st.markdown(answer.found)
-                origin.badge(answer.source)
+                if answer.source is not None:
+                    origin.badge(answer.source, answer.details)
 
 
 def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
@@ -48,11 +53,12 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
             "These ids are another tokenizer's. OLMoE's own gives four tokens: 11796, 11232, "
             "9260, 310.",
             "quoted",
+            "OLMoE's tokenizer; checked by this project's tests.",
         ),
         Answer("The top 8 keep half of the mass", _mass(story), story.run.source),
         Answer("17 % more knowledge with 16 experts", _knowledge(story), story.run.source),
         Answer("More experts, higher quality", *_quality(story)),
-        Answer("64 experts are the maximum of what the model can do", _largest(rows), "live"),
+        Answer("64 experts are the maximum of what the model can do", *_largest(rows)),
         Answer("More experts make it more confident", *_confidence(story, measured=bool(rows))),
         Answer(
             "1.3 B, 2.6 B and 5.2 B parameters are active with 8, 16 and 32",
@@ -61,10 +67,11 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
         ),
         Answer(
             "The rest of the mass becomes a residual, or uncertainty, term",
-            "There is no such term. Native weights sum to less than 1, the rest "
+            "There is no such term. Below k = 64 native weights sum to less than 1, the rest "
             "is dropped, and the block adds its input back with coefficient 1. Step 8 checks that "
             "nothing else is in the sum.",
-            "live",
+            "derived",
+            "Here: from the block's own formula.",
         ),
     ]
 
@@ -104,10 +111,10 @@ def _quality(story: Story) -> tuple[str, origin.Origin]:
     ), "recorded"
 
 
-def _largest(rows: "list[TradeOff]") -> str:
+def _largest(rows: "list[TradeOff]") -> tuple[str, origin.Origin | None]:
     found = {row.k: row for row in rows}
     if 64 not in found or 16 not in found:
-        return _PRESS
+        return _PRESS, None
     far, near = found[64], found[16]
     token = plain(visible(far.top_token))
     same = "the trained k's next token" if far.same_top else f"another next token, ‘{token}’"
@@ -115,15 +122,17 @@ def _largest(rows: "list[TradeOff]") -> str:
         f"It is the maximum of what it can cost. Here k = 64 predicts {same}, and its distribution "
         f"is {digits(far.kl)} nats away from that of the trained k; for k = 16 it is "
         f"{digits(near.kl)}."
-    )
+    ), "live"
 
 
-def _confidence(story: Story, *, measured: bool) -> tuple[str, origin.Origin]:
+def _confidence(story: Story, *, measured: bool) -> tuple[str, origin.Origin | None]:
     if not story.full:
-        return "Run the model to test it on this prompt.", "live"
+        return "Run the model to test it on this prompt.", None
+    if story.chosen.k == story.chosen.against:
+        return f"Both ks are {story.chosen.k}. Choose two that differ to test it.", None
     model, other = story.model(), story.other()
     if model is None or other is None:
-        return "The model is not there to test it.", "live"
+        return "The model is not there to test it.", None
     traces = (story.trace, other.trace)
     one, two = (computed.prediction(model, trace, story.token) for trace in traces)
     word = "less" if two.entropy > one.entropy else "more"
