@@ -68,10 +68,11 @@ def experts(story: Story) -> None:
             st.caption(f"Experts with a plus are selected only with k = {large}.")
         norms = np.linalg.norm(seen.outputs, axis=1)
         with st.container(key="facts_experts", gap=None):
-            for title, part in (("Shared", slice(small)), ("Extra", slice(small, None))):
+            parts = {"both": slice(small), f"k = {large} alone": slice(small, None)}
+            for which, part in parts.items():
                 if len(norms[part]):
                     st.text(
-                        f"{title} experts: mean norm {digits(float(norms[part].mean()))}, "
+                        f"Selected with {which}: mean norm {digits(float(norms[part].mean()))}, "
                         f"{seen.active_shares[part].mean():.1%} of the "
                         f"{story.geometry.intermediate} inner units active."
                     )
@@ -150,7 +151,7 @@ def combination(story: Story) -> None:
         )
         with st.container(key="facts_check", gap=None):
             st.text(
-                "Checked just now: sum of contributions = block output, largest difference "
+                "Checked by the model: sum of contributions = block output, largest difference "
                 f"{seen.largest_differences[rows].max():.1e}."
             )
         _same_input_and_as_run(story, model, seen)
