@@ -28,7 +28,7 @@ def figure(
         trained_k: the k that is marked.
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
+    inks, top = INKS[theme], float(values.max() or 1.0)
     color = [inks.accent if k == trained_k else inks.paper for k in ks]
     edge = [inks.accent if k == trained_k else inks.ink for k in ks]
     return go.Figure(
@@ -42,6 +42,8 @@ def figure(
                 "marker": {
                     "size": [10 if k == trained_k else 7 for k in ks],
                     "color": color,
+                    # Markers of several sizes are translucent unless told otherwise.
+                    "opacity": 1,
                     "line": {"color": edge, "width": 1.5},
                 },
                 "hovertemplate": f"k = %{{x}}<br>{safe(quantity)} %{{y:.3g}}<extra></extra>",
@@ -59,7 +61,8 @@ def figure(
                 "title": {"text": "k"},
             },
             "yaxis": {
-                "range": [0, 1.08 * float(values.max() or 1.0)],
+                # Room below zero too, so that a dot there is whole.
+                "range": [-0.07 * top, 1.08 * top],
                 "nticks": 4,
                 "tickformat": ".3~s" if values.max() > 1000 else ".2~g",
             },
