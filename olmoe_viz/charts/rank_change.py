@@ -1,4 +1,4 @@
-"""The most likely next tokens under two policies side by side, a line where one moved."""
+"""The most likely next tokens under two policies side by side, an arrow from place to place."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Side = tuple[Sequence[int], Sequence[str], NDArray[np.float64]]
 
 
 def figure(left: Side, right: Side, *, names: tuple[str, str], theme: Theme) -> go.Figure:
-    """Draw two lists; a token in both is joined by a line, one that is new stands alone.
+    """Draw two lists; a token in both is joined by an arrow, one that is new stands alone.
 
     Args:
         left: ids, tokens and probabilities of the first policy, most likely first.
@@ -40,7 +40,14 @@ def figure(left: Side, right: Side, *, names: tuple[str, str], theme: Theme) -> 
                         "color": inks.ink if moved else inks.line,
                         "width": 2 if moved else 1.25,
                     },
-                    "marker": {"size": 5},
+                    "marker": {
+                        "symbol": ["circle", "arrow"],
+                        "angleref": "previous",
+                        "size": [5, 11],
+                        # Markers of several sizes have an outline unless told otherwise.
+                        "line": {"width": 0},
+                        "opacity": 1,
+                    },
                     "hovertemplate": (f"rank {at + 1} to {places[token] + 1}<extra></extra>"),
                 }
             )

@@ -73,7 +73,10 @@ def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
             f"divergence (KL) of k = {story.chosen.against} from k = {story.chosen.k} is "
             f"{digits(kl_divergence(one.logits, two.logits))} nats."
         )
-    st.caption("A line joins a token that is in both lists; a plus marks one that is in one only.")
+    st.caption(
+        "An arrow leads from a token to its place in the other list; a plus marks one that is in "
+        "one list only."
+    )
 
 
 @st.fragment
