@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from olmoe_viz.costs import OLMOE_1B_7B
-from olmoe_viz.ui import columns, compare_settings, measured, navigation, panel, queue, state
+from olmoe_viz.ui import (
+    columns,
+    compare_settings,
+    measured,
+    navigation,
+    origin,
+    panel,
+    queue,
+    state,
+)
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import refusal
@@ -69,7 +78,7 @@ def write(
 
 
 navigation.through_app()
-panel.head("What does each k write?", "live", level=2)
+badge = panel.head("What does each k write?", None, level=2)
 st.caption(
     "All columns continue the prompt at the same time, each with its own number of experts. What a "
     "text shares from the beginning with the one it is compared with is dimmed; ▼ marks the first "
@@ -101,6 +110,9 @@ if kept is None:
 else:
     earlier = kept.prompt != state.selection().prompt
     progress.caption(kept.progress + (", for an earlier prompt." if earlier else ""))
+    if kept.written:
+        with badge:
+            origin.badge("live", columns.details(kept.columns))
     columns.settle(slots, kept, reference)
     if kept.trouble:
         refusal(kept.trouble)

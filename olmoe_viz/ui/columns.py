@@ -9,7 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from olmoe_viz.ui import marked_text
+from olmoe_viz.ui import marked_text, origin
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.passage import passage
 from olmoe_viz.ui.text import billions, count
@@ -34,6 +34,14 @@ def reserve(columns: Sequence[Column]) -> list[Slot]:
             text = st.container(key=f"column_text_{at}").empty()
             slots.append(Slot(text, st.container(key=f"facts_{at}").empty()))
     return slots
+
+
+def details(columns: Sequence[Column]) -> str:
+    """For a badge: the model, the policies, where and when; nothing before they have written."""
+    records = [column.generation for column in columns if column.generation]
+    if not records:
+        return ""
+    return origin.details(records[0].provenance, "; ".join(str(one.policy) for one in records))
 
 
 def grow(slots: list[Slot], comparison: Comparison) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.costs import bytes_per_token
-from olmoe_viz.ui import compare_table, panel, queue
+from olmoe_viz.ui import columns, compare_table, panel, queue
 from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import billions, count
 from olmoe_viz.ui.trouble import TROUBLE, refuse
@@ -28,6 +28,7 @@ def draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> list
     panel.head(
         "Cost",
         "live",
+        f"{columns.details(comparison.columns)} "
         "Parameters and bytes are derived from the model's sizes. "
         f"Bandwidth: copies within the memory of {bandwidth.device}, bytes read and written.",
     )

@@ -8,7 +8,7 @@ from olmoe_viz.analysis.comparison import shared_prefix
 from olmoe_viz.charts import logit_moves
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.trace import Generation
-from olmoe_viz.ui import measures, panel, queue, state
+from olmoe_viz.ui import columns, measures, panel, queue, state
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.text import plain, visible
 from olmoe_viz.ui.trouble import TROUBLE, refuse
@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from olmoe_viz.analysis.extra_experts import ExtraExperts
     from olmoe_viz.models.load import Model
 
+_TITLE = "What did the extra experts add?"
 _NAMED = 4  # experts that a line of the table names
 _BEFORE = 8  # tokens of the shared text that are quoted
 Pair = tuple[int, int]
 
 
-def pairs(columns: list[Column]) -> list[Pair]:
+def pairs(shown: list[Column]) -> list[Pair]:
     """The columns that can be compared: the smaller k first, and a token each where they part."""
     found = []
-    for small, one in enumerate(columns):
-        for large, two in enumerate(columns):
+    for small, one in enumerate(shown):
+        for large, two in enumerate(shown):
             place = shared_prefix(one.token_ids, two.token_ids)
             both_go_on = place < min(len(one.token_ids), len(two.token_ids))
             if one.k < two.k and both_go_on:
@@ -36,20 +37,25 @@ def pairs(columns: list[Column]) -> list[Pair]:
 
 def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     """The panel; returns its numbers for a file, or None when no two columns part."""
-    panel.head("What did the extra experts add?", "live")
-    columns = comparison.columns
-    possible = pairs(columns)
+    # The badge names the two columns, which are chosen below it.
+    head = st.container()
+    shown = comparison.columns
+    possible = pairs(shown)
     if not possible:
+        with head:
+            panel.head(_TITLE, "live", columns.details(shown))
         st.caption("No two columns with different k part here, so there is no place to look at.")
         return None
     small, large = st.selectbox(
         "two columns that part",
         possible,
-        format_func=lambda pair: f"{columns[pair[0]].name} and {columns[pair[1]].name}",
+        format_func=lambda pair: f"{shown[pair[0]].name} and {shown[pair[1]].name}",
         key="extra_pair",
         width=420,
     )
-    one, two = columns[small].generation, columns[large].generation
+    with head:
+        panel.head(_TITLE, "live", columns.details([shown[small], shown[large]]))
+    one, two = shown[small].generation, shown[large].generation
     if one is None or two is None:
         return None
     pair, line = (small, large), st.empty()
@@ -65,7 +71,7 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     found = comparison.extra[pair]
     place = shared_prefix(one.token_ids, two.token_ids)
     names = (visible(one.tokens[place]), visible(two.tokens[place]))
-    _words(one, place, names, columns[small], columns[large], found)
+    _words(one, place, names, shown[small], shown[large], found)
     panel.chart(
         logit_moves.figure(found.logit_moves, names=names, theme=state.theme()),
         alt=logit_moves.describe(found.logit_moves, names=names),
@@ -74,7 +80,7 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     with st.expander("The extra experts by layer"):
         st.caption("Each expert with its routing weight × the norm of its output.")
         st.table(table(found, names), border="horizontal", alt="The extra experts by layer")
-    return record(columns[small], columns[large], names, found)
+    return record(shown[small], shown[large], names, found)
 
 
 def _words(

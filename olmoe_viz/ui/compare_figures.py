@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz import routing
 from olmoe_viz.charts import layer_profile
-from olmoe_viz.ui import panel, state
+from olmoe_viz.ui import columns, panel, state
 from olmoe_viz.ui.comparison import Comparison
 
 Profile = NDArray[np.float64]
@@ -43,7 +43,7 @@ def draw(comparison: Comparison, found: Profiles) -> None:
         "retained mass": "Sum of the k largest router probabilities, of 1.",
         "gain": "Sum of the weights that the experts' outputs are multiplied by.",
     }
-    panel.head("Routing drift", "live")
+    panel.head("Routing drift", "live", columns.details(comparison.columns))
     st.caption(
         "By layer, the mean over the tokens of the prompt, which are the same in every column."
     )

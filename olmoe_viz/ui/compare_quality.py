@@ -9,7 +9,7 @@ from olmoe_viz.analysis.comparison import repetition_rate
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui import compare_table, panel, recorded
+from olmoe_viz.ui import columns, compare_table, panel, recorded
 from olmoe_viz.ui.comparison import Column, Comparison
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ Rows = dict[str, list[str]]
 def draw(comparison: Comparison) -> None:
     """The two tables, and what they can and cannot tell."""
     trained = comparison.geometry.trained_k
-    panel.head("Measured quality of each text and setting", "live")
+    panel.head(
+        "Measured quality of each text and setting", "live", columns.details(comparison.columns)
+    )
     compare_table.draw(
         rows(comparison.columns, comparison.qualities, trained),
         comparison.columns,
@@ -44,7 +46,7 @@ def draw(comparison: Comparison) -> None:
         st.caption("Mean of ten domains. Less is better. The page Quality has all of it.")
 
 
-def rows(columns: Sequence[Column], found: "Sequence[PromptQuality]", trained_k: int) -> Rows:
+def rows(shown: Sequence[Column], found: "Sequence[PromptQuality]", trained_k: int) -> Rows:
     """What was measured, in words and numbers."""
     tokens = found[0].tokens
     return {
@@ -57,14 +59,14 @@ def rows(columns: Sequence[Column], found: "Sequence[PromptQuality]", trained_k:
         ],
         f"same likeliest token as k = {trained_k}": [f"{one.agreement:.1%}" for one in found],
         "repeated sequences of 4 tokens in the text": [
-            f"{repetition_rate(column.token_ids):.1%}" for column in columns
+            f"{repetition_rate(column.token_ids):.1%}" for column in shown
         ],
     }
 
 
-def held_out_rows(columns: Sequence[Column]) -> Rows:
+def held_out_rows(shown: Sequence[Column]) -> Rows:
     """Bits per byte with their 95 % interval; only some ks were measured."""
-    found = [held_out(column.policy) for column in columns]
+    found = [held_out(column.policy) for column in shown]
     return {
         "bits per byte": ["not measured" if bits is None else f"{bits[0]:.3f}" for bits in found],
         "95 % interval": [

@@ -2,6 +2,7 @@
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.ui import origin
 from olmoe_viz.ui.text import place
@@ -9,13 +10,22 @@ from olmoe_viz.ui.text import place
 _CONFIG = {"displayModeBar": False, "responsive": True}
 
 
-def head(title: str, source: origin.Origin, details: str = "", *, level: int = 3) -> None:
-    """A heading of our own words, and the origin badge of everything below it."""
+def head(
+    title: str, source: origin.Origin | None, details: str = "", *, level: int = 3
+) -> DeltaGenerator:
+    """A heading of our own words, and the origin badge of everything below it.
+
+    Returns the badge's place, empty without a source: while nothing is there yet.
+    """
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key=f"head_{title[:24]}"
     ):
         (st.header if level == 2 else st.subheader)(title, width="content", anchor=False)
-        origin.badge(source, details)
+        badge = st.empty()
+    if source is not None:
+        with badge:
+            origin.badge(source, details)
+    return badge
 
 
 def cell(token: str, position: int, layer: int, *, key: str) -> None:

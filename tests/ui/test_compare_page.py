@@ -1,8 +1,11 @@
 """The page Compare k on the bundled model, without a browser."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.ui.text import plain
 from tests.ui.test_pages import app, checked, specs, texts
 
 COLUMNS = "columns=k%3D8~k%3D64,w%3Drenormalized"
@@ -55,6 +58,37 @@ def test_every_measure_has_its_place(compared: AppTest) -> None:
     assert held_out["k = 8, native"][0] == "1.143"
     assert cost["k = 64, renormalized"][1] == "100.0%"
     assert cost["k = 8, native"][5] == "not timed"
+
+
+def badges(test: AppTest) -> list[str]:
+    """What the badges of numbers from this server say on hover."""
+    return [part.proto.help for part in test.markdown if part.value == ":gray-badge[live]"]
+
+
+def test_nothing_is_called_live_before_there_is_a_text() -> None:
+    test = checked(app(COLUMNS).switch_page("pages/compare.py").run())
+    assert badges(test) == []
+    checked(test.run())
+    assert badges(test) == []
+
+
+def test_live_numbers_name_the_model_the_policies_and_the_day(compared: AppTest) -> None:
+    said = badges(compared)
+    assert len(said) == 5
+    day = datetime.now(UTC).date()
+    for words in said:
+        assert "olmoe\\-nano" in words
+        assert plain("k=8; k=64,w=renormalized, float32 on cpu") in words
+        assert plain(str(day)) in words or plain(str(day - timedelta(days=1))) in words
+
+
+def test_a_comparison_seen_again_keeps_its_badges() -> None:
+    test = generated(f"tokens=3&{COLUMNS}")
+    before = badges(test)
+    checked(test.switch_page("pages/about.py").run())
+    checked(test.switch_page("pages/compare.py").run())
+    assert before
+    assert badges(test) == before
 
 
 def test_another_column_to_compare_with_goes_into_the_link() -> None:
