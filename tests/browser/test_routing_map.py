@@ -130,6 +130,7 @@ def test_a_range_can_be_tapped(open_map: Visit) -> None:
     picked(page, 1, 2)
     cells(page).tap(position=at(page, 3, 8))
     picked(page, 4, 3, 8, 6)
+    expect(page.locator(".card")).to_be_hidden()
     expect(button).to_have_attribute("aria-pressed", "false")
     cells(page).tap(position=at(page, 5, 5))
     picked(page, 5, 5)

@@ -124,7 +124,7 @@ class RoutingMap {
       height: `${high + (turned || wide <= room ? 0 : 14)}px` });
     // What the scroll bars leave, where they take any room.
     g.viewWidth = Math.min(this.scroll.clientWidth, wide);
-    g.viewHeight = Math.min(this.scroll.clientHeight, high);
+    g.viewHeight = Math.min(this.scroll.clientHeight, high, g.down * g.h);
     g.x = g.y = 0;
     this.g = g;
     g.height = g.top + high + (turned ? 0 : 14);
@@ -292,12 +292,10 @@ class RoutingMap {
 
   // A cell is picked, or becomes a corner of the range that the button asks for.
   choose(cell, cells) {
-    if (!this.corners) this.pick(cells);
-    else if (this.corners.length) this.pick(span(this.corners[0], cell));
-    else {
-      this.hover = null; // the card would lie over the cells to choose from
-      this.ask([cell]);
-    }
+    if (!this.corners) return this.pick(cells);
+    this.hover = null; // the card would lie over the cells to choose from
+    if (this.corners.length) this.pick(span(this.corners[0], cell));
+    else this.ask([cell]);
   }
 
   // Ask for the corners of a range, one tap each; null asks no more.
