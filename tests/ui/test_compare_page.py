@@ -1,12 +1,17 @@
 """The page Compare k on the bundled model, without a browser."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import olmoe_viz as ov
+from olmoe_viz.engine import decoding
 from olmoe_viz.ui.text import plain
-from tests.ui.test_pages import app, checked, specs, texts
+from tests.ui.test_pages import HOSTILE, app, checked, specs, texts
 
 COLUMNS = "columns=k%3D8~k%3D64,w%3Drenormalized"
 
@@ -18,6 +23,13 @@ def generated(query: str) -> AppTest:
 
 def tables(test: AppTest) -> list[dict[str, list[str]]]:
     return [table.value.to_dict("list") for table in test.table]
+
+
+def shown_texts(test: AppTest) -> list[str]:
+    """The finished texts, as their component is given them."""
+    parts = [part.proto for part in test.get("bidi_component")]
+    found = [json.loads(part.json) for part in parts if part.component_name == "olmoe_viz_passage"]
+    return ["".join(token["text"] for token in data["tokens"]) for data in found]
 
 
 def heads(test: AppTest) -> list[str]:
@@ -118,6 +130,15 @@ def test_a_long_prompt_has_a_perplexity() -> None:
     assert "tokens)" in quality["k = 8, native"][1]
 
 
+@pytest.mark.parametrize("name", ["markup", "formula"])
+def test_a_hostile_prompt_is_continued_as_typed(name: str) -> None:
+    prompt = HOSTILE[name]
+    test = generated(f"tokens=4&{COLUMNS}&prompt={quote_plus(prompt)}")
+    whole = ov.compare(ov.load_model(), prompt, [ov.RoutingPolicy(8)], max_new_tokens=4)
+    assert test.session_state["comparison"].prompt == prompt
+    assert shown_texts(test)[0] == whole[0].text
+
+
 def test_the_columns_follow_the_ks_of_the_frame() -> None:
     test = checked(app("k=2&against=3").switch_page("pages/compare.py").run())
     assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
@@ -130,3 +151,44 @@ def test_a_pair_that_is_gone_gives_way_to_the_first() -> None:
     checked(next(b for b in test.button if b.label == "Remove the last").click().run())
     checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert test.selectbox(key="extra_pair").value == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "The memory ran out after 5 tokens"),
+        (
+            RuntimeError("the device is gone"),
+            "The model stopped after 5 tokens: the device is gone",
+        ),
+    ],
+)
+def test_an_error_in_the_middle_keeps_the_text_and_is_said(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = 0
+    advance = decoding.advance
+
+    def fail_later(*arguments: Any) -> Any:
+        nonlocal passes
+        passes += 1
+        if passes > 6:  # reading the prompt, and five tokens
+            raise error
+        return advance(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "advance", fail_later)
+        test = generated(f"tokens=12&{COLUMNS}&prompt=The+old+woman+opened")
+    assert [plain(sentence) in shown.value for shown in test.error] == [True]
+    whole = ov.compare(
+        ov.load_model(), "The old woman opened", [ov.RoutingPolicy(8)], max_new_tokens=5
+    )
+    kept = test.session_state["comparison"].columns
+    assert kept[0].text == whole[0].text
+    assert len(kept[1].token_ids) == 5
+    assert sum("5 tokens, broken off" in text for text in texts(test)) == 2
+    assert shown_texts(test) == [column.text for column in kept]
+    assert files(test) == []
+    again = checked(next(b for b in test.button if b.label == "Generate").click().run())
+    assert len(again.error) == 0
+    assert len(files(again)) == 2

@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+import olmoe_viz as ov
+from olmoe_viz.ui.text import place, plain, visible
+
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = {
     "emoji": "🙂👩‍👩‍👧‍👦",
@@ -18,6 +21,7 @@ HOSTILE = {
     "nul": "a\0b",
     "long": "word " * 2_000,
 }
+SHOWN = [name for name in HOSTILE if name != "long"]
 
 
 def app(query: str = "") -> AppTest:
@@ -115,12 +119,27 @@ def test_a_link_restores_the_view_and_nonsense_in_it_does_no_harm() -> None:
     assert wild.segmented_control(key="choice_k").value == 8
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_prompts_are_data_or_refused_in_words(name: str) -> None:
+@pytest.mark.parametrize("name", SHOWN)
+def test_hostile_prompts_are_data(name: str) -> None:
     test = run_prompt(app(), HOSTILE[name])
-    assert specs(test) or len(test.error) == 1
+    trace = ov.trace(ov.load_model(), HOSTILE[name])
+    assert b"".join(trace.token_bytes) == HOSTILE[name].encode()
+    assert test.selectbox(key="pick_token").options == [
+        f"{at}  {visible(token)}" for at, token in enumerate(trace.tokens)
+    ]
+    last = len(trace.tokens) - 1
+    assert place(trace.tokens[last], last, 7) in texts(test)
+    assert specs(test)
     for shown in (*test.markdown, *test.caption):
         assert "<script" not in shown.value
+
+
+def test_a_prompt_that_is_too_long_is_refused_with_its_length_and_kept() -> None:
+    test = run_prompt(app(), HOSTILE["long"])
+    (refused,) = test.error
+    assert refused.value.startswith(plain("The text has 2,001 tokens;"))
+    assert specs(test) == []
+    assert test.text_area(key="draft").value == HOSTILE["long"]
 
 
 def test_an_empty_prompt_is_refused_and_the_page_stays() -> None:
