@@ -8,6 +8,7 @@ from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.ui import (
     columns,
     compare_settings,
+    growth,
     measured,
     navigation,
     origin,
@@ -40,7 +41,11 @@ def blank(model: "Model") -> Comparison:
 
 
 def write(
-    comparison: Comparison, model: "Model", slots: list[columns.Slot], line: "DeltaGenerator"
+    comparison: Comparison,
+    model: "Model",
+    slots: list[columns.Slot],
+    growing: growth.Growth,
+    line: "DeltaGenerator",
 ) -> None:
     """Generate token by token; a stop or a closed tab ends it inside a call of streamlit.
 
@@ -70,10 +75,12 @@ def write(
             for step in decoding:
                 comparison.take(step)
                 columns.grow(slots, comparison)
+                growing.show()
                 share = min(comparison.written / settings.new_tokens, 1.0)
                 line.progress(share, text=comparison.progress)
     finally:
         comparison.keep(decoding.generations())
+    growing.settle()
     comparison.trouble = decoding.error
 
 
@@ -103,8 +110,10 @@ with controls:
 slots = columns.reserve(shown)
 if model is not None and kept is not None:
     stop.button("Stop", key="stop")
-    write(kept, model, slots, progress)
+    write(kept, model, slots, growth.Growth(kept, reference), progress)
     stop.button("Stop", key="stop_done", disabled=True)
+elif kept is not None:
+    growth.draw(kept, reference)
 if kept is None:
     progress.caption("Press Generate to let the model write.")
 else:

@@ -89,7 +89,8 @@ def usual_policies(k: int, against: int, weighting: Weighting) -> tuple[RoutingP
 class Column:
     """The text of one policy as far as it has been written.
 
-    `generation` is the engine's own record, once the writing has ended.
+    `routed` holds the router logits [layers, experts] of each token, `generation` is the engine's
+    own record, once the writing has ended.
     """
 
     policy: RoutingPolicy
@@ -98,6 +99,7 @@ class Column:
     logprobs: list[float] = field(default_factory=list)
     finish: str | None = None
     generation: Generation | None = None
+    routed: list[NDArray[np.float32]] = field(default_factory=list)
 
     @property
     def k(self) -> int:
@@ -155,6 +157,7 @@ class Comparison:
                 column.pieces.append(row.text)
                 column.token_ids.append(row.token_id)
                 column.logprobs.append(row.logprob)
+                column.routed.append(row.router_logits)
             column.finish = row.finish or column.finish
 
     def keep(self, generations: Sequence[Generation]) -> None:

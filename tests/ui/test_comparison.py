@@ -58,7 +58,10 @@ def test_the_frame_gives_four_columns_that_hold_its_two_ks() -> None:
 
 
 def row(token: int | None, text: str = "", finish: str | None = None) -> SimpleNamespace:
-    return SimpleNamespace(token_id=token, text=text, logprob=-1.0, finish=finish)
+    routed = np.full((16, 64), token or 0, dtype=np.float32)
+    return SimpleNamespace(
+        token_id=token, text=text, logprob=-1.0, finish=finish, router_logits=routed
+    )
 
 
 @pytest.fixture
