@@ -75,7 +75,7 @@ def test_the_nine_steps_by_keyboard_alone(visit: Visit) -> None:
         page.keyboard.press("Enter")
         code = page.locator(f".st-key-step_{number} [data-testid=stCode]")
         expect(code).to_be_visible()
-    assert 0 <= live_check(page) < 1e-3
+    assert 0 <= live_check(page) < 1e-4
     assert "layer=9" in page.url
 
 
@@ -89,7 +89,7 @@ def test_the_buttons_of_the_line_move_token_and_layer(visit: Visit) -> None:
     page.keyboard.press("Enter")
     expect(line(page)).to_contain_text("layer 8 of 15")
     settled(page)
-    assert 0 <= live_check(page) < 1e-3
+    assert 0 <= live_check(page) < 1e-4
 
 
 def test_the_rail_leads_to_a_step_and_says_where_one_is(visit: Visit) -> None:

@@ -86,6 +86,9 @@ def test_moved_tokens_are_joined_new_ones_marked_and_flips_accented() -> None:
     chart = rank_change.figure(side([1, 2, 3]), side([2, 1, 4]), names=NAMES, theme="light")
     assert [tuple(line.y) for line in chart.data] == [(0, 1), (1, 0)]
     assert chart.data[0].line.color == INKS["light"].ink
+    for line in chart.data:
+        assert line.marker.symbol == ("circle", "arrow")
+        assert line.marker.angleref == "previous"
     accented = [n.text for n in chart.layout.annotations if n.font.color == INKS["light"].accent]
     assert accented == ["·&lt;b&gt;t1&#36;  50.0%", "50.0%  ·&lt;b&gt;t2&#36; "]
     new = [text for text in notes(chart) if "<b>+</b>" in text]
@@ -125,6 +128,10 @@ def test_the_trade_off_fills_the_trained_k_only() -> None:
         True,
         False,
     ]
+    assert chart.data[0].marker.opacity == 1
+    low, high = chart.layout.yaxis.range
+    assert low < 0  # a dot at zero, as that of the KL of the trained k, is whole
+    assert high > 1
     assert chart.layout.xaxis.type == "log"
     assert notes(chart) == ["retained mass"]
     assert "0.400 at k = 8" in tradeoff.describe(ks, values, quantity="retained mass")
