@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from urllib.parse import quote_plus
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -29,6 +30,11 @@ def generate(page: Page) -> None:
     page.get_by_role("button", name="Generate").click()
 
 
+def writing(page: Page) -> Locator:
+    """The button that stops the text; there only while it is being written."""
+    return page.locator(".st-key-stop button")
+
+
 def finish(page: Page) -> None:
     generate(page)
     expect(page.get_by_role("button", name="Download JSON")).to_be_visible(timeout=2 * WAIT)
@@ -43,15 +49,18 @@ def test_four_columns_grow_stop_and_start_again(visit: Visit) -> None:
     first = [columns(page).nth(at).inner_text() for at in range(4)]
     for at in range(4):
         expect(columns(page).nth(at)).not_to_have_text(first[at], timeout=WAIT)
+    before = [columns(page).nth(at).text_content() or "" for at in range(4)]
     started = time.monotonic()
-    page.locator(".st-key-stop button").click()
+    writing(page).click()
     expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4, timeout=WAIT)
     assert time.monotonic() - started < 10
-    kept = [text(page, at).inner_text() for at in range(4)]
-    assert all(len(now) >= len(before) for now, before in zip(kept, first, strict=True))
+    for at, written in enumerate(before):
+        assert written
+        # While it is written, a text is shown without the space that it begins with.
+        assert (text(page, at).text_content() or "").lstrip().startswith(written)
     # At once: the measures of the stopped texts do not hold a new run back.
     generate(page)
-    expect(page.locator(".st-key-stop button")).to_be_enabled(timeout=WAIT)
+    expect(writing(page)).to_be_enabled(timeout=WAIT)
     expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=WAIT)
 
 
@@ -121,15 +130,53 @@ def test_a_whole_comparison_does_not_scroll_sideways(visit: Visit, width: int) -
         expect(head).to_be_in_viewport()
 
 
-def test_two_visitors_with_different_ks_get_their_own_texts(visit: Visit) -> None:
+def test_a_hostile_prompt_is_continued_as_typed(visit: Visit) -> None:
+    prompt = "<img src=x onerror=alert(1)><script>alert(1)</script> $x^2$ **bold** :red[red]"
+    page = visit(f"compare?tokens=24&columns=k%3D8~k%3D64&prompt={quote_plus(prompt)}")
+    finish(page)
+    policies = [ov.RoutingPolicy(k) for k in (8, 64)]
+    for at, run in enumerate(ov.compare(ov.load_model(), prompt, policies, max_new_tokens=24)):
+        assert text(page, at).text_content() == run.text
+    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
+    for unwanted in ("[data-testid=stException]", ".katex", "img[src=x]"):
+        expect(page.locator(unwanted)).to_have_count(0)
+
+
+def test_two_visitors_at_once_with_different_ks_get_their_own_texts(visit: Visit) -> None:
     asked = {"k%3D1~k%3D8": (1, 8), "k%3D4~k%3D64": (4, 64)}
-    link = f"compare?tokens=16&prompt={PROMPT.replace(' ', '+')}&columns="
-    pages = {ks: visit(link + columns_) for columns_, ks in asked.items()}
+    tokens, seed = 150, 3
+    link = f"compare?tokens={tokens}&temperature=1.0&seed={seed}&prompt={quote_plus(PROMPT)}"
+    pages = {ks: visit(f"{link}&columns={columns_}") for columns_, ks in asked.items()}
     for page in pages.values():
         generate(page)
+    for page in pages.values():
+        expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=2 * WAIT)
+    assert [writing(page).count() for page in pages.values()] == [1, 1]
     model = ov.load_model()
     for ks, page in pages.items():
-        runs = ov.compare(model, PROMPT, [ov.RoutingPolicy(k) for k in ks], max_new_tokens=16)
+        policies = [ov.RoutingPolicy(k) for k in ks]
+        runs = ov.compare(model, PROMPT, policies, tokens, temperature=1.0, seed=seed)
         for at, run in enumerate(runs):
             expect(text(page, at)).to_be_visible(timeout=2 * WAIT)
             assert text(page, at).text_content() == run.text
+
+
+def test_a_closed_tab_stops_its_work_and_leaves_the_line(visit: Visit) -> None:
+    # As long as can be asked for, and hot, so that no text ends early.
+    long = "compare?tokens=512&temperature=2.0&columns=k%3D16~k%3D32~k%3D48~k%3D64"
+    one, two = visit(long), visit(long)
+    third, fourth = (visit("compare?tokens=4&columns=k%3D8~k%3D64") for _ in range(2))
+    for page in (one, two):
+        generate(page)
+    for page in (one, two):
+        expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=2 * WAIT)
+    generate(third)
+    expect(third.get_by_text("2 people are before you.")).to_be_visible(timeout=WAIT)
+    generate(fourth)
+    expect(fourth.get_by_text("3 people are before you.")).to_be_visible(timeout=WAIT)
+    third.close()
+    expect(fourth.get_by_text("2 people are before you.")).to_be_visible(timeout=WAIT)
+    one.close()
+    expect(columns(fourth).first).to_have_text(re.compile(r"\S"), timeout=WAIT)
+    # The other text of the same length is still being written, so the closed one gave up its place.
+    assert writing(two).count() == 1
