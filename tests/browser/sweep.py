@@ -1,5 +1,6 @@
-"""What is asked of every page: no sideways scroll, targets large enough for a finger."""
+"""What is asked of every page: axe, no sideways scroll, targets large enough for a finger."""
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.browser.server import settled
@@ -61,3 +62,15 @@ def small_targets(page: Page) -> list[str]:
 def sideways(page: Page) -> int:
     """By how many pixels the page scrolls sideways."""
     return max(page.evaluate(_SIDEWAYS))
+
+
+def problems(page: Page) -> list[str]:
+    """What axe finds, whether the page scrolls sideways, and on a phone what is hard to touch."""
+    found = [
+        f"{violation['id']}: {[node['html'][:160] for node in violation['nodes']]}"
+        for violation in Axe().run(page).response["violations"]
+    ]
+    if sideways(page) > 0:
+        found.append(f"scrolls sideways by {sideways(page)} px")
+    phone = page.viewport_size is not None and page.viewport_size["width"] < 640
+    return found + (small_targets(page) if phone else [])
