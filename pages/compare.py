@@ -80,6 +80,7 @@ def write(
                 line.progress(share, text=comparison.progress)
     finally:
         comparison.keep(decoding.generations())
+        comparison.ended.set()
     growing.settle()
     comparison.trouble = decoding.error
 
@@ -103,6 +104,9 @@ progress = st.container(key="progress_line").empty()
 with progress.container():
     model = get_model(state.selection().model) if state.takes_wish() else None
 kept: Comparison | None = blank(model) if model is not None else st.session_state.get(KEPT)
+if model is None and kept is not None:
+    # Streamlit begins this run before the one that was stopped has put its records away.
+    kept.ended.wait(timeout=10)
 shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
 geometry = kept.geometry if kept else OLMOE_1B_7B
 with controls:

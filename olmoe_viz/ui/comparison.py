@@ -3,6 +3,7 @@
 Knows nothing about streamlit or torch.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,7 @@ class Comparison:
     policy; `routed`, the prompt's router logits under the trained k [layers, tokens, experts];
     `extra` by pair of columns; `alone`, the seconds per token of each policy by its text form, one
     a run, when timed alone.
+    `ended` is set once nothing is written any more.
     """
 
     prompt: str
@@ -148,6 +150,7 @@ class Comparison:
     routed: NDArray[np.float32] | None = None
     extra: "dict[tuple[int, int], ExtraExperts]" = field(default_factory=dict)
     alone: dict[str, list[float]] = field(default_factory=dict)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def take(self, step: "Step") -> None:
         """Add one decoding step to all columns."""
