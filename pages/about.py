@@ -32,7 +32,7 @@ st.markdown(
 )
 st.markdown(
     "Every number says where it is from: **live** was computed now, **recorded** earlier, "
-    "**derived** follows from a formula, **quoted** was published by others."
+    "**derived** follows from a formula, **quoted** was measured or said by others."
 )
 panel.head("What k costs in OLMoE-1B-7B", "derived", "OLMoE-1B-7B, 6.92 B parameters in all.")
 st.table(costs_table(), width="content")

@@ -12,7 +12,7 @@ MEANING: dict[Origin, str] = {
     "live": "Computed just now by the model on this server.",
     "recorded": "Computed earlier and stored with the application.",
     "derived": "Calculated by a formula from the model's sizes.",
-    "quoted": "Taken from a publication.",
+    "quoted": "Measured or said by others, not computed by this project.",
 }
 
 
