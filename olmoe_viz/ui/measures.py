@@ -1,7 +1,8 @@
 """What the model measures on a comparison whose texts are written.
 
 The comparison keeps it, so that it is worked out once and goes when the comparison goes. Whoever
-calls one of these holds a place in the line.
+calls one of these holds a place in the line. A run of the page that was stopped may still be in a
+pass when the next one begins: each result goes to its own place in a list, whoever is first.
 """
 
 from collections.abc import Iterator
@@ -29,11 +30,11 @@ def read_again(comparison: Comparison, model: "Model") -> Iterator[str]:
     for at in range(len(comparison.trained), len(records)):
         yield f"Reading text {at + 1} of {len(records)} again with the trained k."
         record = records[at]
-        comparison.trained.append(
+        comparison.trained[at : at + 1] = [
             np.exp(record.logprobs.astype(np.float64))
             if record.policy == trained
             else token_probabilities(model, record, trained)
-        )
+        ]
 
 
 def measure_prompt(comparison: Comparison, model: "Model") -> Iterator[str]:
@@ -46,7 +47,7 @@ def measure_prompt(comparison: Comparison, model: "Model") -> Iterator[str]:
     found = prompt_quality(model, ids, policies)
     for at in range(first, len(comparison.columns)):
         yield f"Measuring {comparison.columns[at].name} on the prompt."
-        comparison.qualities.append(next(found))
+        comparison.qualities[at : at + 1] = [next(found)]
     if comparison.routed is None:
         yield "Routing the prompt with the trained k."
         comparison.routed = _trained_routing(model, comparison.records())

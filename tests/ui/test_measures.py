@@ -85,6 +85,19 @@ def test_a_stop_keeps_what_was_measured(
     assert written.qualities[2] == fresh
 
 
+def test_a_stopped_run_that_ends_a_pass_late_does_no_harm(
+    written: Comparison, model: ov.models.load.Model
+) -> None:
+    for measure in (measures.read_again, measures.measure_prompt):
+        late = measure(written, model)
+        next(late)
+        assert list(measure(written, model))
+        next(late)
+    assert written.measured
+    assert [len(one) for one in written.trained] == [3, 3, 3]
+    assert [str(one.policy) for one in written.qualities] == ["k=4", "k=8", "k=16"]
+
+
 def test_a_comparison_is_measured_once_in_a_visit(monkeypatch: pytest.MonkeyPatch) -> None:
     test = generated(f"tokens=3&{COLUMNS}")
     seen = passes(monkeypatch)
