@@ -10,8 +10,8 @@ from string import Template
 from types import SimpleNamespace
 
 import numpy as np
-from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
 
+from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
 from olmoe_viz.costs import Geometry, active_parameters, total_parameters
 from training.corpus import DOMAINS
 from training.recipe import NANO
