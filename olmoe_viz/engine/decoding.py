@@ -21,6 +21,7 @@ from olmoe_viz.engine.router import Recorder, routing
 from olmoe_viz.engine.sampling import Sampler
 from olmoe_viz.engine.text import Detokenizer, TokenBytes
 from olmoe_viz.models.load import Model
+from olmoe_viz.models.memory import out_of_memory
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Finish, Generation, display_token
 
@@ -344,7 +345,7 @@ def _end_tokens(model: Model) -> frozenset[int]:
 
 
 def _sentence(error: Exception, tokens: int) -> str:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if out_of_memory(error):
         return (
             f"The memory ran out after {tokens} tokens. "
             "Generate fewer tokens or choose fewer columns, then run again."

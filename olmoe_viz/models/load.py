@@ -25,7 +25,7 @@ from olmoe_viz.engine.router import install_routers
 from olmoe_viz.engine.text import is_byte_level
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
-from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, place
+from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
 
 
 class ModelError(Exception):
@@ -69,7 +69,7 @@ def load_model(
     except (BadFiles, MemoryShortage) as error:
         raise ModelError(f"{name} cannot be loaded. {error}") from None
     except (OSError, RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise ModelError(f"{name} cannot be loaded: {error}") from error
         raise ModelError(
             f"{name} cannot be loaded: the memory ran out on the way. "
@@ -147,7 +147,7 @@ def _weights(folder: Path, name: str, placement: Placement) -> OlmoeForCausalLM:
             f"A weight file of {name} is damaged: {error}. Get the model again."
         ) from error
     except Exception as error:  # the library's errors for a bad checkpoint have no common class
-        if _out_of_memory(error):
+        if out_of_memory(error):
             raise
         raise ModelError(f"The weights of {name} do not fit its config.json: {error}") from error
     module: OlmoeForCausalLM
@@ -193,7 +193,7 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the tokenizers library raises Exception itself
-        if _out_of_memory(error):
+        if out_of_memory(error):
             raise
         raise ModelError(f"The tokenizer of {name} is not readable: {error}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast) or not is_byte_level(tokenizer):
@@ -222,13 +222,6 @@ def _fetch(hub_id: str, revision: str | None, patterns: list[str]) -> str:
             f"{hub_id} could not be downloaded from Hugging Face ({type(error).__name__}). Check "
             "the network connection and the free disk space, or load a local folder."
         ) from error
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Return whether memory ran out; PyTorch says so for the CPU only in a RuntimeError's words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "you tried to allocate" in str(error)
-    )
 
 
 def _device(device: str | torch.device | None) -> torch.device | None:

@@ -112,3 +112,10 @@ def _check(need: int, free: int, where: str) -> None:
 
 def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; PyTorch says so for the CPU only in a RuntimeError's words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    )

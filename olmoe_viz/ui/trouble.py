@@ -20,17 +20,11 @@ def refuse(error: Exception) -> None:
 def sentence(error: Exception) -> str:
     """What happened and what to do; errors about input and decoding are sentences already."""
     from olmoe_viz.engine.decoding import DecodingError
+    from olmoe_viz.models.memory import out_of_memory
 
     if isinstance(error, ValueError | DecodingError):
         return str(error)
-    if _is_memory(error):
+    if out_of_memory(error):
         return "The memory ran out. Shorten the prompt, choose a smaller k, or try again later."
     first_line = str(error).partition("\n")[0].rstrip(".")
     return f"The model stopped: {first_line}. Run again, or change the prompt."
-
-
-def _is_memory(error: Exception) -> bool:
-    from torch import OutOfMemoryError
-
-    # On the CPU torch has no error class for it: "DefaultCPUAllocator: can't allocate memory".
-    return isinstance(error, MemoryError | OutOfMemoryError) or "allocate memory" in str(error)

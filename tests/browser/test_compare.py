@@ -56,6 +56,7 @@ def test_four_columns_grow_stop_and_start_again(visit: Visit) -> None:
     assert time.monotonic() - started < 10
     for at, written in enumerate(before):
         assert written
+        expect(text(page, at)).to_have_text(re.compile(r"\S"), timeout=WAIT)
         # While it is written, a text is shown without the space that it begins with.
         assert (text(page, at).text_content() or "").lstrip().startswith(written)
     # At once: the measures of the stopped texts do not hold a new run back.
