@@ -1,5 +1,6 @@
 """The main job in a real browser: a prompt, the map, another k, the columns."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -83,7 +84,10 @@ def test_hostile_prompts_are_shown_as_typed(visit: Visit, name: str) -> None:
     shown = page.locator(".st-key-place_map")
     expect(shown).to_have_text(place(tokens[last], last, 7), timeout=WAIT)
     settled(page)
-    page.get_by_role("application").focus()
+    of_map = page.get_by_role("application")
+    drawn = re.compile(f"Routing map, {len(tokens)} token")
+    expect(of_map).to_have_attribute("aria-label", drawn, timeout=WAIT)
+    of_map.focus()
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     expect(shown).to_contain_text(f"{visible(tokens[0])}  ·  token 0", timeout=WAIT)
