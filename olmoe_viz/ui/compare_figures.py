@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz import routing
 from olmoe_viz.charts import layer_profile
-from olmoe_viz.ui import columns, panel, state
+from olmoe_viz.ui import columns, glossary, panel, state
 from olmoe_viz.ui.comparison import Comparison
 
 Profile = NDArray[np.float64]
@@ -45,7 +45,8 @@ def draw(comparison: Comparison, found: Profiles) -> None:
     }
     panel.head("Routing drift", "live", columns.details(comparison.columns))
     st.caption(
-        "By layer, the mean over the tokens of the prompt, which are the same in every column."
+        "By layer, the mean over the tokens of the prompt, which are the same in every column. In "
+        f"the glossary: {', '.join(map(glossary.link, ('drift', 'retained mass', 'gain')))}."
     )
     names = [column.name for column in comparison.columns]
     for quantity, values in found.items():

@@ -9,13 +9,14 @@ from olmoe_viz.analysis.comparison import repetition_rate
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui import columns, compare_table, panel, recorded
+from olmoe_viz.ui import columns, compare_table, glossary, panel, recorded
 from olmoe_viz.ui.comparison import Column, Comparison
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.quality import PromptQuality
 
 LONG_ENOUGH = 20  # predicted tokens from which a perplexity is shown
+_TERMS = ("perplexity", "KL divergence")
 Rows = dict[str, list[str]]
 
 
@@ -34,7 +35,7 @@ def draw(comparison: Comparison) -> None:
         f"What these can tell: how far a setting moves from k = {trained} on this prompt, and how "
         "well it predicts the prompt. What they cannot: whether the text is true or good, or which "
         "k is better in general; a few tokens decide little, and a text without repetition can "
-        "still be bad."
+        f"still be bad. In the glossary: {', '.join(map(glossary.link, _TERMS))}."
     )
     if comparison.model == BUNDLED:
         panel.head("The same settings on held-out text", "recorded", recorded.WHERE)

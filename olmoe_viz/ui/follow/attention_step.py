@@ -25,6 +25,7 @@ ATTENTION = Step(
     "from olmoe_viz.analysis.attention import attention_weights\n"
     "attention_weights(model, trace, layer)[:, token]\n"
     "trace.attention_outputs[layer, token]",
+    terms=("attention", "residual stream"),
 )
 # A map of more tokens than this sends megabytes to the browser.
 _MAP_TOKENS = 192

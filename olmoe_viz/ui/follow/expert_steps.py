@@ -29,6 +29,7 @@ EXPERTS = Step(
     ),
     "seen = ov.inspect(model, trace, layer, token, [policy])\n"
     "seen.ids, seen.outputs, seen.active_shares",
+    terms=("expert", "hidden state"),
 )
 COMBINATION = Step(
     8,
@@ -42,6 +43,7 @@ COMBINATION = Step(
     ),
     "seen = ov.inspect(model, trace, layer, token, [policy, other_policy])\n"
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
+    terms=("routing weights", "gain", "gain-anchored"),
 )
 WEIGHTING_NAMES = {
     "native": "native",

@@ -29,6 +29,7 @@ PREDICTION = Step(
     "from olmoe_viz.analysis.prediction import logit_lens, predict\n"
     "predict(model, trace, token), logit_lens(model, trace, token)\n"
     "trace.next_probabilities()",
+    terms=("logits", "logit lens", "KL divergence"),
 )
 
 

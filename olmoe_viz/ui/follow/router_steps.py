@@ -24,6 +24,7 @@ ROUTER = Step(
     ),
     "trace.router_logits[layer, token]\n"
     "ov.inspect(model, trace, layer, token, [policy]).router_cosines",
+    terms=("router", "router logits"),
 )
 SOFTMAX = Step(
     5,
@@ -32,6 +33,7 @@ SOFTMAX = Step(
     (r"p_i = \frac{e^{z_i}}{\sum_{j=1}^{E} e^{z_j}} \quad \text{(temperature 1)}",),
     "ov.routing.probabilities(trace.router_logits)[layer, token]\n"
     "ov.routing.entropy(ov.routing.probabilities(trace.router_logits))",
+    terms=("softmax", "router probabilities", "entropy"),
 )
 TOP_K = Step(
     6,
@@ -42,6 +44,7 @@ TOP_K = Step(
     "p = ov.routing.probabilities(trace.router_logits)\n"
     "ov.routing.select(p, policy, trained_k=8)\n"
     "ov.routing.retained_mass(p, 8), ov.routing.margin(p, 8)",
+    terms=("top-k", "retained mass", "margin"),
 )
 
 

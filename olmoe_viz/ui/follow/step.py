@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from olmoe_viz.ui import origin, state
+from olmoe_viz.ui import glossary, origin, state
 from olmoe_viz.ui.follow.story import Story
 
 
@@ -15,7 +15,7 @@ class Step:
     """The words of one step; all of it is our own constant text.
 
     `formula` is LaTeX in parts that may stand below each other, `code` the lines that a reader
-    could type.
+    could type, `terms` the words of the glossary that the step stands on.
     """
 
     number: int
@@ -23,6 +23,7 @@ class Step:
     sentence: str
     formula: tuple[str, ...]
     code: str
+    terms: tuple[str, ...]
 
     @contextmanager
     def place(self, story: Story, shape: str) -> Iterator[None]:
@@ -54,6 +55,8 @@ class Step:
                     for part in self.formula:
                         st.latex(part, width="content")
                     st.caption(shape, width="content")
+                words = ", ".join(glossary.link(term) for term in self.terms)
+                st.caption(f"In the glossary: {words}.")
                 with st.expander("The line of code", type="compact"):
                     st.code(self.code, language="python", wrap_lines=True)
 

@@ -18,6 +18,7 @@ TOKENIZATION = Step(
     "The text is cut into pieces of a fixed vocabulary, and every piece becomes a number.",
     (r"\text{text} \to (t_1, \dots, t_T), \; t_i \in \{0, \dots, V - 1\}",),
     "trace = ov.trace(model, prompt)\ntrace.tokens, trace.token_ids, trace.token_bytes",
+    terms=("token",),
 )
 EMBEDDING = Step(
     2,
@@ -26,6 +27,7 @@ EMBEDDING = Step(
     "stands.",
     (r"h^{0} = W_E[t] \in \mathbb{R}^{H}",),
     'trace = ov.trace(model, prompt, detail="full")\ntrace.hidden_states[0, token]',
+    terms=("embedding", "residual stream"),
 )
 _ENDS = 4
 
