@@ -3,7 +3,8 @@
     python -m benchmarks.decode [--model NAME] [--tokens 80] [--rounds 5]
 
 Prints the median seconds of whole runs (prompt and tokens) and their ratios: four policies in one
-batch against four `generate` calls one after another, and one row at k=8 against one call.
+batch against four `generate` calls one after another, and one row at k=8 against one call. Each
+call of `generate` runs with all threads and with a single one, and the faster median counts.
 """
 
 import argparse
@@ -32,22 +33,27 @@ def main() -> None:
         "batch": lambda: ov.compare(model, prompt, [ov.RoutingPolicy(k) for k in KS], tokens),
         "one": lambda: ov.compare(model, prompt, [ov.RoutingPolicy(8)], tokens),
     }
-    runs |= {f"generate {k}": lambda k=k: _generate(stock, prompt, k, tokens) for k in KS}
+    threads = sorted({1, torch.get_num_threads()})
+    runs |= {
+        _peer(k, count): lambda k=k, count=count: _generate(stock, prompt, k, tokens, count)
+        for k in KS
+        for count in threads
+    }
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(options.rounds + 1):
         for name, run in runs.items():
             seconds[name].append(_timed(run))
     medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
-    _report(medians, tokens, options.rounds)
-
-
-def _report(medians: dict[str, float], tokens: int, rounds: int) -> None:
-    print(f"{tokens} tokens, {torch.get_num_threads()} threads, median of {rounds} rounds")
+    print(f"{tokens} tokens on {model.device}, median of {options.rounds} rounds")
     for name, value in medians.items():
-        print(f"{name:12} {value:8.3f} s")
-    serial = sum(medians[f"generate {k}"] for k in KS)
-    print(f"four rows / four calls of generate: {medians['batch'] / serial:.2f}")
-    print(f"one row at k=8 / generate:          {medians['one'] / medians['generate 8']:.2f}")
+        print(f"{name:24} {value:8.3f} s")
+    peers = {k: min(medians[_peer(k, count)] for count in threads) for k in KS}
+    print(f"four rows / four calls of generate: {medians['batch'] / sum(peers.values()):.2f}")
+    print(f"one row at k=8 / generate:          {medians['one'] / peers[8]:.2f}")
+
+
+def _peer(k: int, threads: int) -> str:
+    return f"generate {k}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def _options() -> argparse.Namespace:
@@ -63,7 +69,10 @@ def _stock(name: str, dtype: torch.dtype, device: torch.device) -> OlmoeForCausa
     return OlmoeForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device)
 
 
-def _generate(stock: OlmoeForCausalLM, prompt: list[int], k: int, tokens: int) -> object:
+def _generate(
+    stock: OlmoeForCausalLM, prompt: list[int], k: int, tokens: int, threads: int
+) -> object:
+    torch.set_num_threads(threads)
     for block in stock.model.layers:
         block.mlp.gate.top_k = k
     ids = torch.tensor([prompt], device=stock.device)

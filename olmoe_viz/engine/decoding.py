@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from olmoe_viz.costs import total_parameters
 from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import Sampling, check_length, check_policies, encode
 from olmoe_viz.engine.recording import provenance, router_logits
 from olmoe_viz.engine.router import Recorder, routing
 from olmoe_viz.engine.sampling import Sampler
 from olmoe_viz.engine.text import Detokenizer, TokenBytes
+from olmoe_viz.engine.threads import threads
 from olmoe_viz.models.load import Model
 from olmoe_viz.models.memory import out_of_memory
 from olmoe_viz.policy import RoutingPolicy
@@ -135,9 +137,9 @@ def advance(
     recorder: Recorder = {}
     tokens = torch.tensor(token_ids, device=model.device)
     span = Span.at(cache, slots, starts, tokens.shape[1])
-    with routing(policies, recorder):
+    with routing(policies, recorder), threads(tokens.numel(), total_parameters(model.geometry)):
         hidden = forward(model.module, tokens, cache, span)
-    scores = logits(model.module, hidden[:, -1]).cpu()
+        scores = logits(model.module, hidden[:, -1]).cpu()
     return scores, router_logits(recorder, rows=len(slots))
 
 

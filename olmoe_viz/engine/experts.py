@@ -43,10 +43,13 @@ def mix(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> 
 def _one_by_one(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     gate_up, down, vector = experts.gate_up_proj, experts.down_proj, hidden[0]
     chosen = ids[0].tolist()
-    inner = _gated(experts, torch.stack([torch.mv(gate_up[expert], vector) for expert in chosen]))
+    inner = hidden.new_empty(len(chosen), gate_up.shape[1])
+    for expert, row in zip(chosen, inner.unbind(), strict=True):
+        torch.mv(gate_up[expert], vector, out=row)
+    weighted = _gated(experts, inner).mul_(weights.view(-1, 1))
     total = torch.zeros_like(vector)
-    for expert, part in zip(chosen, (inner * weights.view(-1, 1)).unbind(), strict=True):
-        total.addmv_(down[expert], part)
+    for expert, row in zip(chosen, weighted.unbind(), strict=True):
+        total.addmv_(down[expert], row)
     return total.unsqueeze(0)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import OlmoeForCausalLM
 
+from olmoe_viz.engine import threads
 from olmoe_viz.models.load import Model, load_model
 from tests.engine.tiny import load_stock, write_checkpoint
 
@@ -13,10 +14,10 @@ from tests.engine.tiny import load_stock, write_checkpoint
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Tiny products on several threads wait for each other whenever the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threads, "_ALL", 1)
+        torch.set_num_threads(1)
+        yield
 
 
 @pytest.fixture(scope="session")
