@@ -17,7 +17,7 @@ from torch import Tensor
 from olmoe_viz.costs import total_parameters
 from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import Sampling, check_length, check_policies, encode
-from olmoe_viz.engine.recording import provenance, router_logits
+from olmoe_viz.engine.recording import PART, provenance, router_logits
 from olmoe_viz.engine.router import Recorder, routing
 from olmoe_viz.engine.sampling import Sampler
 from olmoe_viz.engine.text import Detokenizer, TokenBytes
@@ -29,7 +29,6 @@ from olmoe_viz.trace import Finish, Generation, display_token
 
 Float32s = NDArray[np.float32]
 
-_PREFILL = 256  # prompt tokens of all rows in one pass: what a stop waits for at most
 _log = logging.getLogger(__name__)
 
 
@@ -251,7 +250,7 @@ class Decoding:
     def _read(self, cache: Cache) -> Iterator[None]:
         """Run the prompt for every row, in parts; yield between two parts."""
         rows = self._rows
-        part = max(_PREFILL // len(rows), 1)
+        part = max(PART // len(rows), 1)
         for start in range(0, len(self._prompt), part):
             if start:
                 yield

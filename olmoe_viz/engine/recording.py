@@ -4,7 +4,7 @@ Knows nothing about pictures. Nothing is attached to the shared model: the pass 
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -26,6 +26,9 @@ from olmoe_viz.trace import NEXT_TOKENS, Provenance, Trace, display_token
 __all__ = ["InputError", "provenance", "router_logits", "trace"]
 
 Detail = Literal["routing", "full"]
+Progress = Callable[[int, int], None]
+
+PART = 256  # tokens of all rows in one pass over a prompt: what a stop waits for at most
 Float32s = NDArray[np.float32]
 
 
@@ -34,14 +37,17 @@ def trace(
     text_or_ids: str | Iterable[int],
     policy: RoutingPolicy | None = None,
     detail: Detail = "routing",
+    progress: Progress | None = None,
 ) -> Trace:
-    """Run one forward pass over a text, or over token ids, and record it.
+    """Run a text, or token ids, through the model once and record it.
 
     Without a policy the model routes as trained. detail "routing" records router logits and norms,
     4 * layers * tokens * experts bytes and little more; "full" adds the residual stream and what
     attention and experts add to it, 4 * (3 * layers + 1) * tokens * hidden bytes. A text given as
-    ids is recorded as their decoded text. Raises InputError for a text or a policy that does not
-    fit the model. Threads may trace on one model at the same time.
+    ids is recorded as their decoded text. A long one runs in parts; `progress` is called with the
+    tokens done and their number before each part, and may raise to end the run. Raises InputError
+    for a text or a policy that does not fit the model. Threads may trace on one model at the same
+    time.
     """
     if detail not in ("routing", "full"):
         raise InputError(f'detail must be "routing" or "full"; it is {detail!r}.')
@@ -51,7 +57,7 @@ def trace(
     table = TokenBytes(model.tokenizer)
     token_bytes = tuple(map(table.of, ids))
     start = time.perf_counter()
-    values = _run(model, ids, policy, full=detail == "full")
+    values = _run(model, ids, policy, progress, full=detail == "full")
     return Trace(
         text=text_or_ids if isinstance(text_or_ids, str) else table.text(ids),
         token_ids=np.array(ids, dtype=np.int64),
@@ -65,8 +71,39 @@ def trace(
 
 
 @torch.inference_mode()
-def _run(model: Model, ids: list[int], policy: RoutingPolicy, *, full: bool) -> dict[str, Any]:
+def _run(
+    model: Model,
+    ids: list[int],
+    policy: RoutingPolicy,
+    progress: Progress | None,
+    *,
+    full: bool,
+) -> dict[str, Any]:
     """Return the numbers of a trace by name; leaves the device's work done."""
+    cache = Cache(model.module, slots=1, length=len(ids))
+    parts = []
+    for start in range(0, len(ids), PART):
+        if progress is not None:
+            progress(start, len(ids))
+        last, arrays = _part(model, cache, ids[start : start + PART], start, policy, full=full)
+        parts.append(arrays)
+    scores = logits(model.module, last)[0].cpu()
+    top = scores.topk(min(NEXT_TOKENS, len(scores)))
+    return {
+        "next_ids": top.indices.numpy(),
+        "next_logits": top.values.numpy(),
+        "log_sum_exp": float(scores.double().logsumexp(-1)),
+        **{name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]},
+    }
+
+
+def _part(
+    model: Model, cache: Cache, ids: list[int], start: int, policy: RoutingPolicy, *, full: bool
+) -> tuple[Tensor, dict[str, Float32s]]:
+    """Run tokens that continue what the cache holds.
+
+    Returns the last one's residual stream, [1, hidden], and arrays with tokens on axis 1.
+    """
     seen: dict[str, list[Tensor]] = {"norms": [], "hidden": [], "attention": [], "experts": []}
 
     def observe(what: str, values: Tensor) -> None:
@@ -76,22 +113,19 @@ def _run(model: Model, ids: list[int], policy: RoutingPolicy, *, full: bool) -> 
             seen[what].append(values[0].float().cpu())
 
     recorder: Recorder = {}
-    cache = Cache(model.module, slots=1, length=len(ids))
     tokens = torch.tensor([ids], device=model.device)
     with routing([policy], recorder):
-        hidden = forward(model.module, tokens, cache, Span.at(cache, [0], [0], len(ids)), observe)
-    scores = logits(model.module, hidden[0, -1:])[0].cpu()
-    top = scores.topk(min(NEXT_TOKENS, len(scores)))
-    return {
-        "router_logits": router_logits(recorder, rows=1)[0],
-        "hidden_norms": torch.stack(seen["norms"]).numpy(),
-        "next_ids": top.indices.numpy(),
-        "next_logits": top.values.numpy(),
-        "log_sum_exp": float(scores.double().logsumexp(-1)),
-        "hidden_states": torch.stack(seen["hidden"]).numpy() if full else None,
-        "attention_outputs": torch.stack(seen["attention"]).numpy() if full else None,
-        "expert_outputs": torch.stack(seen["experts"]).numpy() if full else None,
-    }
+        span = Span.at(cache, [0], [start], len(ids))
+        hidden = forward(model.module, tokens, cache, span, observe)
+    names = {"hidden_norms": "norms"}
+    if full:
+        names |= {
+            "hidden_states": "hidden",
+            "attention_outputs": "attention",
+            "expert_outputs": "experts",
+        }
+    arrays = {name: torch.stack(seen[what]).numpy() for name, what in names.items()}
+    return hidden[0, -1:], {"router_logits": router_logits(recorder, rows=1)[0], **arrays}
 
 
 def router_logits(recorder: Recorder, rows: int) -> Float32s:

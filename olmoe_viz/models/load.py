@@ -1,6 +1,7 @@
 """From a name to a model that is ready to run, or to a sentence that says why not."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
     StrictDataclassError,
 )
+from huggingface_hub.utils.tqdm import tqdm
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, OlmoeConfig, OlmoeForCausalLM, PreTrainedTokenizerFast
 
@@ -26,6 +28,9 @@ from olmoe_viz.engine.text import is_byte_level
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
 from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
+
+Progress = Callable[[int, int], None]
+Wishes = tuple[torch.device | None, torch.dtype | None]
 
 
 class ModelError(Exception):
@@ -56,16 +61,19 @@ def load_model(
     revision: str | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
+    progress: Progress | None = None,
 ) -> Model:
     """Load the bundled model, one of the catalogue, or a local folder with an OLMoE checkpoint.
 
     Without `device` and `dtype` both are chosen by what there is: see `memory.place`. Only
-    safetensors weights are read and no code of a checkpoint is ever run. Raises ModelError in a
-    sentence for everything that can go wrong: no such model or folder, not OLMoE, hub not
-    reachable, gated, missing or damaged files, too little memory.
+    safetensors weights are read and no code of a checkpoint is ever run. During a download
+    `progress` is called, by several threads, with the bytes there and their number as far as it is
+    known; it may raise to end the download. Raises ModelError in a sentence for everything that
+    can go wrong: no such model or folder, not OLMoE, hub not reachable, gated, missing or damaged
+    files, too little memory.
     """
     try:
-        return _load(name, revision, _device(device), _dtype(dtype))
+        return _load(name, revision, (_device(device), _dtype(dtype)), progress)
     except (BadFiles, MemoryShortage) as error:
         raise ModelError(f"{name} cannot be loaded. {error}") from None
     except (OSError, RuntimeError, MemoryError) as error:
@@ -77,19 +85,17 @@ def load_model(
         ) from None
 
 
-def _load(
-    name: str, revision: str | None, device: torch.device | None, dtype: torch.dtype | None
-) -> Model:
+def _load(name: str, revision: str | None, wishes: Wishes, progress: Progress | None) -> Model:
     entry = find(name)
     if entry is not None and entry.hub_id is not None:
         revision = revision or entry.revision
         # The small file first: a model that does not fit is not worth the download.
         folder = Path(_fetch(entry.hub_id, revision, ["config.json"]))
-        place(Geometry.from_config(_config(folder, name)), device, dtype)
-        folder = Path(_fetch(entry.hub_id, revision, ["*.json", "*.safetensors"]))
+        place(Geometry.from_config(_config(folder, name)), *wishes)
+        folder = Path(_fetch(entry.hub_id, revision, ["*.json", "*.safetensors"], progress))
         weight_files(folder)
         commit = folder.name
-        return _build(name, folder, (commit, f"commit:{commit}"), (device, dtype))
+        return _build(name, folder, (commit, f"commit:{commit}"), wishes)
     if revision is not None:
         raise ModelError(f"{name} has no revisions: leave the revision out.")
     folder = bundled_path() if entry is not None else Path(name).expanduser()
@@ -101,14 +107,14 @@ def _load(
     _config(folder, name)
     files = weight_files(folder)
     check_sums(folder, files, required=entry is not None)
-    return _build(name, folder, (None, digest(files)), (device, dtype))
+    return _build(name, folder, (None, digest(files)), wishes)
 
 
 def _build(
     name: str,
     folder: Path,
     identity: tuple[str | None, str],
-    wishes: tuple[torch.device | None, torch.dtype | None],
+    wishes: Wishes,
 ) -> Model:
     """Read the weights and make them ready; `identity` is (revision, digest)."""
     geometry = Geometry.from_config(_config(folder, name))
@@ -204,9 +210,14 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def _fetch(hub_id: str, revision: str | None, patterns: list[str]) -> str:
+def _fetch(
+    hub_id: str, revision: str | None, patterns: list[str], progress: Progress | None = None
+) -> str:
+    bar = None if progress is None else _bar(progress)
     try:
-        return huggingface_hub.snapshot_download(hub_id, revision=revision, allow_patterns=patterns)
+        return huggingface_hub.snapshot_download(
+            hub_id, revision=revision, allow_patterns=patterns, tqdm_class=bar
+        )
     except GatedRepoError:
         raise ModelError(
             f"{hub_id} is gated. Accept its terms at https://huggingface.co/{hub_id}, sign in with "
@@ -222,6 +233,26 @@ def _fetch(hub_id: str, revision: str | None, patterns: list[str]) -> str:
             f"{hub_id} could not be downloaded from Hugging Face ({type(error).__name__}). Check "
             "the network connection and the free disk space, or load a local folder."
         ) from error
+
+
+def _bar(progress: Progress) -> type[tqdm]:
+    """Return a progress bar for the hub's client that reports bytes, drawn or not."""
+
+    class Bar(tqdm):
+        arrived = 0
+
+        def __init__(self, *values: Any, **options: Any) -> None:
+            super().__init__(*values, **options)  # type: ignore[no-untyped-call]
+            self.counts_bytes = options.get("unit") == "B"
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if self.counts_bytes:
+                self.arrived += int(n or 0)
+                progress(self.arrived, int(self.total or 0))
+            drawn: bool | None = super().update(n)
+            return drawn
+
+    return Bar
 
 
 def _device(device: str | torch.device | None) -> torch.device | None:

@@ -1,38 +1,23 @@
-"""The models of the server: loaded when somebody first runs something, shared, read-only.
+"""A model for a page: there already, or waited for beside a line that says how far it is."""
 
-The bundled model has a slot of its own and stays. All other models share a second slot of one.
-"""
-
-from threading import Lock
+import time
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.ui import state
 from olmoe_viz.ui.notice import refusal
+from olmoe_viz.ui.shelf import GivenUp, Loading, Shelf
 
 if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
-_one_at_a_time = Lock()  # two large models are never read at once
-
-
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _bundled() -> "Model":
-    from olmoe_viz.models.load import load_model
-
-    return load_model(BUNDLED)
-
-
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _other(name: str) -> "Model":
-    from olmoe_viz.models.load import load_model
-    from olmoe_viz.models.memory import release_memory
-
-    # The cache would hold the model before this one until this one is whole, which takes both.
-    _other.clear()
-    release_memory()
-    return load_model(name)
+shelf = Shelf()
+_WORDS = "Loading the model. The first run takes a few seconds."
+_LOOK = 0.2  # seconds between two looks at the page, where a closed tab or a stop gets through
+_PATIENCE = 1.0  # seconds until there is something to press
 
 
 def get_model(name: str) -> "Model | None":
@@ -40,21 +25,53 @@ def get_model(name: str) -> "Model | None":
 
     Only the first call is slow: it imports torch and reads the weights, and says so meanwhile.
     """
-    with st.spinner("Loading the model. The first run takes a few seconds.", show_time=True):
-        from olmoe_viz.models.load import ModelError
+    place = st.empty()  # always, so that everything below keeps its place in the page
+    found = shelf.find(name)
+    while found is None:
+        loading = _wait(name, place)
+        if isinstance(loading.error, GivenUp):
+            continue  # others stopped it just before this visitor came
+        if loading.error is not None:
+            refusal(_sentence(name, loading.error))
+            return None
+        found = loading.model
+    return found
 
-        try:
-            return _slot(name)
-        except ModelError as error:
-            sentence = str(error)
-        except (MemoryError, RuntimeError) as error:
-            sentence = f"{name} cannot be loaded: {str(error) or 'the memory ran out.'}"
-    refusal(sentence)
-    return None
+
+def _wait(name: str, place: DeltaGenerator) -> Loading:
+    """Wait until the model is there or cannot be; whatever ends this early leaves the waiting."""
+    loading = shelf.join(name)
+    line, later = None, time.monotonic() + _PATIENCE
+    try:
+        with place.container(), st.spinner(_WORDS, show_time=True):
+            while not loading.ended.wait(_LOOK):
+                if time.monotonic() > later:
+                    line = line or _line()
+                    _tell(line, loading)
+    finally:
+        shelf.leave(loading)
+    place.empty()
+    return loading
 
 
-def _slot(name: str) -> "Model":
-    if name == BUNDLED:
-        return _bundled()
-    with _one_at_a_time:
-        return _other(name)
+def _line() -> DeltaGenerator:
+    """A stop button, and beside it the place of a line."""
+    with st.container(horizontal=True, vertical_alignment="center", key="loading"):
+        st.button("Stop", on_click=state.withdraw, kwargs={"model": BUNDLED}, key="stop_loading")
+        return st.empty()
+
+
+def _tell(line: DeltaGenerator, loading: Loading) -> None:
+    if loading.total > loading.arrived:
+        words = f"{loading.arrived / 1e9:.1f} of {loading.total / 1e9:.1f} GB downloaded"
+        line.progress(loading.arrived / loading.total, text=words)
+    else:
+        line.caption("Reading the weights.")
+
+
+def _sentence(name: str, error: Exception) -> str:
+    from olmoe_viz.models.load import ModelError
+
+    if isinstance(error, ModelError):
+        return str(error)
+    return f"{name} cannot be loaded: {str(error) or 'the memory ran out.'}"

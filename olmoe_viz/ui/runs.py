@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import olmoe_viz
 from olmoe_viz.policy import RoutingPolicy
@@ -17,6 +18,7 @@ from olmoe_viz.ui.trace_cache import Detail, Request, TraceCache
 from olmoe_viz.ui.trouble import TROUBLE, refuse
 
 if TYPE_CHECKING:
+    from olmoe_viz.engine.recording import Progress
     from olmoe_viz.models.load import Model
 
 EXAMPLE = Path(olmoe_viz.__file__).parent / "data" / "example.safetensors"
@@ -66,17 +68,37 @@ def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") ->
 
 def _trace(request: Request, model: "Model") -> Trace:
     """The trace of a request: kept from before, or computed once there is a place in the line."""
+    # Also for a trace that is kept: else all below would move up by one place, and the browser
+    # would take it down and build it up again.
+    slot = st.empty()
     kept = _traces.find(request)
     if kept is not None:
         return kept
     from olmoe_viz.engine.recording import trace
 
     text, policy, detail, _ = request
-    slot = st.empty()
-    with queue.place(slot), slot, st.spinner("Running the prompt through the model."):
-        made = trace(model, text, RoutingPolicy.parse(policy), detail)
+    with queue.place(slot), slot.container(), st.spinner("Running the prompt through the model."):
+        made = trace(model, text, RoutingPolicy.parse(policy), detail, _progress())
+    slot.empty()
     _traces.keep(request, made)
     return made
+
+
+def _progress() -> "Progress":
+    """What a run of several parts calls before each: shows how far it is, with a way to stop it."""
+    line: DeltaGenerator | None = None
+
+    def show(done: int, tokens: int) -> None:
+        nonlocal line
+        if done == 0:
+            return  # one part may be all there is
+        if line is None:
+            with st.container(horizontal=True, vertical_alignment="center", key="running"):
+                st.button("Stop", on_click=state.withdraw, key="stop_running")
+                line = st.empty()
+        line.progress(done / tokens, text=f"{done:,} of {tokens:,} tokens")
+
+    return show
 
 
 def example(chosen: Selection, policy: RoutingPolicy, detail: Detail) -> Trace | None:

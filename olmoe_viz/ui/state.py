@@ -29,6 +29,12 @@ def change(**values: Any) -> None:
     st.session_state[_ASKED] = True
 
 
+def withdraw(**values: Any) -> None:
+    """Callback of a stop: change fields, and take back the wish to see a result."""
+    change(**values)
+    st.session_state[_ASKED] = False
+
+
 def take(field: str, key: str) -> None:
     """Callback of a widget: its value becomes a field of the selection."""
     change(**{field: st.session_state[key]})

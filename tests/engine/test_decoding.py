@@ -123,7 +123,7 @@ def test_the_cache_refuses_positions_that_it_does_not_hold(model: Model) -> None
 def test_a_long_prompt_is_read_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     policies = [ov.RoutingPolicy(4), ov.RoutingPolicy(32)]
     whole = ov.compare(model, PROMPT, policies, 5)
-    monkeypatch.setattr(engine, "_PREFILL", 6)
+    monkeypatch.setattr(engine, "PART", 6)
     decoding = ov.stream(model, PROMPT, policies, 5)
     first = next(decoding)
     assert first.index == -1

@@ -8,6 +8,7 @@ from safetensors import safe_open
 from transformers import OlmoeForCausalLM
 
 import olmoe_viz as ov
+from olmoe_viz.engine import recording
 from olmoe_viz.models.catalogue import bundled_path
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import WEIGHTINGS
@@ -124,3 +125,28 @@ def test_ids_are_recorded_with_their_text(model: Model) -> None:
 def test_a_text_as_long_as_the_context_is_read_whole(model: Model) -> None:
     ids = [token % 300 for token in range(7, 7 + model.geometry.context)]
     assert ov.trace(model, ids).router_logits.shape == (3, 96, 64)
+
+
+def test_a_long_text_is_recorded_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ov.trace(model, TEXT, detail="full")
+    tokens, told = len(whole.tokens), []
+    monkeypatch.setattr(recording, "PART", 5)
+    parts = ov.trace(model, TEXT, detail="full", progress=lambda *done: told.append(done))
+    assert told == [(done, tokens) for done in range(0, tokens, 5)]
+    names = ("router_logits", "hidden_norms", "hidden_states", "attention_outputs")
+    for name in (*names, "expert_outputs", "next_logits"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-4)
+    np.testing.assert_array_equal(parts.next_ids, whole.next_ids)
+
+
+def test_a_run_can_be_ended_between_two_parts(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "PART", 5)
+
+    def stop(done: int, _: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ov.trace(model, TEXT, progress=stop)

@@ -176,7 +176,7 @@ def test_a_model_of_the_hub_is_known_by_its_commit(
     folder = copied().rename(original.parent / ("c" * 40))
     asked: list[tuple[str, str, list[str]]] = []
 
-    def fetch(name: str, *, revision: str, allow_patterns: list[str]) -> str:
+    def fetch(name: str, *, revision: str, allow_patterns: list[str], **_: object) -> str:
         asked.append((name, revision, allow_patterns))
         return str(folder)
 
@@ -194,7 +194,7 @@ def test_a_model_too_large_is_refused_before_its_weights_are_fetched(
 ) -> None:
     folder, asked = copied(), []
 
-    def fetch(name: str, *, revision: str, allow_patterns: list[str]) -> str:
+    def fetch(name: str, *, revision: str, allow_patterns: list[str], **_: object) -> str:
         asked.append(allow_patterns)
         return str(folder)
 
@@ -228,3 +228,29 @@ def test_what_the_hub_refuses_is_said_in_words(
     Exception.__init__(made, "refused")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", raising(made))
     refused(words, REAL)
+
+
+def test_a_download_reports_its_bytes_and_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EnoughError(Exception):
+        pass
+
+    told: list[tuple[int, int]] = []
+
+    def fetch(*_: object, tqdm_class: type, **__: object) -> str:
+        files = tqdm_class(desc="Fetching 3 files", total=3)
+        files.update(1)
+        arrived = tqdm_class(desc="Reconstructing", total=0, unit="B", disable=True)
+        arrived.total += 100
+        for size in (60, 30, 10):
+            arrived.update(size)
+        raise AssertionError("the download went on")
+
+    def progress(arrived: int, total: int) -> None:
+        told.append((arrived, total))
+        if arrived == 90:
+            raise EnoughError
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    with pytest.raises(EnoughError):
+        load._fetch(REAL, "main", ["*.safetensors"], progress)
+    assert told == [(60, 100), (90, 100)]

@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from weakref import ref
 
@@ -11,6 +11,7 @@ import pytest
 from olmoe_viz.models import load, memory
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui import model
+from olmoe_viz.ui.shelf import GivenUp, Shelf
 
 LARGE, OTHER = "allenai/OLMoE-1B-7B-0924", "allenai/OLMoE-1B-7B-0125"
 
@@ -29,7 +30,7 @@ class Loader:
         self.large: list[ref[Fake]] = []
         self.alive_on_entry: list[int] = []
 
-    def __call__(self, name: str) -> Fake:
+    def __call__(self, name: str, **_: object) -> Fake:
         self.asked.append(name)
         if self.failures:
             raise self.failures.pop()
@@ -51,11 +52,9 @@ def sentences(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def loader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loader]:
     made = Loader()
     monkeypatch.setattr(load, "load_model", made)
-    model._bundled.clear()
-    model._other.clear()
+    model.shelf.clear()
     yield made
-    model._bundled.clear()
-    model._other.clear()
+    model.shelf.clear()
 
 
 def test_two_visitors_on_different_models_both_keep_theirs(
@@ -82,7 +81,7 @@ def test_another_large_model_takes_the_place_of_the_one_before_and_the_bundled_o
         assert model.get_model(name).name == name
     assert loader.asked == [BUNDLED, LARGE, OTHER, LARGE]
     assert loader.alive_on_entry == [0, 0, 0]
-    assert released == [False, False, False]
+    assert released == [False, False]
 
 
 def test_two_large_models_are_never_loaded_at_once(
@@ -91,7 +90,7 @@ def test_two_large_models_are_never_loaded_at_once(
     inside, entered = threading.Semaphore(1), threading.Event()
     overlaps: list[bool] = []
 
-    def slow(name: str) -> Fake:
+    def slow(name: str, **_: object) -> Fake:
         overlaps.append(not inside.acquire(blocking=False))
         entered.wait(0.3)  # long enough for the other visitor to come in, if the door is open
         inside.release()
@@ -121,3 +120,31 @@ def test_a_failure_is_told_and_not_kept(
     assert sentences == [sentence.format(name)]
     assert model.get_model(name).name == name
     assert loader.asked == [name, name]
+
+
+def test_a_download_ends_when_the_last_who_waits_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def download(name: str, progress: Callable[[int, int], None]) -> Fake:
+        progress(3, 10)
+        begun.set()
+        go_on.wait(5)
+        progress(4, 10)
+        return Fake(name)
+
+    monkeypatch.setattr(load, "load_model", download)
+    shelf = Shelf()
+    one, two = shelf.join(LARGE), shelf.join(LARGE)
+    assert one is two
+    assert begun.wait(5)
+    assert (one.arrived, one.total) == (3, 10)
+    shelf.leave(one)
+    shelf.leave(two)
+    go_on.set()
+    assert one.ended.wait(5)
+    assert isinstance(one.error, GivenUp)
+    assert shelf.find(LARGE) is None
+    again = shelf.join(LARGE)
+    assert again is not one
+    assert again.ended.wait(5)
+    assert shelf.find(LARGE) is again.model
