@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
 shelf = Shelf()
-_WORDS = "Loading the model. The first run takes a few seconds."
+_WORDS = {
+    True: "Loading the model. The first run takes a few seconds.",
+    False: "Loading the model. It is large: the first run can take minutes.",
+}
 _LOOK = 0.2  # seconds between two looks at the page, where a closed tab or a stop gets through
 _PATIENCE = 1.0  # seconds until there is something to press
 
@@ -23,7 +26,8 @@ _PATIENCE = 1.0  # seconds until there is something to press
 def get_model(name: str) -> "Model | None":
     """The model, or None after a sentence that says why there is none.
 
-    Only the first call is slow: it imports torch and reads the weights, and says so meanwhile.
+    Only the first call is slow: it imports torch, fetches the weights where they are not there yet,
+    and reads them. Meanwhile it says so, and can be stopped.
     """
     place = st.empty()  # always, so that everything below keeps its place in the page
     found = shelf.find(name)
@@ -43,7 +47,7 @@ def _wait(name: str, place: DeltaGenerator) -> Loading:
     loading = shelf.join(name)
     line, later = None, time.monotonic() + _PATIENCE
     try:
-        with place.container(), st.spinner(_WORDS, show_time=True):
+        with place.container(), st.spinner(_WORDS[name == BUNDLED], show_time=True):
             while not loading.ended.wait(_LOOK):
                 if time.monotonic() > later:
                     line = line or _line()

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from weakref import ref
 
 import pytest
+from streamlit.runtime.scriptrunner import StopException
+from streamlit.testing.v1 import AppTest
 
 from olmoe_viz.models import load, memory
 from olmoe_viz.models.catalogue import BUNDLED
@@ -148,3 +150,41 @@ def test_a_download_ends_when_the_last_who_waits_leaves(monkeypatch: pytest.Monk
     assert again is not one
     assert again.ended.wait(5)
     assert shelf.find(LARGE) is again.model
+
+
+def test_a_visitor_who_stops_no_longer_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    def download(name: str, progress: Callable[[int, int], None]) -> Fake:
+        go_on.wait(5)
+        try:
+            progress(1, 2)
+        finally:
+            ended.set()
+        return Fake(name)
+
+    def stop(*_: object) -> None:
+        raise StopException
+
+    monkeypatch.setattr(load, "load_model", download)
+    monkeypatch.setattr(model, "_PATIENCE", 0)
+    monkeypatch.setattr(model, "_tell", stop)
+    with pytest.raises(StopException):
+        model.get_model(LARGE)
+    go_on.set()
+    assert ended.wait(5)
+    assert model.shelf.find(LARGE) is None
+
+
+def test_a_stop_leads_back_to_the_bundled_model() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from olmoe_viz.models.catalogue import BUNDLED
+        from olmoe_viz.ui import state
+
+        state.change(model="allenai/OLMoE-1B-7B-0924")
+        state.withdraw(model=BUNDLED)
+        st.text(f"{state.selection().model} {state.asked()}")
+
+    assert AppTest.from_function(script).run().text[0].value == f"{BUNDLED} False"

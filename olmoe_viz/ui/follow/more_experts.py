@@ -7,7 +7,7 @@ import streamlit as st
 
 from olmoe_viz.charts import tradeoff as chart
 from olmoe_viz.charts.labels import digits, shorten
-from olmoe_viz.ui import origin, panel
+from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.notice import refusal
@@ -74,13 +74,14 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
 
     rows: list[TradeOff] = []
     st.session_state[_KEPT] = (_place(story), rows)
-    line.progress(0.0, text=f"k = {ks[0]}")
     try:
-        for row in tradeoff(model, story.chosen.prompt, ks, weighting=story.chosen.weighting):
-            rows.append(row)
-            done = len(rows)
-            words = f"k = {ks[done]}" if done < len(ks) else "done"
-            line.progress(done / len(ks), text=words)
+        with queue.place(line):
+            line.progress(0.0, text=f"k = {ks[0]}")
+            for row in tradeoff(model, story.chosen.prompt, ks, weighting=story.chosen.weighting):
+                rows.append(row)
+                done = len(rows)
+                words = f"k = {ks[done]}" if done < len(ks) else "done"
+                line.progress(done / len(ks), text=words)
     except InputError as error:
         refusal(str(error))
 
