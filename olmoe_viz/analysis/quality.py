@@ -13,6 +13,7 @@ from olmoe_viz.analysis.recorded import check_weights
 from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.router import routing
+from olmoe_viz.engine.threads import threads
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import Generation
@@ -116,7 +117,7 @@ def token_probabilities(
 def _final_hidden(model: Model, ids: list[int], policy: RoutingPolicy) -> Tensor:
     """Run a text; return the residual stream after the last block, [tokens, hidden]."""
     cache = Cache(model.module, slots=1, length=len(ids))
-    with routing([policy]):
+    with routing([policy]), threads(model, len(ids)):
         tokens = torch.tensor([ids], device=model.device)
         return forward(model.module, tokens, cache, Span.at(cache, [0], [0], len(ids)))[0]
 

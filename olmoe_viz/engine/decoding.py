@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from olmoe_viz.costs import total_parameters
 from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import Sampling, check_length, check_policies, encode
 from olmoe_viz.engine.recording import PART, provenance, router_logits
@@ -136,7 +135,7 @@ def advance(
     recorder: Recorder = {}
     tokens = torch.tensor(token_ids, device=model.device)
     span = Span.at(cache, slots, starts, tokens.shape[1])
-    with routing(policies, recorder), threads(tokens.numel(), total_parameters(model.geometry)):
+    with routing(policies, recorder), threads(model, tokens.numel()):
         hidden = forward(model.module, tokens, cache, span)
         scores = logits(model.module, hidden[:, -1]).cpu()
     return scores, router_logits(recorder, rows=len(slots))

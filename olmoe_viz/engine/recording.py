@@ -19,6 +19,7 @@ from olmoe_viz.engine.forward import Cache, Span, forward, logits
 from olmoe_viz.engine.inputs import InputError, check_policies, encode
 from olmoe_viz.engine.router import Recorder, routing
 from olmoe_viz.engine.text import TokenBytes
+from olmoe_viz.engine.threads import threads
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.trace import NEXT_TOKENS, Provenance, Trace, display_token
@@ -114,7 +115,7 @@ def _part(
 
     recorder: Recorder = {}
     tokens = torch.tensor([ids], device=model.device)
-    with routing([policy], recorder):
+    with routing([policy], recorder), threads(model, len(ids)):
         span = Span.at(cache, [0], [start], len(ids))
         hidden = forward(model.module, tokens, cache, span, observe)
     names = {"hidden_norms": "norms"}

@@ -4,7 +4,8 @@ A product of a few tokens with a small model's weights takes some microseconds. 
 second thread has to be woken, which takes longer, or has to spin while it waits, which starves
 every other program. Measured with the bundled model on two cores, tokens per second of one row:
 on an otherwise idle machine 119 with one thread, 27 with two that sleep, 137 with two that spin;
-beside one other busy program 122, 89 and 18.
+beside one other busy program 122, 89 and 18. A pass over 30 tokens takes 37 ms with one thread and
+35 with two, one over 100 tokens 58 and 50.
 """
 
 from collections.abc import Iterator
@@ -12,18 +13,22 @@ from contextlib import contextmanager
 
 import torch
 
-_WORTH_SHARING = 5e8  # tokens times parameters: some ten tokens of the bundled model
+from olmoe_viz.costs import total_parameters
+from olmoe_viz.models.load import Model
+
+_WORTH_SHARING = 2.5e9  # tokens times parameters: some fifty tokens of the bundled model
 _ALL = torch.get_num_threads()
 
 
 @contextmanager
-def threads(tokens: int, parameters: int) -> Iterator[None]:
-    """Compute in this block with one thread if the pass is small, else with all.
+def threads(model: Model, tokens: int) -> Iterator[None]:
+    """Run so many tokens in this block with one thread if that is little work, else with all.
 
     All are as many as torch had when this module was loaded. Not the number found at the start of
     the block: a thread that begins beside another's small pass inherits its one.
     """
-    torch.set_num_threads(_ALL if tokens * parameters > _WORTH_SHARING else 1)
+    work = tokens * total_parameters(model.geometry)
+    torch.set_num_threads(_ALL if work > _WORTH_SHARING else 1)
     try:
         yield
     finally:
