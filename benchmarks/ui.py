@@ -98,8 +98,9 @@ PROMPT = (
     "of which one was as white as the {word}"
 )
 WORDS = ("snow", "moon", "milk", "bone", "wall")
-# The first step has answered when its line of bytes changes, the last one when no figure of the page
-# changes any more. Figures are in shadow roots, into which an observer of the page does not see.
+# The first step has answered when its line of bytes changes, the last one when no figure of the
+# page changes any more. Figures are in shadow roots, into which an observer of the page does not
+# see.
 WATCH = """
 addEventListener("pointerdown", () => {
   const line = () => document.querySelector(".st-key-facts_vector_bytes")?.innerText

@@ -42,7 +42,8 @@ def figure(
     named = set(range(count) if few else np.argsort(-values, kind="stable")[:8].tolist())
     low, high = min(float(values.min()), base), max(float(values.max()), base)
     room = 0.14 * (high - low or 1.0)
-    span = (low - room * (low < base), high + room)
+    # Below the words about the level there is room for the id of the highest bar.
+    span = (low - room * (low < base), high + room * (2 if level else 1))
     hover = [
         f"expert {expert}\n{quantity} {value:.4g}"
         for expert, value in zip(ids, values.tolist(), strict=True)

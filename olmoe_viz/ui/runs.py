@@ -66,8 +66,8 @@ def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") ->
 
 def _trace(request: Request, model: "Model") -> Trace:
     """The trace of a request: kept from before, or computed once there is a place in the line."""
-    # Also for a trace that is kept: all below would move up by one place, and the browser would take
-    # it down and build it up again.
+    # Also for a trace that is kept: else all below would move up by one place, and the browser
+    # would take it down and build it up again.
     slot = st.empty()
     kept = _traces.find(request)
     if kept is not None:
