@@ -60,7 +60,8 @@ const turned = (axis, width) => {
 // The figure's inner box and the scale of every axis.
 const geometry = (figure, width) => {
   const [top, right, bottom, left] = figure.margin
-  const inner = { left, right: width - right, top }
+  // While the page is being built a figure can be narrower than its margins.
+  const inner = { left, right: Math.max(width - right, left + 1), top }
   const lie = turned(figure.x[0], inner.right - left)
   inner.bottom = figure.height - Math.max(bottom, lie.turn ? lie.room + 10 : 0)
   const wide = inner.right - left
