@@ -67,7 +67,7 @@ def predict(model: Model, trace: Trace, token: int, top: int = 10) -> Prediction
     check_token(trace, token)
     scores = _scores(model, states[-1, token])
     probabilities = routing.probabilities(scores)
-    ids = routing.ranking(probabilities)[:top]
+    ids = _leaders(probabilities, top)
     return Prediction(
         token=token,
         logits=scores,
@@ -98,17 +98,26 @@ def logit_lens(model: Model, trace: Trace, token: int, top: int = 5) -> Lens:
     states = residual_stream(model, trace)
     check_token(trace, token)
     probabilities = routing.probabilities(_scores(model, states[:, token]))
-    order = routing.ranking(probabilities)
-    winner = order[-1, 0]
-    ids = order[:, :top]
+    winner = int(probabilities[-1].argmax())
+    share = probabilities[:, winner, None]
+    ahead = (probabilities > share).sum(axis=-1) + (probabilities[:, :winner] == share).sum(axis=-1)
+    ids = np.stack([_leaders(row, top) for row in probabilities])
     table = TokenBytes(model.tokenizer)
     return Lens(
         ids=ids,
         tokens=tuple(_texts(table, row) for row in ids),
         probabilities=np.take_along_axis(probabilities, ids, axis=-1),
         winner_probability=probabilities[:, winner],
-        winner_rank=(order == winner).argmax(axis=-1).astype(np.int64) + 1,
+        winner_rank=ahead.astype(np.int64) + 1,
     )
+
+
+def _leaders(probabilities: Float64s, top: int) -> Ids:
+    """The first `top` of `routing.ranking` of one row, without sorting a whole vocabulary."""
+    count = min(top, len(probabilities))
+    least = np.partition(probabilities, -count)[-count]
+    candidates = np.flatnonzero(probabilities >= least)
+    return candidates[routing.ranking(probabilities[candidates])][:count]
 
 
 def expert_pushes(

@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.palette import INKS, SEQUENTIAL, Theme, colorscale
-from olmoe_viz.charts.theme import color_bar, template
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme
+from olmoe_viz.charts.plot import Axis, Cells, ColorBar, Plot, rounded, ticks
 from olmoe_viz.charts.token_axis import token_axis
 
+_MEAN = -2  # the row of the mean, one row apart from the heads
 
-def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme) -> go.Figure:
+
+def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme) -> Plot:
     """Draw the mean over the heads as the first row, then one row a head.
 
     Args:
@@ -23,51 +24,25 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
         theme: the theme on the screen.
     """
     heads, positions = weights.shape
-    look = {
-        "type": "heatmap",
-        "x": np.arange(positions),
-        "coloraxis": "coloraxis",
-        "xgap": 1 if positions <= 128 else 0,
-        "ygap": 1,
-    }
-    return go.Figure(
-        data=[
-            look
-            | {
-                "z": weights.mean(axis=0, keepdims=True),
-                "y": [-2],
-                "hovertemplate": "mean<br>position %{x}<br>attention %{z:.3g}<extra></extra>",
-            },
-            look
-            | {
-                "z": weights,
-                "y": np.arange(heads),
-                "hovertemplate": "head %{y}<br>position %{x}<br>attention %{z:.3g}<extra></extra>",
-            },
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": 70 + 17 * (heads + 2),
-            "margin": {"t": 6, "b": 34},
-            "coloraxis": {
-                "colorscale": colorscale(SEQUENTIAL[theme]),
-                "cmin": 0,
-                "cmax": max(float(weights.max()), 1e-6),
-                "colorbar": color_bar(theme, "attention") | {"nticks": 4, "tickformat": ".2~g"},
-            },
-            "xaxis": token_axis(tokens)
-            | {"showline": False, "automargin": True, "range": [-0.5, len(tokens) - 0.5]},
-            "yaxis": {
-                "title": {"text": "head"},
-                "range": [heads - 0.5, -2.6],
-                "tickvals": [-2, *range(heads)],
-                "ticktext": ["mean", *map(str, range(heads))],
-                "tickfont": {"color": INKS[theme].muted, "size": 12},
-                "ticks": "",
-                "showline": False,
-            },
-        },
+    most = max(float(weights.max()), 1e-6)
+    gaps = (1 if positions <= 128 else 0, 1)
+    scale, words = SEQUENTIAL[theme], "position {column}\nattention {value}"
+    mean = weights.mean(axis=0, keepdims=True)
+    return Plot(
+        height=90 + 17 * (heads + 2),
+        margin=(6, 76, 54, 52),
+        x=(token_axis(tokens),),
+        y=Axis(
+            (heads - 0.5, -2.6),
+            [(_MEAN, "mean"), *((head, str(head)) for head in range(heads))],
+            "head",
+            bare=True,
+        ),
+        marks=(
+            Cells(rounded(mean), (_MEAN, 0), scale, (0, most), gaps, f"mean\n{words}"),
+            Cells(rounded(weights), (0, 0), scale, (0, most), gaps, f"head {{row}}\n{words}"),
+        ),
+        bar=ColorBar(scale, (0, most), ticks(0, most, 4), "attention"),
     )
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.palette import INKS, SEQUENTIAL, Theme, colorscale
-from olmoe_viz.charts.theme import color_bar, template
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme
+from olmoe_viz.charts.plot import Box, Cells, ColorBar, Plot, rounded, ticks
 from olmoe_viz.charts.token_axis import token_axis
 
 
@@ -19,7 +18,7 @@ def figure(
     first: int = 0,
     token: int | None = None,
     theme: Theme,
-) -> go.Figure:
+) -> Plot:
     """Draw the weights on and below the diagonal; above it nothing can be seen.
 
     Args:
@@ -30,43 +29,29 @@ def figure(
         theme: the theme on the screen.
     """
     count = len(weights)
-    shown = np.where(np.tri(count, dtype=bool), weights, np.nan).astype(np.float32)
-    places = np.arange(first, first + count)
-    axis = token_axis(tokens, first=first) | {"showline": False, "automargin": True}
-    chart = go.Figure(
-        data=[
-            {
-                "type": "heatmap",
-                "z": shown,
-                "x": places,
-                "y": places,
-                "zmin": 0,
-                "zmax": max(float(weights.max()), 1e-6),
-                "hoverongaps": False,
-                "colorscale": colorscale(SEQUENTIAL[theme]),
-                "colorbar": color_bar(theme, "attention") | {"nticks": 4, "tickformat": ".2~g"},
-                "hovertemplate": ("%{y} looks at %{x}<br>attention %{z:.3g}<extra></extra>"),
-            }
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": min(120 + 20 * count, 720),
-            "margin": {"l": 40, "t": 6, "b": 40},
-            "xaxis": axis,
-            "yaxis": axis | {"range": [first + count - 0.5, first - 0.5]},
-        },
+    shown = np.where(np.tri(count, dtype=bool), weights, np.nan)
+    most = max(float(weights.max()), 1e-6)
+    inside = token is not None and first <= token < first + count
+    return Plot(
+        height=min(120 + 20 * count, 720),
+        margin=(6, 76, 60, 96),
+        x=(token_axis(tokens, first=first),),
+        y=token_axis(tokens, first=first, down=True),
+        marks=(
+            Cells(
+                rounded(shown),
+                first=(first, first),
+                scale=SEQUENTIAL[theme],
+                span=(0, most),
+                gaps=(0, 0),
+                hover="{row} looks at {column}\nattention {value}",
+            ),
+        ),
+        boxes=[Box((first - 0.5, token + 0.5, token - 0.5, token + 0.5))]
+        if inside and token is not None
+        else [],
+        bar=ColorBar(SEQUENTIAL[theme], (0, most), ticks(0, most, 4), "attention"),
     )
-    if token is not None and first <= token < first + count:
-        chart.add_shape(
-            type="rect",
-            x0=first - 0.5,
-            x1=token + 0.5,
-            y0=token - 0.5,
-            y1=token + 0.5,
-            line={"color": INKS[theme].accent, "width": 2},
-        )
-    return chart
 
 
 def describe(weights: NDArray[np.float32], *, head: int) -> str:

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.charts.labels import digits, safe
-from olmoe_viz.charts.palette import INKS, Theme, expert_color
-from olmoe_viz.charts.theme import NUMBER_FONT, template
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.palette import Theme, expert_color
+from olmoe_viz.charts.plot import HOLLOW, Axis, Bars, Note, Plot, ticks
+
+_WIDTH = 0.3375
+_ASIDE = 0.1875  # of the two bars of an expert from its place
 
 
 def figure(
     norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str], theme: Theme
-) -> go.Figure:
+) -> Plot:
     """Draw two bars an expert: filled for the first policy, hollow for the second.
 
     Args:
@@ -22,58 +24,44 @@ def figure(
         names: the two policies in words.
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
+    count = len(ids)
     colors = [expert_color(expert, theme) for expert in ids]
-    ordinal = np.arange(len(ids))
-    shared: dict[str, object] = {"type": "bar", "x": ordinal, "customdata": list(ids)}
-    hover = "expert %{customdata}<br>norm of weight × output %{y:.4g}<extra></extra>"
-    heights = np.where(norms > 0, norms, np.nan)
-    return go.Figure(
-        data=[
-            shared
-            | {
-                "y": heights[0],
-                "marker": {"color": colors, "line": {"color": colors, "width": 1.25}},
-                "hovertemplate": f"{safe(names[0])}<br>{hover}",
-            },
-            shared
-            | {
-                "y": heights[1],
-                "marker": {"color": "rgba(0,0,0,0)", "line": {"color": colors, "width": 1.25}},
-                "hovertemplate": f"{safe(names[1])}<br>{hover}",
-            },
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": 270,
-            "barmode": "group",
-            "bargap": 0.25,
-            "bargroupgap": 0.1,
-            "margin": {"t": 28, "b": 52, "l": 58},
-            "xaxis": {
-                "title": {"text": "expert id, by falling probability"},
-                "tickvals": ordinal if len(ids) <= 32 else ordinal[::4],
-                "ticktext": [str(expert) for expert in ids][:: 1 if len(ids) <= 32 else 4],
-                "tickfont": {"family": NUMBER_FONT, "size": 12},
-                "ticks": "",
-                "range": [-0.7, len(ids) - 0.3],
-            },
-            "yaxis": {"title": {"text": "norm"}, "rangemode": "tozero", "nticks": 5},
-            "annotations": [
-                {
-                    "text": f"■ {safe(names[0])}     □ {safe(names[1])}",
-                    "x": 1,
-                    "xref": "paper",
-                    "xanchor": "right",
-                    "y": 1,
-                    "yref": "paper",
-                    "yanchor": "bottom",
-                    "showarrow": False,
-                    "font": {"size": 13, "color": inks.muted},
-                }
-            ],
-        },
+    span = (0.0, max(float(norms.max()) * 1.05, 1e-6))
+    every = 1 if count <= 32 else 4
+    return Plot(
+        height=270,
+        margin=(28, 16, 52, 58),
+        x=(
+            Axis(
+                (-0.7, count - 0.3),
+                [(at, str(ids[at])) for at in range(0, count, every)],
+                "expert id, by falling probability",
+                number=True,
+            ),
+        ),
+        y=Axis(span, ticks(*span), "norm"),
+        marks=tuple(
+            Bars(
+                at=[at + side for at in range(count)],
+                low=0,
+                high=[height or None for height in heights],
+                width=_WIDTH,
+                fills=fills,
+                outlines=colors,
+                hover=[
+                    f"{name}\nexpert {expert}\nnorm of weight × output {height:.4g}"
+                    for expert, height in zip(ids, heights, strict=True)
+                ],
+            )
+            for name, heights, side, fills in zip(
+                names,
+                norms.tolist(),
+                (-_ASIDE, _ASIDE),
+                (colors, [HOLLOW] * count),
+                strict=True,
+            )
+        ),
+        notes=[Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10))],
     )
 
 

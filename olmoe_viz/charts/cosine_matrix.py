@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.palette import DIVERGING, Theme, colorscale
-from olmoe_viz.charts.theme import NUMBER_FONT, color_bar, template
+from olmoe_viz.charts.palette import DIVERGING, Theme
+from olmoe_viz.charts.plot import Axis, Cells, ColorBar, Plot, rounded
 
 
-def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme) -> go.Figure:
+def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme) -> Plot:
     """Draw the matrix; 1 is the same direction, 0 unrelated, -1 opposite.
 
     Args:
@@ -20,40 +19,27 @@ def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme) ->
         theme: the theme on the screen.
     """
     count = len(ids)
-    named = list(range(0, count, 1 if count <= 24 else 4))
-    axis = {
-        "tickvals": named,
-        "ticktext": [str(ids[at]) for at in named],
-        "tickfont": {"family": NUMBER_FONT, "size": 12 if count <= 16 else 11},
-        "ticks": "",
-        "showline": False,
-    }
-    upper = np.where(np.tri(count, dtype=bool), cosines, np.nan).astype(np.float32)
-    pairs = np.array([[f"experts {a} and {b}" for b in ids] for a in ids], dtype=object)
-    return go.Figure(
-        data=[
-            {
-                "type": "heatmap",
-                "z": upper,
-                "text": pairs,
-                "zmin": -1,
-                "zmax": 1,
-                "xgap": 1,
-                "ygap": 1,
-                "hoverongaps": False,
-                "colorscale": colorscale(DIVERGING[theme]),
-                "colorbar": color_bar(theme, "cosine") | {"tickvals": [-1, 0, 1]},
-                "hovertemplate": "%{text}<br>cosine %{z:.3f}<extra></extra>",
-            }
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": 320,
-            "margin": {"l": 52, "t": 6, "b": 48},
-            "xaxis": axis | {"title": {"text": "expert id"}, "tickangle": 0},
-            "yaxis": axis | {"title": {"text": "expert id"}, "range": [count - 0.5, -0.5]},
-        },
+    words = [str(expert) for expert in ids]
+    named = [(at, words[at]) for at in range(0, count, 1 if count <= 24 else 4)]
+    ends = (-0.5, count - 0.5)
+    return Plot(
+        height=320,
+        margin=(6, 76, 48, 52),
+        x=(Axis(ends, named, "expert id", bare=True, number=True),),
+        y=Axis((ends[1], ends[0]), named, "expert id", bare=True, number=True),
+        marks=(
+            Cells(
+                rounded(np.where(np.tri(count, dtype=bool), cosines, np.nan)),
+                first=(0, 0),
+                scale=DIVERGING[theme],
+                span=(-1, 1),
+                gaps=(1, 1),
+                hover="experts {row} and {column}\ncosine {value}",
+                rows=words,
+                columns=words,
+            ),
+        ),
+        bar=ColorBar(DIVERGING[theme], (-1, 1), [(-1, "−1"), (0, "0"), (1, "1")], "cosine"),
     )
 
 

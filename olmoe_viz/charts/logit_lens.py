@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.charts.labels import digits, safe, shorten
-from olmoe_viz.charts.palette import INKS, SEQUENTIAL, Theme, colorscale
-from olmoe_viz.charts.theme import NUMBER_FONT, template
+from olmoe_viz.charts.labels import digits, shorten
+from olmoe_viz.charts.palette import SEQUENTIAL, Theme
+from olmoe_viz.charts.plot import Axis, Cells, Line, Plot, rounded
 
 
 def figure(
@@ -18,7 +17,7 @@ def figure(
     ranks: NDArray[np.int64],
     *,
     theme: Theme,
-) -> go.Figure:
+) -> Plot:
     """Draw the most likely tokens after each block at the left, the winner's share at the right.
 
     Args:
@@ -28,71 +27,45 @@ def figure(
         ranks: [stages], its rank, 1 for the first.
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
     stages, top = probabilities.shape
-    places = np.arange(stages)
     names = ["embedding", *(f"block {layer}" for layer in range(stages - 1))]
-    shown = [[safe(shorten(t.replace(" ", "·"), 8)) or "∅" for t in row] for row in tokens]
-    return go.Figure(
-        data=[
-            {
-                "type": "heatmap",
-                "z": probabilities,
-                "x": np.arange(1, top + 1),
-                "y": places,
-                "text": shown,
-                "texttemplate": "%{text}",
-                "textfont": {"family": NUMBER_FONT, "size": 12},
-                "zmin": 0,
-                "zmax": 1,
-                "xgap": 2,
-                "ygap": 2,
-                "showscale": False,
-                "colorscale": colorscale(SEQUENTIAL[theme]),
-                "hovertemplate": "%{text}, rank %{x}<br>probability %{z:.3g}<extra></extra>",
-            },
-            {
-                "type": "scatter",
-                "x": winner,
-                "y": places,
-                "xaxis": "x2",
-                "mode": "lines+markers",
-                "line": {"color": inks.accent, "width": 2},
-                "marker": {"size": 5},
-                "customdata": ranks,
-                "hovertemplate": (
-                    "the token that wins<br>probability %{x:.3g}<br>rank %{customdata:,}"
-                    "<extra></extra>"
-                ),
-            },
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": 64 + 25 * stages,
-            "margin": {"l": 76, "r": 14, "t": 6, "b": 44},
-            "xaxis": {
-                "domain": [0, 0.76],
-                "tickvals": list(range(1, top + 1)),
-                "title": {"text": "rank"},
-                "ticks": "",
-                "showline": False,
-            },
-            "xaxis2": {
-                "domain": [0.8, 1],
-                "range": [0, 1.03],
-                "tickvals": [0, 1],
-                "title": {"text": "winner"},
-                "anchor": "y",
-            },
-            "yaxis": {
-                "range": [stages - 0.5, -0.5],
-                "tickvals": places,
-                "ticktext": names,
-                "ticks": "",
-                "showline": False,
-            },
-        },
+    shares = winner.tolist()
+    return Plot(
+        height=64 + 25 * stages,
+        margin=(6, 14, 44, 76),
+        x=(
+            Axis(
+                (0.5, top + 0.5),
+                [(rank, str(rank)) for rank in range(1, top + 1)],
+                "rank",
+                bare=True,
+                part=(0, 0.76),
+            ),
+            Axis((0, 1.03), [(0, "0"), (1, "1")], "winner", part=(0.8, 1)),
+        ),
+        y=Axis((stages - 0.5, -0.5), list(enumerate(names)), bare=True),
+        marks=(
+            Cells(
+                rounded(probabilities),
+                first=(0, 1),
+                scale=SEQUENTIAL[theme],
+                span=(0, 1),
+                gaps=(2, 2),
+                hover="{text}, rank {column}\nprobability {value}",
+                texts=[[shorten(t.replace(" ", "·"), 8) or "∅" for t in row] for row in tokens],
+            ),
+            Line(
+                shares,
+                list(range(stages)),
+                "accent",
+                [
+                    f"the token that wins\nprobability {share:.3g}\nrank {rank:,}"
+                    for share, rank in zip(shares, ranks.tolist(), strict=True)
+                ],
+                dots=[5] * stages,
+                axis=1,
+            ),
+        ),
     )
 
 

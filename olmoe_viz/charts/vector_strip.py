@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.charts.labels import digits, safe
-from olmoe_viz.charts.palette import DIVERGING, INKS, Theme, colorscale
-from olmoe_viz.charts.theme import NUMBER_FONT, template
+from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.palette import DIVERGING, Theme
+from olmoe_viz.charts.plot import Axis, Cells, ColorBar, Plot, rounded, ticks
 
 _ROW = 22
 
 
-def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) -> go.Figure:
+def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) -> Plot:
     """Draw vectors of equal width under one color scale, symmetric about zero.
 
     The scale ends at the 99.5th percentile of the sizes, so that one huge value does not blanch
@@ -26,43 +25,30 @@ def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) 
     """
     rows, width = vectors.shape
     reach = float(np.quantile(np.abs(vectors), 0.995)) or 1.0
-    return go.Figure(
-        data=[
-            {
-                "type": "heatmap",
-                "z": vectors,
-                "y": np.arange(rows),
-                "zmin": -reach,
-                "zmax": reach,
-                "colorscale": colorscale(DIVERGING[theme]),
-                "ygap": 3,
-                "hovertemplate": "index %{x} of " + f"{width}<br>value %{{z:.4g}}<extra></extra>",
-                "colorbar": {
-                    "thickness": 8,
-                    "outlinewidth": 0,
-                    "tickvals": [-reach, 0, reach],
-                    "ticktext": [f"−{digits(reach)}", "0", digits(reach)],
-                    "tickfont": {"size": 13, "color": INKS[theme].muted},
-                    "ticklen": 3,
-                    "tickcolor": INKS[theme].line,
-                },
-            }
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": 62 + _ROW * max(rows, 2),
-            "margin": {"l": 14 + 8 * max(map(len, names)), "t": 6, "b": 44, "r": 8},
-            "xaxis": {"title": {"text": "index of the value"}, "nticks": 8, "showline": False},
-            "yaxis": {
-                "range": [rows - 0.5, -0.5],
-                "tickvals": list(range(rows)),
-                "ticktext": [safe(name) for name in names],
-                "tickfont": {"family": NUMBER_FONT, "size": 13},
-                "ticks": "",
-                "showline": False,
-            },
-        },
+    ends = [(-reach, f"−{digits(reach)}"), (0.0, "0"), (reach, digits(reach))]
+    return Plot(
+        height=62 + _ROW * max(rows, 2),
+        margin=(6, 76, 44, 14 + 8 * max(map(len, names))),
+        x=(
+            Axis(
+                (-0.5, width - 0.5),
+                ticks(0, width - 1, 8),
+                "index of the value",
+                bare=True,
+            ),
+        ),
+        y=Axis((rows - 0.5, -0.5), list(enumerate(names)), bare=True, number=True),
+        marks=(
+            Cells(
+                rounded(vectors),
+                first=(0, 0),
+                scale=DIVERGING[theme],
+                span=(-reach, reach),
+                gaps=(0, 3),
+                hover=f"index {{column}} of {width}\nvalue {{value}}",
+            ),
+        ),
+        bar=ColorBar(DIVERGING[theme], (-reach, reach), ends),
     )
 
 

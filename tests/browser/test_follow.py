@@ -109,9 +109,9 @@ def test_the_rail_leads_to_a_step_and_says_where_one_is(visit: Visit) -> None:
 def test_folds_draw_what_they_hide(visit: Visit) -> None:
     page = open_page(visit)
     page.get_by_text("The whole causal map of one head").click()
-    expect(page.locator(".st-key-attention_map .js-plotly-plot")).to_be_visible()
+    expect(page.locator(".st-key-attention_map [role=img]")).to_be_visible()
     page.get_by_text("Each expert: norm, active units").click()
-    expect(page.locator(".st-key-cosines .js-plotly-plot")).to_be_visible()
+    expect(page.locator(".st-key-cosines [role=img]")).to_be_visible()
 
 
 def test_measuring_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:

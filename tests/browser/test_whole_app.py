@@ -16,7 +16,7 @@ PAGES = {
     "": {"": ".st-key-load"},
     "follow": {
         "": ".st-key-step_10 button",
-        "Run the model": ".st-key-pushes .js-plotly-plot",
+        "Run the model": ".st-key-pushes [role=img]",
         "Measure": "[class*='st-key-tradeoff_KL'] .js-plotly-plot",
     },
     "compare?tour=9&tokens=8": {

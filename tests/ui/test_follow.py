@@ -72,8 +72,14 @@ def trace(policy: str = "k=8", prompt: str = PROMPT) -> Trace:
     return ov.trace(model(), prompt, RoutingPolicy.parse(policy), "full")
 
 
+def figures(test: AppTest) -> list[str]:
+    """The data of the page's own figures."""
+    parts = [json.loads(part.proto.json) for part in test.get("bidi_component") if part.proto.json]
+    return [json.dumps(part["figure"]) for part in parts if "figure" in part]
+
+
 def charts(test: AppTest) -> int:
-    return len(test.get("plotly_chart"))
+    return len(figures(test)) + len(test.get("plotly_chart"))
 
 
 def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
@@ -82,7 +88,8 @@ def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
         f"test = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60)\n"
         "test.switch_page('pages/follow.py').run()\n"
         "assert not test.exception\n"
-        "assert len(test.get('plotly_chart')) == 4, len(test.get('plotly_chart'))\n"
+        "drawn = [part for part in test.get('bidi_component') if '\"figure\"' in part.proto.json]\n"
+        "assert len(drawn) == 4, len(drawn)\n"
         "assert any('retained mass is' in text.value for text in test.text)\n"
         "assert sum(button.label == 'Run the model' for button in test.button) == 6\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)\n"
@@ -204,12 +211,12 @@ def test_the_live_check_holds_and_both_kinds_of_change_are_said() -> None:
 def test_the_last_token_predicts_what_the_trace_recorded() -> None:
     test = follow(query="")
     share = f"{100 * trace().next_probabilities()[0]:#.3g}".rstrip(".") + "%"
-    assert any(share in spec for spec in map(_spec, _charts(test)))
+    assert any(share in figure for figure in figures(test))
 
 
 def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
     test = follow()
-    before = [c.proto.spec for c in test.get("plotly_chart")]
+    before = figures(test)
 
     def run(*_: object, **__: object) -> None:
         raise AssertionError("the recorded trace suffices")
@@ -219,15 +226,38 @@ def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.Monk
     assert "layer 8 of 15" in texts(test)
     press(test, "← token")
     assert "token 1 ‘·cat’" in texts(test)
-    assert all(one != two for one, two in zip(before, map(_spec, _charts(test)), strict=True))
+    assert all(one != two for one, two in zip(before, figures(test), strict=True))
 
 
-def _charts(test: AppTest) -> list[object]:
-    return list(test.get("plotly_chart"))
+def drawn(test: AppTest) -> dict[str, str]:
+    """The page's own figures by their keys."""
+    parts = {
+        part.proto.id.rsplit("-", 1)[-1]: part.proto.json for part in test.get("bidi_component")
+    }
+    return {key: data for key, data in parts.items() if data and "figure" in json.loads(data)}
 
 
-def _spec(chart: object) -> str:
-    return chart.proto.spec
+# In the first layer: what comes into a later one depends on the k of those before it.
+BEFORE_K = {"embedding", "attention", "logits", "softmax", "temperature"}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [("layer=1", {"embedding", "ranks", "lens"}), ("layer=0&k=4", BEFORE_K)],
+)
+def test_figures_that_a_move_does_not_touch_are_sent_unchanged(change: str, same: set[str]) -> None:
+    one, two = (drawn(follow(query=f"token=2&{query}")) for query in ("layer=0", change))
+    assert len(one) == 13
+    assert {key for key in one if one[key] == two[key]} == same
+
+
+def test_a_run_does_not_move_what_stands_below_it() -> None:
+    def elements(test: AppTest) -> int:
+        return len(test.main.children)
+
+    test = follow("Nobody has asked this yet")
+    fresh = elements(test)
+    assert elements(press(test, "layer →")) == fresh
 
 
 def test_the_buttons_end_where_the_prompt_and_the_model_end() -> None:

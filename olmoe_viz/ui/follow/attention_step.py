@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 from olmoe_viz.charts import attention_heads, attention_map
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.ui import panel
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.plot import plot
 
 ATTENTION = Step(
     3,
@@ -44,7 +44,7 @@ def attention(story: Story) -> None:
         weights = computed.attention(model, story.trace, story.layer)
         names = story.trace.tokens
         row = weights[:, story.token, : story.token + 1]
-        panel.chart(
+        plot(
             attention_heads.figure(row, tokens=names, theme=story.theme),
             alt=attention_heads.describe(row, tokens=names),
             key="attention",
@@ -81,7 +81,7 @@ def _whole_map(story: Story, weights: NDArray[np.float32]) -> None:
             f"Rows look, columns are seen; the chosen token's row is outlined. Tokens {first} to "
             f"{last - 1} of {len(story.trace.tokens)}."
         )
-        panel.chart(
+        plot(
             attention_map.figure(
                 shown,
                 tokens=story.trace.tokens[first:last],

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts import contributions, cosine_matrix, layer_lines, vector_strip
+from olmoe_viz.charts import contributions, cosine_matrix, layer_change, vector_strip
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import panel, state
+from olmoe_viz.ui import state
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.plot import plot
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.inspection import Inspection
@@ -61,7 +62,7 @@ def experts(story: Story) -> None:
             return
         small, large = sorted(story.ks)
         names = [f"{e}" if at < small else f"+{e}" for at, e in enumerate(seen.ids)]
-        panel.chart(
+        plot(
             vector_strip.figure(seen.outputs, names=names, theme=story.theme),
             alt=vector_strip.describe(seen.outputs, names=[f"expert {e}" for e in seen.ids]),
             key="outputs",
@@ -116,7 +117,7 @@ def _details(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
             )
         with right:
             ids = seen.ids.tolist()
-            panel.chart(
+            plot(
                 cosine_matrix.figure(cosines, ids=ids, theme=story.theme),
                 alt=cosine_matrix.describe(cosines, ids=ids),
                 key="cosines",
@@ -138,7 +139,7 @@ def combination(story: Story) -> None:
         rows = _rows(seen, story.chosen.weighting)
         norms = seen.weights[rows] * np.linalg.norm(seen.outputs, axis=1)
         ids = seen.ids.tolist()
-        panel.chart(
+        plot(
             contributions.figure(norms, ids=ids, names=story.names, theme=story.theme),
             alt=contributions.describe(norms, ids=ids, names=story.names),
             key="contributions",
@@ -146,7 +147,7 @@ def combination(story: Story) -> None:
         sums = seen.sums[rows]
         strips = np.vstack([sums, sums[1] - sums[0]])
         names = [*story.names, "change"]
-        panel.chart(
+        plot(
             vector_strip.figure(strips, names=names, theme=story.theme),
             alt=vector_strip.describe(strips, names=names),
             key="sums",
@@ -228,23 +229,15 @@ def _through_layers(story: Story, others: np.ndarray | None) -> None:
         return
     before, after = own[1:, story.token], others[1:, story.token]
     apart = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
-    lines = apart[None].astype(np.float64)
-    quantity = "relative change"
+    apart = apart.astype(np.float64)
+    words = {"name": "as run", "quantity": "relative change"}
     st.caption(
         f"As run: how far the residual stream with k = {story.chosen.against} is from that with "
         f"k = {story.chosen.k} after each block."
     )
-    panel.chart(
-        layer_lines.figure(
-            lines,
-            names=["as run"],
-            quantity=quantity,
-            layer=story.layer,
-            span=(0.0, max(float(apart.max()) * 1.1, 1e-6)),
-            height=220,
-            theme=story.theme,
-        ),
-        alt=layer_lines.describe(lines, names=["as run"], quantity=quantity),
+    plot(
+        layer_change.figure(apart, layer=story.layer, **words),
+        alt=layer_change.describe(apart, **words),
         key="as_run",
     )
 

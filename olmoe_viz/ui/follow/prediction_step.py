@@ -7,10 +7,10 @@ import streamlit as st
 
 from olmoe_viz.charts import expert_bars, logit_lens, rank_change
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.ui import panel
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.plot import plot
 from olmoe_viz.ui.text import visible
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def prediction(story: Story) -> None:
         one = computed.prediction(model, story.trace, story.token)
         two = computed.prediction(model, other.trace, story.token)
         sides = (_side(one), _side(two))
-        panel.chart(
-            rank_change.figure(*sides, names=story.names, theme=story.theme),
+        plot(
+            rank_change.figure(*sides, names=story.names),
             alt=rank_change.describe(*sides, names=story.names),
             key="ranks",
         )
@@ -109,7 +109,7 @@ def _lens(story: Story, model: "Model") -> None:
         "the last. Early blocks were not trained to be read this way."
     )
     seen = computed.lens(model, story.trace, story.token)
-    panel.chart(
+    plot(
         logit_lens.figure(
             seen.tokens,
             seen.probabilities,
@@ -141,7 +141,7 @@ def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
             f"‘{visible(one.top_tokens[0])}’ by {pushes[used].sum():+.3f}, of a logit of "
             f"{one.logits[one.top_ids[0]]:.2f}."
         )
-    panel.chart(
+    plot(
         expert_bars.figure(pushes[used], ids=ids, quantity=quantity, height=230, theme=story.theme),
         alt=expert_bars.describe(pushes[used], ids=ids, quantity=quantity),
         key="pushes",

@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz import routing
-from olmoe_viz.charts import expert_bars, router_bars, temperature
+from olmoe_viz.charts import expert_bars, temperature, top_k_bars
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.ui import panel
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.plot import plot
 
 ROUTER = Step(
     4,
@@ -60,7 +60,7 @@ def router(story: Story) -> None:
             seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
             also = ("cosine", seen.router_cosines)
             line = direction(seen.router_cosines, logits, seen.input_norm)
-        panel.chart(
+        plot(
             expert_bars.figure(
                 logits,
                 ids=experts,
@@ -115,7 +115,7 @@ def softmax(story: Story) -> None:
     with SOFTMAX.place(story, f"probabilities[layer, token] [{experts}] float64"):
         left, right = st.columns([2.4, 1], gap="large")
         with left:
-            panel.chart(
+            plot(
                 expert_bars.figure(
                     row,
                     ids=list(range(experts)),
@@ -129,8 +129,8 @@ def softmax(story: Story) -> None:
                 key="softmax",
             )
         with right:
-            panel.chart(
-                temperature.figure(temperatures, entropies, uniform=even, theme=story.theme),
+            plot(
+                temperature.figure(temperatures, entropies, uniform=even),
                 alt=temperature.describe(own, uniform=even),
                 key="temperature",
             )
@@ -147,9 +147,9 @@ def top_k(story: Story) -> None:
     small, large = sorted(story.ks)
     kept = [float(routing.retained_mass(row, k)) for k in story.ks]
     with TOP_K.place(story, f"ids [{story.chosen.k}] int64, probabilities [{story.chosen.k}]"):
-        panel.chart(
-            router_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
-            alt=router_bars.describe(row, k=story.chosen.k),
+        plot(
+            top_k_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
+            alt=top_k_bars.describe(row, k=story.chosen.k),
             key="top_k",
         )
         with st.container(key="facts_top_k", gap=None):

@@ -6,10 +6,11 @@ import streamlit as st
 from olmoe_viz.charts import vector_strip
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.charts.palette import DIVERGING, text_on
-from olmoe_viz.ui import panel, state
+from olmoe_viz.ui import state
 from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.plot import plot
 from olmoe_viz.ui.text import count, visible
 
 TOKENIZATION = Step(
@@ -75,7 +76,7 @@ def embedding(story: Story) -> None:
         from olmoe_viz.analysis.embedding import cosine_similarities
 
         vector = story.trace.hidden_states[0, story.token]
-        panel.chart(
+        plot(
             vector_strip.figure(vector[None], names=["h"], theme=story.theme),
             alt=vector_strip.describe(vector[None], names=["h"]),
             key="embedding",

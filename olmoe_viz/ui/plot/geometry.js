@@ -1,0 +1,113 @@
+// Where things stand: the axes' scales, the room around them, and the small SVG helpers.
+
+const SVG = "http://www.w3.org/2000/svg"
+const INKS = {
+  ink: "var(--st-text-color)",
+  muted: "var(--st-gray-text-color)",
+  line: "var(--st-border-color)",
+  accent: "var(--st-primary-color)",
+  paper: "var(--st-background-color)",
+}
+const CAPTION = 13
+const SMALL = 12 // px, of ids and tokens
+const DIGIT = 0.6 // em, width of a character in the face of numbers; of text no wider on the mean
+const LEAST_PITCH = 13 // px from one turned word to the next
+const NOTHING = []
+
+const ink = (color) => INKS[color] ?? color
+
+const shape = (name, attributes, words) => {
+  const made = document.createElementNS(SVG, name)
+  for (const key in attributes) made.setAttribute(key, attributes[key])
+  if (words !== undefined) made.textContent = words
+  return made
+}
+
+// Words centered on their line. `turn` is in degrees, about the point where they are anchored.
+const write = (words, x, y, { anchor = "middle", size = CAPTION, color = "muted", number = false,
+  bold = false, turn = 0 } = {}) => {
+  const attributes = {
+    x, y, "text-anchor": anchor, "font-size": size, fill: ink(color), dy: "0.34em",
+    class: number ? "number" : "words",
+  }
+  if (bold) attributes["font-weight"] = 700
+  if (turn) attributes.transform = `rotate(${turn} ${x} ${y})`
+  return shape("text", attributes, words)
+}
+
+const scale = ({ span, log }, from, to) => {
+  const turn = log ? Math.log : (value) => value
+  const [low, high] = span.map(turn)
+  return (value) => from + ((turn(value) - low) / (high - low)) * (to - from)
+}
+
+const longest = (ticks) => Math.max(0, ...ticks.map(([, words]) => [...words].length))
+
+// Words under an axis lie flat while they fit, else slant, else stand; then some are left out.
+const turned = (axis, width) => {
+  const size = axis.number ? SMALL : CAPTION
+  const length = longest(axis.ticks) * DIGIT * size
+  const values = axis.ticks.map(([value]) => value)
+  const reach = Math.abs(axis.span[1] - axis.span[0])
+  const steps = values.slice(1).map((value, at) => Math.abs(value - values[at]))
+  const pitch = axis.log || !steps.length ? width : (Math.min(...steps) / reach) * width
+  if (length + 2 <= pitch || !axis.number) return { turn: 0, room: size, every: 1 }
+  const turn = pitch >= 24 ? 30 : 90
+  const room = turn === 30 ? length / 2 + size : length
+  return { turn, room, every: turn === 30 ? 1 : Math.ceil(LEAST_PITCH / pitch) }
+}
+
+// The figure's inner box and the scale of every axis.
+const geometry = (figure, width) => {
+  const [top, right, bottom, left] = figure.margin
+  // While the page is being built a figure can be narrower than its margins.
+  const inner = { left, right: Math.max(width - right, left + 1), top }
+  const lie = turned(figure.x[0], inner.right - left)
+  inner.bottom = figure.height - Math.max(bottom, lie.turn ? lie.room + 10 : 0)
+  const wide = inner.right - left
+  const xs = figure.x.map((axis) =>
+    scale(axis, left + axis.part[0] * wide, left + axis.part[1] * wide))
+  return { ...inner, width, height: figure.height, xs, lie, y: scale(figure.y, inner.bottom, top) }
+}
+
+const drawBelow = (axis, at, g) => {
+  const from = at(axis.span[0])
+  const to = at(axis.span[1])
+  const parts = []
+  if (!axis.bare) {
+    const marks = axis.ticks.map(([value]) => `M${at(value)} ${g.bottom}v4`).join("")
+    parts.push(shape("path", { d: `M${from} ${g.bottom}H${to}${marks}`, stroke: ink("line") }))
+  }
+  const { turn, every } = g.lie
+  const size = axis.number ? SMALL : CAPTION
+  axis.ticks.forEach(([value, words], index) => {
+    if (index % every) return
+    const y = g.bottom + (turn ? 7 : 13)
+    const anchor = turn ? "start" : "middle"
+    parts.push(write(words, at(value), y, { anchor, size, turn, number: axis.number }))
+  })
+  if (axis.title) parts.push(write(axis.title, (from + to) / 2, g.height - 9))
+  return parts
+}
+
+const drawLeft = (axis, g) => {
+  const parts = []
+  if (!axis.bare) {
+    const marks = axis.ticks.map(([value]) => `M${g.left} ${g.y(value)}h-4`).join("")
+    parts.push(shape("path", { d: `M${g.left} ${g.top}V${g.bottom}${marks}`, stroke: ink("line") }))
+  }
+  const size = axis.number ? SMALL : CAPTION
+  for (const [value, words] of axis.ticks) {
+    parts.push(write(words, g.left - 7, g.y(value), { anchor: "end", size, number: axis.number }))
+  }
+  if (axis.title) {
+    const aside = Math.max(g.left - 17 - longest(axis.ticks) * DIGIT * size, 8)
+    parts.push(write(axis.title, aside, (g.top + g.bottom) / 2, { turn: -90 }))
+  }
+  return parts
+}
+
+const drawAxes = (figure, g) => [
+  ...figure.x.flatMap((axis, index) => drawBelow(axis, g.xs[index], g)),
+  ...drawLeft(figure.y, g),
+]
