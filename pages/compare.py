@@ -9,6 +9,7 @@ from olmoe_viz.ui import (
     columns,
     compare_settings,
     growth,
+    link,
     measured,
     navigation,
     origin,
@@ -16,7 +17,7 @@ from olmoe_viz.ui import (
     queue,
     state,
 )
-from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui.comparison import Column, Comparison, Settings
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import refusal
 
@@ -35,7 +36,7 @@ def blank(model: "Model") -> Comparison:
         model=model.name,
         digest=model.digest,
         geometry=model.geometry,
-        settings=compare_settings.current(),
+        settings=link.current(Settings),
         columns=[Column(policy) for policy in compare_settings.policies()],
     )
 

@@ -5,7 +5,8 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.ui import glossary, map_panel, navigation, panel, runs, state
+from olmoe_viz.ui import glossary, link, map_panel, navigation, panel, runs, state
+from olmoe_viz.ui.page_settings import ORDERS, MapSettings
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.text import count, visible
 
@@ -15,6 +16,7 @@ def pick_cell(run: runs.Run, chosen: Selection) -> None:
     tokens = run.trace.tokens
     st.session_state["pick_token"] = chosen.token
     st.session_state["pick_layer"] = chosen.layer
+    order = st.session_state["order"] = link.current(MapSettings).order
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             "token",
@@ -34,13 +36,13 @@ def pick_cell(run: runs.Run, chosen: Selection) -> None:
             on_change=state.take,
             args=("layer", "pick_layer"),
         )
-        order = st.segmented_control(
+        st.segmented_control(
             "order of the bars",
-            ("probability", "expert"),
-            default="probability",
+            ORDERS,
             required=True,
             key="order",
-            persist_state="session",
+            on_change=link.take,
+            args=(MapSettings, "order", "order"),
             format_func={"probability": "by probability", "expert": "by expert id"}.__getitem__,
         )
     row = routing.probabilities(run.trace.router_logits[chosen.layer, chosen.token])
@@ -80,9 +82,9 @@ def draw_journey(run: runs.Run, chosen: Selection) -> None:
 
 def draw_load(run: runs.Run, chosen: Selection) -> None:
     """Layers by experts, over the whole prompt or the range picked in the map."""
-    logits, held = run.trace.router_logits, map_panel.picked_range(chosen)
+    logits, held = run.trace.router_logits, map_panel.marked_range(run)
     words = f"the {count(logits.shape[1], 'token')}"
-    if held is not None and held.last_token is not None:
+    if held is not None:
         logits = logits[:, chosen.token : held.last_token + 1]
         words = f"tokens {chosen.token} to {held.last_token}"
     st.caption(

@@ -8,7 +8,8 @@ from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
 from olmoe_viz.charts import domain_experts, quality_against_k
 from olmoe_viz.charts import saturation as saturation_chart
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import glossary, navigation, panel, recorded, state
+from olmoe_viz.ui import glossary, link, navigation, panel, recorded, state
+from olmoe_viz.ui.page_settings import QualitySettings
 
 TRAINED_K = 8
 NAMES = {"native": "native", "renormalized": "renormalized", "gain_anchored": "gain-anchored"}
@@ -31,14 +32,19 @@ QUOTED = pd.DataFrame(
 def draw_quality() -> None:
     """Bits per byte against k for one domain or all, and the table behind it."""
     table = recorded.table("quality")
+    domains = [recorded.ALL, *recorded.domains()]
+    chosen = link.current(QualitySettings).domain
+    st.session_state["quality_domain"] = chosen if chosen in domains else recorded.ALL
     domain = st.selectbox(
         "text",
-        [recorded.ALL, *recorded.domains()],
+        domains,
         format_func=recorded.readable,
         key="quality_domain",
         width=280,
-        bind="query-params",
+        on_change=link.take,
+        args=(QualitySettings, "domain", "quality_domain"),
     )
+    link.mirror(QualitySettings(domain))
     rows = table[table["domain"] == domain].sort_values("k")
     ks = [int(k) for k in rows["k"].unique()]
     lines = {}

@@ -53,7 +53,7 @@ def json_text(
 
 def _asked(comparison: Comparison) -> dict[str, Any]:
     settings = asdict(comparison.settings)
-    del settings["policies"], settings["reference"]
+    del settings["policies"], settings["reference"], settings["pair"]
     return {
         "prompt": comparison.prompt,
         "model": comparison.model,

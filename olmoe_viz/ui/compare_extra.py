@@ -8,8 +8,8 @@ from olmoe_viz.analysis.comparison import shared_prefix
 from olmoe_viz.charts import logit_moves
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.trace import Generation
-from olmoe_viz.ui import columns, measures, panel, queue, state
-from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui import columns, link, measures, panel, queue, state
+from olmoe_viz.ui.comparison import Column, Comparison, Pair, Settings
 from olmoe_viz.ui.text import plain, visible
 from olmoe_viz.ui.trouble import TROUBLE, refuse
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _TITLE = "What did the extra experts add?"
 _NAMED = 4  # experts that a line of the table names
 _BEFORE = 8  # tokens of the shared text that are quoted
-Pair = tuple[int, int]
 
 
 def pairs(shown: list[Column]) -> list[Pair]:
@@ -46,11 +45,15 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
             panel.head(_TITLE, "live", columns.details(shown))
         st.caption("No two columns with different k part here, so there is no place to look at.")
         return None
+    chosen = link.current(Settings).pair
+    st.session_state["extra_pair"] = chosen if chosen in possible else possible[0]
     small, large = st.selectbox(
         "two columns that part",
         possible,
         format_func=lambda pair: f"{shown[pair[0]].name} and {shown[pair[1]].name}",
         key="extra_pair",
+        on_change=link.take,
+        args=(Settings, "pair", "extra_pair"),
         width=420,
     )
     with head:

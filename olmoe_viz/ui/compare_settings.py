@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
 from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
-from olmoe_viz.ui import state
+from olmoe_viz.ui import link, state
 from olmoe_viz.ui.comparison import (
     FEWEST,
     MOST,
     MOST_TOKENS,
-    QUERY_KEYS,
     Column,
     Settings,
     reference,
@@ -21,20 +20,13 @@ from olmoe_viz.ui.comparison import (
 )
 from olmoe_viz.ui.text import count, listed
 
-_SETTINGS = "comparison_settings"
-
-
-def current() -> Settings:
-    """The settings; at the first call of a session, what the URL says."""
-    if _SETTINGS not in st.session_state:
-        st.session_state[_SETTINGS] = Settings.from_query(st.query_params.to_dict())
-    return cast(Settings, st.session_state[_SETTINGS])
-
 
 def policies() -> tuple[RoutingPolicy, ...]:
     """The columns: those chosen here, or else those that follow from the frame."""
     chosen = state.selection()
-    return current().policies or usual_policies(chosen.k, chosen.against, chosen.weighting)
+    return link.current(Settings).policies or usual_policies(
+        chosen.k, chosen.against, chosen.weighting
+    )
 
 
 def draw(shown: Sequence[Column], trained_k: int) -> int:
@@ -45,24 +37,24 @@ def draw(shown: Sequence[Column], trained_k: int) -> int:
     columns = policies()
     with st.popover(f"Columns: k = {listed([int(str(p.k)) for p in columns])}"):
         _columns(columns)
-    settings = current()
+    settings = link.current(Settings)
     drawn = f"temperature {settings.temperature:g}" if settings.temperature else "greedy"
     with st.popover(f"{count(settings.new_tokens, 'token')}, {drawn}"):
         _sampling(settings)
     _reference(shown, trained_k)
-    _mirror(settings)
+    link.mirror(settings)
     return reference(shown, settings.reference, trained_k)
 
 
 def _reference(shown: Sequence[Column], trained_k: int) -> None:
-    st.session_state["compare_with"] = reference(shown, current().reference, trained_k)
+    st.session_state["compare_with"] = reference(shown, link.current(Settings).reference, trained_k)
     st.selectbox(
         "compare with",
         range(len(shown)),
         format_func=lambda at: shown[at].name,
         key="compare_with",
-        on_change=_take,
-        args=("reference", "compare_with"),
+        on_change=link.take,
+        args=(Settings, "reference", "compare_with"),
         width=230,
     )
 
@@ -95,7 +87,12 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
         full, few = len(columns) >= MOST, len(columns) <= FEWEST
         st.button("Add a column", on_click=_set, args=(added,), disabled=full)
         st.button("Remove the last", on_click=_set, args=(columns[:-1],), disabled=few)
-        st.button("As in the frame", on_click=_set, args=((),), disabled=not current().policies)
+        st.button(
+            "As in the frame",
+            on_click=_set,
+            args=((),),
+            disabled=not link.current(Settings).policies,
+        )
 
 
 def _take_columns(number: int) -> None:
@@ -110,7 +107,7 @@ def _take_columns(number: int) -> None:
 
 
 def _set(columns: tuple[RoutingPolicy, ...]) -> None:
-    st.session_state[_SETTINGS] = replace(current(), policies=columns, reference=None)
+    link.keep(replace(link.current(Settings), policies=columns, reference=None, pair=None))
 
 
 def _sampling(settings: Settings) -> None:
@@ -123,17 +120,6 @@ def _sampling(settings: Settings) -> None:
 def _number(label: str, name: str, settings: Settings, low: Any, high: Any, step: Any) -> None:
     key = f"sampling_{name}"
     st.session_state[key] = getattr(settings, name)
-    st.number_input(label, low, high, step=step, key=key, on_change=_take, args=(name, key))
-
-
-def _take(name: str, key: str) -> None:
-    st.session_state[_SETTINGS] = replace(current(), **{name: st.session_state[key]})
-
-
-def _mirror(settings: Settings) -> None:
-    wanted = settings.to_query()
-    for key in QUERY_KEYS:
-        if key in wanted and st.query_params.get(key) != wanted[key]:
-            st.query_params[key] = wanted[key]
-        elif key not in wanted and key in st.query_params:
-            del st.query_params[key]
+    st.number_input(
+        label, low, high, step=step, key=key, on_change=link.take, args=(Settings, name, key)
+    )

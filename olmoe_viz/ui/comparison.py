@@ -3,10 +3,11 @@
 Knows nothing about streamlit or torch.
 """
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +23,31 @@ if TYPE_CHECKING:
     from olmoe_viz.analysis.quality import PromptQuality
     from olmoe_viz.engine.decoding import Step
 
+Pair = tuple[int, int]  # indices of columns, the smaller k first
 FEWEST, MOST = 2, 6
 MOST_TOKENS = 512
 _FILL = (8, 16, 32, 64)
+_KEYS = {
+    "policies": "columns",
+    "new_tokens": "tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "reference": "reference",
+    "pair": "pair",
+}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How texts are generated, and which one the others are compared with.
+    """How texts are generated, and which of them are looked at.
 
-    `policies` empty means that the frame's ks decide, `reference` None that the column of the
-    trained k is compared with.
+    `policies` empty means that the frame's ks decide, `reference` None that the others are compared
+    with the column of the trained k, `pair` None that the first two columns that part are taken for
+    what the extra experts added.
     """
+
+    KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
 
     policies: tuple[RoutingPolicy, ...] = ()
     new_tokens: int = 80
@@ -41,16 +55,19 @@ class Settings:
     top_p: float = 1.0
     seed: int = 0
     reference: int | None = None
+    pair: Pair | None = None
 
     def to_query(self) -> dict[str, str]:
         """Query parameters; what has its default value is left out."""
         query = {
             _KEYS[f.name]: str(value)
             for f in fields(self)
-            if f.name != "policies" and (value := getattr(self, f.name)) != f.default
+            if f.name not in ("policies", "pair") and (value := getattr(self, f.name)) != f.default
         }
         if self.policies:
             query[_KEYS["policies"]] = "~".join(map(str, self.policies))
+        if self.pair:
+            query[_KEYS["pair"]] = "{}-{}".format(*self.pair)
         return query
 
     @classmethod
@@ -63,18 +80,8 @@ class Settings:
             top_p=_within(query, "top_p", 0.05, 1.0, 1.0),
             seed=int(_within(query, "seed", 0, 2**31 - 1, 0)),
             reference=_place(query),
+            pair=_pair(query.get(_KEYS["pair"], "")),
         )
-
-
-_KEYS = {
-    "policies": "columns",
-    "new_tokens": "tokens",
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "seed": "seed",
-    "reference": "reference",
-}
-QUERY_KEYS = tuple(_KEYS.values())
 
 
 def usual_policies(k: int, against: int, weighting: Weighting) -> tuple[RoutingPolicy, ...]:
@@ -148,7 +155,7 @@ class Comparison:
     trained: list[NDArray[np.float64]] = field(default_factory=list)
     qualities: "list[PromptQuality]" = field(default_factory=list)
     routed: NDArray[np.float32] | None = None
-    extra: "dict[tuple[int, int], ExtraExperts]" = field(default_factory=dict)
+    extra: "dict[Pair, ExtraExperts]" = field(default_factory=dict)
     alone: dict[str, list[float]] = field(default_factory=dict)
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -259,6 +266,15 @@ def _place(query: Mapping[str, str]) -> int | None:
     """The index of a column, or none."""
     number = int(_within(query, "reference", 0, MOST - 1, -1))
     return None if number < 0 else number
+
+
+def _pair(text: str) -> Pair | None:
+    """The indices of two columns, or none."""
+    found = re.fullmatch("([0-9])-([0-9])", text)
+    if found is None:
+        return None
+    small, large = int(found[1]), int(found[2])
+    return (small, large) if small != large and max(small, large) < MOST else None
 
 
 def _within(query: Mapping[str, str], name: str, low: float, high: float, default: float) -> float:

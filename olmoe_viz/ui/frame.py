@@ -7,7 +7,7 @@ import streamlit as st
 from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import glossary, state, tour
+from olmoe_viz.ui import glossary, link, state, tour
 from olmoe_viz.ui.copy_link import copy_link
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
 from olmoe_viz.ui.text import plain
@@ -46,7 +46,7 @@ def draw() -> None:
             _weighting(chosen)
             _model(chosen)
             copy_link(complete=chosen.prompt_fits_link)
-    state.mirror()
+    link.mirror(chosen)
 
 
 def _prompt(chosen: Selection) -> None:

@@ -1,9 +1,12 @@
 """The routing map with the control of its colors, as the map page shows it."""
 
+from dataclasses import replace
+
 import streamlit as st
 
-from olmoe_viz.ui import glossary, runs, state
+from olmoe_viz.ui import glossary, link, runs, state
 from olmoe_viz.ui.notice import refusal
+from olmoe_viz.ui.page_settings import MapSettings, Range
 from olmoe_viz.ui.routing_map import VIEWS, MapEvent, routing_map
 from olmoe_viz.ui.selection import Selection
 
@@ -19,38 +22,45 @@ _HELP = "\n\n".join(
     f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
 )
 
-_RANGE = "map_range"
 
-
-def _take(event: MapEvent) -> None:
+def _pick(event: MapEvent) -> None:
     """A pick in the map selects its cell for the whole application, and maybe a range."""
-    st.session_state.pop(_RANGE, None)
     state.change(token=event.token, layer=event.layer)
-    if event.is_range:
-        st.session_state[_RANGE] = event
+    marked = None
+    if event.last_token is not None and event.last_layer is not None:
+        marked = Range(event.token, event.layer, event.last_token, event.last_layer)
+    link.keep(replace(link.current(MapSettings), marked=marked))
 
 
-def picked_range(chosen: Selection) -> MapEvent | None:
-    """The range that was picked in the map, as long as its first cell is the selection."""
-    event: MapEvent | None = st.session_state.get(_RANGE)
-    held = event is not None and (event.token, event.layer) == (chosen.token, chosen.layer)
-    return event if held else None
+def marked_range(run: runs.Run) -> Range | None:
+    """The range marked in the map, as far as the trace goes, while its first cell is selected."""
+    marked, chosen = link.current(MapSettings).marked, state.selection()
+    if marked is None or marked[:2] != (chosen.token, chosen.layer):
+        return None
+    layers, tokens, _ = run.trace.router_logits.shape
+    if marked.token >= tokens or marked.layer >= layers:
+        return None
+    return marked._replace(
+        last_token=min(marked.last_token, tokens - 1), last_layer=min(marked.last_layer, layers - 1)
+    )
 
 
 def draw(run: runs.Run, chosen: Selection) -> None:
-    """The map under the view that its control names."""
+    """The map under the view that its control names, and what the link says of it."""
+    settings, held = link.current(MapSettings), marked_range(run)
+    link.mirror(replace(settings, marked=held))
+    view = st.session_state["view"] = settings.view
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
-        view = st.segmented_control(
+        st.segmented_control(
             "color of a cell",
             VIEWS,
-            default="strongest",
             required=True,
             wrap=True,
             format_func=VIEW_NAMES.__getitem__,
             help=_HELP,
             key="view",
-            bind="query-params",
-            persist_state="session",
+            on_change=link.take,
+            args=(MapSettings, "view", "view"),
         )
         if view == "follow":
             st.session_state["pick_expert"] = chosen.expert or 0
@@ -69,7 +79,6 @@ def draw(run: runs.Run, chosen: Selection) -> None:
         if against is None:
             return
         other = against.trace
-    held = picked_range(chosen)
     try:
         routing_map(
             run.trace,
@@ -84,7 +93,7 @@ def draw(run: runs.Run, chosen: Selection) -> None:
             last_layer=held.last_layer if held else None,
             theme=state.theme(),
             key="map",
-            on_change=_take,
+            on_change=_pick,
         )
     except ValueError as error:
         refusal(str(error))

@@ -1,10 +1,11 @@
 """What a person looks at: one value for the whole application, and its form in the URL.
 
-Pure: knows neither the session nor the widgets. `state.py` keeps the one in force.
+Pure: knows neither the session nor the widgets. `link.py` keeps the one in force.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import ClassVar
 
 from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import BUNDLED, find
@@ -15,6 +16,16 @@ EXAMPLE_PROMPT = "Once upon a time there was a little robot who"
 LINK_PROMPT = 1_200
 _LARGEST_K = OLMOE_1B_7B.experts  # every model of the catalogue has as many
 _LARGEST_INDEX = 1_000_000
+_KEYS = {
+    "model": "model",
+    "prompt": "prompt",
+    "k": "k",
+    "against": "against",
+    "weighting": "weights",
+    "layer": "layer",
+    "token": "token",
+    "expert": "expert",
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,8 @@ class Selection:
     `token` None means the last token of the prompt, `expert` None that no expert is followed.
     Numbers may lie outside what a model or a prompt has until `within` is asked.
     """
+
+    KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
 
     model: str = BUNDLED
     prompt: str = EXAMPLE_PROMPT
@@ -88,19 +101,6 @@ class Selection:
             token=_optional(query, "token"),
             expert=_optional(query, "expert"),
         )
-
-
-_KEYS = {
-    "model": "model",
-    "prompt": "prompt",
-    "k": "k",
-    "against": "against",
-    "weighting": "weights",
-    "layer": "layer",
-    "token": "token",
-    "expert": "expert",
-}
-QUERY_KEYS = tuple(_KEYS.values())
 
 
 def _model(name: str) -> str:

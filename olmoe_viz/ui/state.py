@@ -1,31 +1,32 @@
-"""The selection in force in this browser session, kept equal to the URL."""
+"""The selection in force in this browser session, and what the visitor has asked for."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
 from olmoe_viz.charts.palette import Theme
-from olmoe_viz.ui.selection import QUERY_KEYS, Selection
+from olmoe_viz.ui import link
+from olmoe_viz.ui.page_settings import FollowSettings
+from olmoe_viz.ui.selection import Selection
 
-_SELECTION = "selection"
 _ASKED = "asked"
 _WISH = "wish_for_text"
 
 
 def selection() -> Selection:
     """The selection; at the first call of a session, what the URL says."""
-    if _SELECTION not in st.session_state:
-        query = {key: st.query_params[key] for key in QUERY_KEYS if key in st.query_params}
-        st.session_state[_SELECTION] = Selection.from_query(query)
-        # A link asks for what it names; a bare visit asks for nothing.
-        st.session_state[_ASKED] = bool(query)
-    return cast(Selection, st.session_state[_SELECTION])
+    if _ASKED not in st.session_state:
+        # A link asks for what it names, and a head of attention is seen only in a run; a bare visit
+        # asks for nothing.
+        asking = (*Selection.KEYS, *FollowSettings.KEYS)
+        st.session_state[_ASKED] = any(key in st.query_params for key in asking)
+    return link.current(Selection)
 
 
 def change(**values: Any) -> None:
     """Change fields of the selection and count it as a wish to see the result."""
-    st.session_state[_SELECTION] = replace(selection(), **values)
+    link.keep(replace(selection(), **values))
     st.session_state[_ASKED] = True
 
 
@@ -60,16 +61,6 @@ def asked() -> bool:
     """Whether the visitor has asked for anything yet, so that a model may be loaded."""
     selection()
     return bool(st.session_state[_ASKED])
-
-
-def mirror() -> None:
-    """Write the selection into the URL where it differs; other parameters stay."""
-    wanted = selection().to_query()
-    for key in QUERY_KEYS:
-        if key in wanted and st.query_params.get(key) != wanted[key]:
-            st.query_params[key] = wanted[key]
-        elif key not in wanted and key in st.query_params:
-            del st.query_params[key]
 
 
 def theme() -> Theme:

@@ -65,6 +65,7 @@ def test_a_cell_picked_on_the_map_is_what_follow_shows(visit: Visit) -> None:
 def test_a_link_opens_the_same_view_elsewhere(visit: Visit) -> None:
     page = visit("?prompt=One+two+three+four&k=4&against=32&weights=renormalized&layer=2&token=1")
     page.get_by_role("radio", name="entropy").click()
+    expect(page).to_have_url(re.compile("view=entropy"), timeout=WAIT)
     settled(page)
     again = visit(path_of(page), theme="dark", width=390)
     for name in ("4", "32", "renormalized", "entropy"):
@@ -72,6 +73,32 @@ def test_a_link_opens_the_same_view_elsewhere(visit: Visit) -> None:
     place = page.locator(".st-key-place_map")
     expect(again.locator(".st-key-place_map")).to_have_text(place.inner_text())
     assert path_of(again) == path_of(page)
+
+
+def test_a_link_restores_what_was_marked_ordered_opened_and_chosen(visit: Visit) -> None:
+    page = visit("?token=1&layer=2")
+    page.locator(".routing-map").scroll_into_view_if_needed()
+    page.get_by_role("application").click(position=cell(page, 3, 5), modifiers=["Shift"])
+    load = page.get_by_text("that have an expert among their top")
+    expect(load).to_contain_text("tokens 1 to 3", timeout=WAIT)
+    page.get_by_role("radio", name="by expert id").click()
+    expect(page).to_have_url(re.compile("order=expert"), timeout=WAIT)
+    again = visit(path_of(page))
+    expect(again.get_by_text("that have an expert among their top")).to_contain_text(
+        "tokens 1 to 3"
+    )
+    expect(again.get_by_role("radio", name="by expert id", checked=True)).to_be_visible()
+    assert path_of(again) == path_of(page)
+
+    open_page(page, "Follow a token")
+    page.get_by_text("The whole causal map of one head").click()
+    head = page.get_by_role("spinbutton", name="head")
+    head.fill("1")
+    head.press("Enter")
+    expect(page).to_have_url(re.compile("head=1"), timeout=WAIT)
+    again = visit(path_of(page))
+    expect(again.get_by_role("spinbutton", name="head")).to_have_value("1", timeout=WAIT)
+    expect(again.locator(".st-key-attention_map .js-plotly-plot")).to_be_visible(timeout=WAIT)
 
 
 def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None:

@@ -150,9 +150,16 @@ def test_a_pair_that_is_gone_gives_way_to_the_first() -> None:
     test = generated("tokens=8&columns=k%3D1~k%3D8~k%3D64")
     assert test.selectbox(key="extra_pair").value == (0, 1)
     checked(test.selectbox(key="extra_pair").set_value((1, 2)).run())
+    assert test.query_params["pair"] == "1-2"
     checked(next(b for b in test.button if b.label == "Remove the last").click().run())
     checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert test.selectbox(key="extra_pair").value == (0, 1)
+
+
+def test_a_link_restores_the_pair() -> None:
+    columns = "tokens=8&columns=k%3D1~k%3D8~k%3D64"
+    assert generated(f"{columns}&pair=1-2").selectbox(key="extra_pair").value == (1, 2)
+    assert generated(f"{columns}&pair=2-1").selectbox(key="extra_pair").value == (0, 1)
 
 
 @pytest.mark.parametrize(

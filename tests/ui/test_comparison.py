@@ -10,7 +10,6 @@ from olmoe_viz import Generation
 from olmoe_viz.costs import OLMOE_1B_7B, Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from olmoe_viz.ui.comparison import (
-    QUERY_KEYS,
     Column,
     Comparison,
     Settings,
@@ -30,13 +29,14 @@ policies = st.builds(RoutingPolicy, st.integers(1, 64), st.sampled_from(WEIGHTIN
         top_p=st.floats(0.05, 1),
         seed=st.integers(0, 2**31 - 1),
         reference=st.none() | st.integers(0, 5),
+        pair=st.none() | st.permutations(range(6)).map(lambda places: tuple(places[:2])),
     )
 )
 def test_settings_come_back_from_their_url(settings: Settings) -> None:
     assert Settings.from_query(settings.to_query()) == settings
 
 
-@given(st.dictionaries(st.sampled_from(QUERY_KEYS), st.text(max_size=20)))
+@given(st.dictionaries(st.sampled_from(Settings.KEYS), st.text(max_size=20)))
 def test_nonsense_in_the_url_never_raises(query: dict[str, str]) -> None:
     settings = Settings.from_query(query)
     assert 1 <= settings.new_tokens <= 512
@@ -48,6 +48,11 @@ def test_nonsense_in_the_url_never_raises(query: dict[str, str]) -> None:
 )
 def test_columns_that_cannot_be_shown_count_as_left_out(columns: str) -> None:
     assert Settings.from_query({"columns": columns, "temperature": "nan"}) == Settings()
+
+
+@pytest.mark.parametrize("pair", ["", "1", "1-1", "0-6", "-1-2", "0~1", "0-1-2", "٠-1"])
+def test_what_is_no_pair_of_columns_counts_as_left_out(pair: str) -> None:
+    assert Settings.from_query({"pair": pair}) == Settings()
 
 
 def test_the_frame_gives_four_columns_that_hold_its_two_ks() -> None:

@@ -39,6 +39,78 @@ def test_a_layer_that_no_model_has_becomes_the_last() -> None:
     assert page(app("layer=99"), "quality").slider(key="domain_layer").value == 15
 
 
+MARKED = "token=1&layer=2&range=1-3~2-5"
+
+
+def load_words(test: AppTest) -> str:
+    return next(one.value for one in test.caption if "that have an expert among" in one.value)
+
+
+def test_a_link_restores_the_range_of_the_map_and_the_order_of_the_bars() -> None:
+    test = app(f"{MARKED}&order=expert&view=mass")
+    assert "tokens 1 to 3" in load_words(test)
+    assert test.segmented_control(key="order").value == "expert"
+    assert test.segmented_control(key="view").value == "mass"
+
+
+def test_range_order_and_view_are_there_again_after_another_page() -> None:
+    test = app(MARKED)
+    checked(test.segmented_control(key="order").set_value("expert").run())
+    checked(test.segmented_control(key="view").set_value("margin").run())
+    page(page(test, "quality"), "map")
+    assert "tokens 1 to 3" in load_words(test)
+    assert test.segmented_control(key="order").value == "expert"
+    assert {key: test.query_params[key] for key in ("order", "view", "range")} == {
+        "order": "expert",
+        "view": "margin",
+        "range": "1-3~2-5",
+    }
+
+
+def test_a_range_ends_with_its_first_cell_and_with_the_prompt() -> None:
+    test = app(MARKED)
+    checked(test.number_input(key="pick_layer").set_value(3).run())
+    assert "tokens 1 to" not in load_words(test)
+    assert "range" not in test.query_params
+    checked(test.number_input(key="pick_layer").set_value(2).run())
+    test.text_area(key="draft").set_value("One two")
+    checked(next(button for button in test.button if button.label == "Run").click().run())
+    assert "range" not in test.query_params
+
+
+@pytest.mark.parametrize(
+    ("wild", "words"),
+    [
+        ("token=1&layer=2&range=1-999~2-999", "tokens 1 to 10"),
+        ("token=1&range=1-3~2-5", "share of the 11 tokens"),
+        ("token=99&layer=2&range=99-120~2-5", "share of the 11 tokens"),
+        ("token=1&layer=2&range=3-1~2-5&order=%27", "share of the 11 tokens"),
+    ],
+)
+def test_a_range_that_does_not_fit_is_cut_or_left_out(wild: str, words: str) -> None:
+    test = app(wild)
+    assert words in load_words(test)
+    assert test.segmented_control(key="order").value == "probability"
+
+
+def test_a_link_opens_the_map_of_its_head() -> None:
+    test = page(app("head=99"), "follow")
+    head = test.number_input(key="attention_head")
+    assert head.value == head.max
+    checked(head.set_value(1).run())
+    assert test.query_params["head"] == "1"
+    assert page(page(test, "about"), "follow").number_input(key="attention_head").value == 1
+
+
+def test_a_link_restores_the_text_of_quality() -> None:
+    test = page(app("quality_domain=german"), "quality")
+    assert test.selectbox(key="quality_domain").value == "german"
+    checked(test.selectbox(key="quality_domain").select("french").run())
+    assert test.query_params["quality_domain"] == "french"
+    wild = page(app("quality_domain=%3Cb%3E"), "quality")
+    assert wild.selectbox(key="quality_domain").value == "all"
+
+
 @pytest.mark.parametrize("query", ["k=100", "against=65"])
 def test_a_k_above_the_experts_in_a_link_leaves_a_page_with_the_map(query: str) -> None:
     test = app(query)

@@ -233,8 +233,3 @@ def test_every_view_has_a_legend() -> None:
 )
 def test_only_cells_are_events(sent: object, event: MapEvent | None) -> None:
     assert routing_map._event(sent) == event
-
-
-def test_events_know_their_kind() -> None:
-    assert MapEvent(1, 2, 3, 2).is_range
-    assert not MapEvent(1, 2).is_range

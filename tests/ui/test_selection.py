@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
-from olmoe_viz.ui.selection import LINK_PROMPT, QUERY_KEYS, Selection
+from olmoe_viz.ui.selection import LINK_PROMPT, Selection
 
 selections = st.builds(
     Selection,
@@ -36,7 +36,7 @@ def test_only_what_differs_is_written() -> None:
     }
 
 
-@given(st.dictionaries(st.sampled_from(QUERY_KEYS), st.text(max_size=20)))
+@given(st.dictionaries(st.sampled_from(Selection.KEYS), st.text(max_size=20)))
 def test_nonsense_never_raises_and_gives_values_in_range(query: dict[str, str]) -> None:
     selection = Selection.from_query(query)
     assert 1 <= selection.k <= 64

@@ -6,9 +6,11 @@ from numpy.typing import NDArray
 
 from olmoe_viz.charts import attention_heads, attention_map
 from olmoe_viz.charts.labels import digits
+from olmoe_viz.ui import link
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.page_settings import FollowSettings
 from olmoe_viz.ui.plot import plot
 
 ATTENTION = Step(
@@ -69,11 +71,23 @@ def _gain(story: Story) -> str:
 @st.fragment
 def _whole_map(story: Story, weights: NDArray[np.float32]) -> None:
     """One head's causal map, drawn only while it is open."""
-    fold = st.expander("The whole causal map of one head", key="attention_fold", on_change="rerun")
-    if not fold.open:
+    chosen = link.current(FollowSettings)
+    link.mirror(chosen)
+    st.session_state["attention_fold"] = chosen.head is not None
+    fold = st.expander("The whole causal map of one head", key="attention_fold", on_change=_unfold)
+    if chosen.head is None:
         return
     with fold:
-        head = st.number_input("head", 0, len(weights) - 1, key="attention_head", width=140)
+        st.session_state["attention_head"] = min(chosen.head, len(weights) - 1)
+        head = st.number_input(
+            "head",
+            0,
+            len(weights) - 1,
+            key="attention_head",
+            width=140,
+            on_change=link.take,
+            args=(FollowSettings, "head", "attention_head"),
+        )
         first = max(0, story.token + 1 - _MAP_TOKENS)
         last = min(len(story.trace.tokens), first + _MAP_TOKENS)
         shown = weights[head, first:last, first:last]
@@ -92,3 +106,7 @@ def _whole_map(story: Story, weights: NDArray[np.float32]) -> None:
             alt=attention_map.describe(shown, head=head),
             key="attention_map",
         )
+
+
+def _unfold() -> None:
+    link.keep(FollowSettings(0 if st.session_state["attention_fold"] else None))

@@ -53,11 +53,6 @@ class MapEvent:
     last_token: int | None = None
     last_layer: int | None = None
 
-    @property
-    def is_range(self) -> bool:
-        """Whether more than one cell was picked."""
-        return self.last_token is not None
-
 
 def routing_map(
     columns: TraceLike,

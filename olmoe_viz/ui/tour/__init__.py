@@ -9,7 +9,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from olmoe_viz.ui import glossary, state
+from olmoe_viz.ui import glossary, link, state
+from olmoe_viz.ui.page_settings import MapSettings
 from olmoe_viz.ui.tour import presenter, quiz
 from olmoe_viz.ui.tour.pointer import pointer
 from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
@@ -60,7 +61,7 @@ def _turn(number: int) -> None:
     wanted = replace(stop.selection, model=state.selection().model)
     state.change(**vars(wanted))
     st.session_state["draft"] = wanted.prompt
-    st.session_state["view"] = stop.view
+    link.keep(replace(link.current(MapSettings), view=stop.view))
     st.session_state[_NUMBER] = number
     st.session_state[_TURNED] = True
 
