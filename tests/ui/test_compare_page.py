@@ -11,13 +11,14 @@ from streamlit.testing.v1 import AppTest
 import olmoe_viz as ov
 from olmoe_viz.engine import decoding
 from olmoe_viz.ui.text import plain
-from tests.ui.test_pages import HOSTILE, app, checked, specs, texts
+from tests.ui.test_pages import HOSTILE, specs, texts
+from tests.ui.visitor import app, checked, page
 
 COLUMNS = "columns=k%3D8~k%3D64,w%3Drenormalized"
 
 
 def generated(query: str) -> AppTest:
-    test = checked(app(query).switch_page("pages/compare.py").run())
+    test = app(query, "compare")
     return checked(next(b for b in test.button if b.label == "Generate").click().run())
 
 
@@ -79,7 +80,7 @@ def badges(test: AppTest) -> list[str]:
 
 
 def test_nothing_is_called_live_before_there_is_a_text() -> None:
-    test = checked(app(COLUMNS).switch_page("pages/compare.py").run())
+    test = app(COLUMNS, "compare")
     assert badges(test) == []
     checked(test.run())
     assert badges(test) == []
@@ -99,8 +100,8 @@ def test_live_numbers_name_the_model_the_policies_and_the_day(compared: AppTest)
 def test_a_comparison_seen_again_keeps_its_badges() -> None:
     test = generated(f"tokens=3&{COLUMNS}")
     before = badges(test)
-    checked(test.switch_page("pages/about.py").run())
-    checked(test.switch_page("pages/compare.py").run())
+    page(test, "about")
+    page(test, "compare")
     assert before
     assert badges(test) == before
 
@@ -142,7 +143,7 @@ def test_a_hostile_prompt_is_continued_as_typed(name: str) -> None:
 
 
 def test_the_columns_follow_the_ks_of_the_frame() -> None:
-    test = checked(app("k=2&against=3").switch_page("pages/compare.py").run())
+    test = app("k=2&against=3", "compare")
     assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
 
 

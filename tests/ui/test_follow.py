@@ -6,8 +6,7 @@ import re
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,8 @@ from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
 from olmoe_viz.ui.follow import expert_steps, router_steps
 from olmoe_viz.ui.text import visible
+from tests.ui.visitor import ROOT, app, checked
 
-ROOT = Path(__file__).resolve().parents[2]
 PROMPT = "The cat sat on the mat"
 STEPS = 9
 HOSTILE = {
@@ -34,18 +33,9 @@ HOSTILE = {
 TOO_LONG = "word " * 1_025  # the bundled model reads 1,024 tokens
 
 
-def checked(test: AppTest) -> AppTest:
-    assert [e.message for e in test.exception] == []
-    return test
-
-
 def follow(prompt: str = PROMPT, query: str = "token=2") -> AppTest:
     """The page at an address."""
-    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    for key, value in [("prompt", prompt), *parse_qsl(query)]:
-        test.query_params[key] = value
-    test.switch_page("pages/follow.py")
-    return checked(test.run())
+    return app(f"{urlencode({'prompt': prompt})}&{query}", "follow")
 
 
 def press(test: AppTest, label: str) -> AppTest:
@@ -100,8 +90,7 @@ def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
 
 
 def test_the_first_paint_offers_to_run_the_model() -> None:
-    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    checked(test.switch_page("pages/follow.py").run())
+    test = app(name="follow")
     press(test, "Run the model")
     assert charts(test) == 13
     assert "The router's input has norm" in texts(test)
@@ -352,8 +341,7 @@ def test_the_popular_claims_are_answered_with_numbers() -> None:
 
 
 def test_a_claim_has_an_origin_only_once_something_was_found() -> None:
-    before = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    checked(before.switch_page("pages/follow.py").run())
+    before = app(name="follow")
     assert origins(before) == [
         *("quoted", "recorded", "recorded", "recorded", None, None, "derived", "derived"),
     ]

@@ -11,7 +11,8 @@ from olmoe_viz.analysis import quality
 from olmoe_viz.ui import measures
 from olmoe_viz.ui.comparison import Column, Comparison, Settings
 from tests.ui.test_compare_page import COLUMNS, files, generated, heads
-from tests.ui.test_pages import checked, texts
+from tests.ui.test_pages import texts
+from tests.ui.visitor import checked
 
 
 @pytest.fixture(scope="module")

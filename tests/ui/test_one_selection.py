@@ -1,30 +1,10 @@
 """One selection for the whole application, and the same words for it on every page."""
 
-from pathlib import Path
-from urllib.parse import parse_qsl
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from olmoe_viz.ui import glossary
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def app(query: str = "") -> AppTest:
-    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    for key, value in parse_qsl(query):
-        test.query_params[key] = value
-    return checked(test.run())
-
-
-def checked(test: AppTest) -> AppTest:
-    assert [error.message for error in test.exception] == []
-    return test
-
-
-def page(test: AppTest, name: str) -> AppTest:
-    return checked(test.switch_page(f"pages/{name}.py").run())
+from tests.ui.visitor import app, checked, page
 
 
 def test_quality_shows_the_layer_that_is_selected_and_selects_it() -> None:
@@ -36,7 +16,7 @@ def test_quality_shows_the_layer_that_is_selected_and_selects_it() -> None:
 
 
 def test_a_layer_that_no_model_has_becomes_the_last() -> None:
-    assert page(app("layer=99"), "quality").slider(key="domain_layer").value == 15
+    assert app("layer=99", "quality").slider(key="domain_layer").value == 15
 
 
 MARKED = "token=1&layer=2&range=1-3~2-5"
@@ -94,7 +74,7 @@ def test_a_range_that_does_not_fit_is_cut_or_left_out(wild: str, words: str) -> 
 
 
 def test_a_link_opens_the_map_of_its_head() -> None:
-    test = page(app("head=99"), "follow")
+    test = app("head=99", "follow")
     head = test.number_input(key="attention_head")
     assert head.value == head.max
     checked(head.set_value(1).run())
@@ -103,11 +83,11 @@ def test_a_link_opens_the_map_of_its_head() -> None:
 
 
 def test_a_link_restores_the_text_of_quality() -> None:
-    test = page(app("quality_domain=german"), "quality")
+    test = app("quality_domain=german", "quality")
     assert test.selectbox(key="quality_domain").value == "german"
     checked(test.selectbox(key="quality_domain").select("french").run())
     assert test.query_params["quality_domain"] == "french"
-    wild = page(app("quality_domain=%3Cb%3E"), "quality")
+    wild = app("quality_domain=%3Cb%3E", "quality")
     assert wild.selectbox(key="quality_domain").value == "all"
 
 
@@ -134,7 +114,7 @@ def test_the_help_of_a_control_is_what_the_glossary_says() -> None:
 
 
 def test_quoted_figures_say_who_measured_what_and_that_nobody_published_it() -> None:
-    test = page(app(), "quality")
+    test = app(name="quality")
     told = next(caption.value for caption in test.caption if "OLMoE-1B-7B-0924" in caption.value)
     for word in ("not published", "fp16", "500 non-empty lines", "native", "not checked"):
         assert word in told

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
-from urllib.parse import parse_qsl
 
 import pandas as pd
 import pytest
@@ -11,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.ui.text import place, plain, visible
+from tests.ui.visitor import ROOT, app, checked, page
 
-ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = {
     "emoji": "🙂👩‍👩‍👧‍👦",
     "arabic": "كان يا ما كان",
@@ -22,19 +20,6 @@ HOSTILE = {
     "long": "word " * 2_000,
 }
 SHOWN = [name for name in HOSTILE if name != "long"]
-
-
-def app(query: str = "") -> AppTest:
-    """The application after its first run at an address."""
-    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    for key, value in parse_qsl(query):
-        test.query_params[key] = value
-    return checked(test.run())
-
-
-def checked(test: AppTest) -> AppTest:
-    assert [e.message for e in test.exception] == []
-    return test
 
 
 def run_prompt(test: AppTest, prompt: str) -> AppTest:
@@ -90,8 +75,8 @@ def test_k_moves_the_cutoff_and_stays_on_the_other_pages() -> None:
     assert "<b>top 8: " in specs(test)[0].encode().decode("unicode_escape")
     choose(test, "choice_k", 32)
     assert "<b>top 32: " in specs(test)[0].encode().decode("unicode_escape")
-    checked(test.switch_page("pages/about.py").run())
-    checked(test.switch_page("pages/map.py").run())
+    page(test, "about")
+    page(test, "map")
     assert test.segmented_control(key="choice_k").value == 32
     assert test.text_area(key="draft").value == "The cat sat on the mat"
 
@@ -150,14 +135,14 @@ def test_an_empty_prompt_is_refused_and_the_page_stays() -> None:
 
 
 def test_about_has_costs_by_formula_and_says_who_made_the_model() -> None:
-    test = checked(app().switch_page("pages/about.py").run())
+    test = app(name="about")
     assert "1.28 B" in test.table[0].value["active parameters"].tolist()
     words = " ".join(m.value for m in test.markdown)
     assert "not the authors of OLMoE" in words
 
 
 def test_quality_shows_the_recorded_numbers_of_the_chosen_text() -> None:
-    test = checked(app().switch_page("pages/quality.py").run())
+    test = app(name="quality")
     everything, before = test.dataframe[0].value, specs(test)
     assert len(before) == 4
     german = checked(test.selectbox(key="quality_domain").select("german").run())

@@ -9,7 +9,8 @@ from olmoe_viz.engine import recording
 from olmoe_viz.engine.decoding import DecodingError
 from olmoe_viz.engine.inputs import InputError
 from olmoe_viz.ui import trouble
-from tests.ui.test_pages import app, run_prompt, specs
+from tests.ui.test_pages import run_prompt, specs
+from tests.ui.visitor import app
 
 CPU = "[enforce fail at alloc_cpu.cpp:129] DefaultCPUAllocator: can't allocate memory: tried 9\nat"
 SENTENCES: list[tuple[Exception, str]] = [

@@ -1,6 +1,4 @@
 import re
-from pathlib import Path
-from urllib.parse import parse_qsl
 
 import numpy as np
 import pandas as pd
@@ -10,20 +8,7 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz.ui import glossary, recorded
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS, number_from
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def app(query: str = "") -> AppTest:
-    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
-    for key, value in parse_qsl(query):
-        test.query_params[key] = value
-    return checked(test.run())
-
-
-def checked(test: AppTest) -> AppTest:
-    assert [error.message for error in test.exception] == []
-    return test
+from tests.ui.visitor import ROOT, app, checked
 
 
 def press(test: AppTest, key: str) -> AppTest:

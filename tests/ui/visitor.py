@@ -1,0 +1,27 @@
+"""The application as a visitor's session, without a browser."""
+
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def app(query: str = "", name: str = "map") -> AppTest:
+    """A page after its first run at an address."""
+    test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    for key, value in parse_qsl(query):
+        test.query_params[key] = value
+    return page(test, name)
+
+
+def page(test: AppTest, name: str) -> AppTest:
+    """The same session on another page."""
+    return checked(test.switch_page(f"pages/{name}.py").run())
+
+
+def checked(test: AppTest) -> AppTest:
+    """The session, if nothing went wrong in it."""
+    assert [error.message for error in test.exception] == []
+    return test
