@@ -70,6 +70,7 @@ def write(
         comparison.trouble = str(error)
         return
     st.session_state[KEPT] = comparison
+    compare_settings.mirror(comparison)
     try:
         with queue.place(line), decoding:
             line.progress(0.0, text="Reading the prompt.")
@@ -112,6 +113,7 @@ shown = kept.columns if kept else [Column(policy) for policy in compare_settings
 geometry = kept.geometry if kept else OLMOE_1B_7B
 with controls:
     reference = compare_settings.draw(shown, geometry.trained_k)
+compare_settings.mirror(st.session_state.get(KEPT))
 slots = columns.reserve(shown)
 if model is not None and kept is not None:
     stop.button("Stop", key="stop")

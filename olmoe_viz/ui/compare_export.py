@@ -53,7 +53,8 @@ def json_text(
 
 def _asked(comparison: Comparison) -> dict[str, Any]:
     settings = asdict(comparison.settings)
-    del settings["policies"], settings["reference"], settings["pair"]
+    for name in ("policies", "reference", "pair", "generate"):
+        del settings[name]
     return {
         "prompt": comparison.prompt,
         "model": comparison.model,

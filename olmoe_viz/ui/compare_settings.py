@@ -14,6 +14,7 @@ from olmoe_viz.ui.comparison import (
     MOST,
     MOST_TOKENS,
     Column,
+    Comparison,
     Settings,
     reference,
     usual_policies,
@@ -30,9 +31,9 @@ def policies() -> tuple[RoutingPolicy, ...]:
 
 
 def draw(shown: Sequence[Column], trained_k: int) -> int:
-    """Draw the controls and bring the URL up to date.
+    """Draw the controls; return which column the others are compared with.
 
-    `shown` are the columns on the page; returns which of them the others are compared with.
+    `shown` are the columns on the page.
     """
     columns = policies()
     with st.popover(f"Columns: k = {listed([int(str(p.k)) for p in columns])}"):
@@ -42,8 +43,26 @@ def draw(shown: Sequence[Column], trained_k: int) -> int:
     with st.popover(f"{count(settings.new_tokens, 'token')}, {drawn}"):
         _sampling(settings)
     _reference(shown, trained_k)
-    link.mirror(settings)
     return reference(shown, settings.reference, trained_k)
+
+
+def mirror(kept: Comparison | None) -> None:
+    """Bring the URL up to date; it begins to write by itself where it names the texts of `kept`."""
+    named = kept is not None and _named(kept)
+    link.mirror(replace(link.current(Settings), generate=named))
+
+
+def _named(kept: Comparison) -> bool:
+    """Whether the link says all that these texts, written or being written, came from."""
+    chosen, settings = state.selection(), link.current(Settings)
+    begun = kept.written > 0 or not kept.ended.is_set()
+    return (
+        begun
+        and chosen.prompt_fits_link
+        and (kept.model, kept.prompt) == (chosen.model, chosen.prompt)
+        and tuple(column.policy for column in kept.columns) == policies()
+        and kept.settings.sampling == settings.sampling
+    )
 
 
 def _reference(shown: Sequence[Column], trained_k: int) -> None:

@@ -35,7 +35,9 @@ _KEYS = {
     "seed": "seed",
     "reference": "reference",
     "pair": "pair",
+    "generate": "generate",
 }
+_PLAIN = ("new_tokens", "temperature", "top_p", "seed", "reference")  # written as they are
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Settings:
 
     `policies` empty means that the frame's ks decide, `reference` None that the others are compared
     with the column of the trained k, `pair` None that the first two columns that part are taken for
-    what the extra experts added.
+    what the extra experts added. `generate` is for links: with it the page writes without a press.
     """
 
     KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
@@ -56,18 +58,26 @@ class Settings:
     seed: int = 0
     reference: int | None = None
     pair: Pair | None = None
+    generate: bool = False
+
+    @property
+    def sampling(self) -> tuple[float, ...]:
+        """What decides the texts of given columns."""
+        return self.new_tokens, self.temperature, self.top_p, self.seed
 
     def to_query(self) -> dict[str, str]:
         """Query parameters; what has its default value is left out."""
         query = {
             _KEYS[f.name]: str(value)
             for f in fields(self)
-            if f.name not in ("policies", "pair") and (value := getattr(self, f.name)) != f.default
+            if f.name in _PLAIN and (value := getattr(self, f.name)) != f.default
         }
         if self.policies:
             query[_KEYS["policies"]] = "~".join(map(str, self.policies))
         if self.pair:
             query[_KEYS["pair"]] = "{}-{}".format(*self.pair)
+        if self.generate:
+            query[_KEYS["generate"]] = "1"
         return query
 
     @classmethod
@@ -81,6 +91,7 @@ class Settings:
             seed=int(_within(query, "seed", 0, 2**31 - 1, 0)),
             reference=_place(query),
             pair=_pair(query.get(_KEYS["pair"], "")),
+            generate=query.get(_KEYS["generate"]) == "1",
         )
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from olmoe_viz.charts.palette import Theme
 from olmoe_viz.ui import link
+from olmoe_viz.ui.comparison import Settings
 from olmoe_viz.ui.page_settings import FollowSettings
 from olmoe_viz.ui.selection import Selection
 
@@ -21,6 +22,7 @@ def selection() -> Selection:
         # asks for nothing.
         asking = (*Selection.KEYS, *FollowSettings.KEYS)
         st.session_state[_ASKED] = any(key in st.query_params for key in asking)
+        st.session_state[_WISH] = link.current(Settings).generate
     return link.current(Selection)
 
 
@@ -53,7 +55,7 @@ def wish_for_text() -> None:
 
 
 def takes_wish() -> bool:
-    """Whether Run or Generate was pressed since the last page was drawn; true once."""
+    """Whether Run, Generate or a link asks for text since the last page was drawn; true once."""
     return bool(st.session_state.pop(_WISH, False))
 
 

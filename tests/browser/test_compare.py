@@ -80,6 +80,41 @@ def test_marks_follow_the_column_compared_with(visit: Visit) -> None:
     assert "reference=1" in page.url
 
 
+def test_a_link_to_texts_opens_the_same_texts_and_the_same_pair(visit: Visit) -> None:
+    page = visit(
+        f"compare?tokens=12&temperature=1.0&columns=k%3D1~k%3D8~k%3D64&prompt={quote_plus(PROMPT)}"
+    )
+    before = page.url
+    finish(page)
+    pair = page.get_by_role("combobox", name="two columns that part")
+    pair.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # what scrolls closes the list again
+    pair.click()
+    page.get_by_role("option", name="k = 8, native and k = 64, native").click()
+    expect(page).to_have_url(re.compile("pair=1-2"), timeout=WAIT)
+    settled(page)
+    again = visit(page.url.split("/", 3)[3], theme="dark", width=768, wait=False)
+    for at in range(3):
+        expect(text(again, at)).to_have_text(text(page, at).inner_text(), timeout=2 * WAIT)
+    expect(again.get_by_text("of 12 tokens in each column")).to_be_visible()
+    expect(again.get_by_role("combobox", name="two columns that part")).to_have_value(
+        "k = 8, native and k = 64, native", timeout=2 * WAIT
+    )
+    assert {"generate=1", "pair=1-2"} <= set(again.url.split("&"))
+    # A link from before the texts asks for none.
+    bare = visit(before.split("/", 3)[3])
+    expect(bare.get_by_text("Press Generate to let the model write.")).to_be_visible()
+    expect(writing(bare)).to_have_count(0)
+
+
+def test_what_a_link_has_started_can_be_stopped(visit: Visit) -> None:
+    page = visit("compare?tokens=512&temperature=2.0&generate=1", wait=False)
+    expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=2 * WAIT)
+    assert "generate=1" in page.url
+    writing(page).click()
+    expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4, timeout=WAIT)
+
+
 def test_a_token_says_what_it_was_worth(visit: Visit) -> None:
     page = visit("compare?tokens=12&columns=k%3D8~k%3D64")
     finish(page)

@@ -30,6 +30,7 @@ policies = st.builds(RoutingPolicy, st.integers(1, 64), st.sampled_from(WEIGHTIN
         seed=st.integers(0, 2**31 - 1),
         reference=st.none() | st.integers(0, 5),
         pair=st.none() | st.permutations(range(6)).map(lambda places: tuple(places[:2])),
+        generate=st.booleans(),
     )
 )
 def test_settings_come_back_from_their_url(settings: Settings) -> None:
