@@ -42,6 +42,11 @@ _SIDEWAYS = (
     ".map(part => part.scrollWidth - part.clientWidth)"
 )
 
+_CUT = """() => [...document.querySelectorAll(".stTable *, .js-plotly-plot")]
+  .filter(part => part.clientWidth > 40 && part.scrollWidth > part.clientWidth + 2)
+  .map(part => `"${part.textContent.slice(0, 40)}" ${part.scrollWidth} > ${part.clientWidth} px`)
+"""
+
 # Streamlit fades what a rerun has not drawn yet; what fades is too faint to be judged.
 _FADED = "() => document.getAnimations().every(a => a.effect.getTiming().iterations === Infinity)"
 
@@ -65,12 +70,13 @@ def sideways(page: Page) -> int:
 
 
 def problems(page: Page) -> list[str]:
-    """What axe finds, whether the page scrolls sideways, and on a phone what is hard to touch."""
+    """What axe finds, what is cut off or scrolls sideways, in the hand what is hard to touch."""
     found = [
         f"{violation['id']}: {[node['html'][:160] for node in violation['nodes']]}"
         for violation in Axe().run(page).response["violations"]
     ]
     if sideways(page) > 0:
         found.append(f"scrolls sideways by {sideways(page)} px")
-    phone = page.viewport_size is not None and page.viewport_size["width"] < 640
-    return found + (small_targets(page) if phone else [])
+    found += [f"cut off: {part}" for part in page.evaluate(_CUT)]
+    in_hand = page.viewport_size is not None and page.viewport_size["width"] <= 1024
+    return found + (small_targets(page) if in_hand else [])

@@ -146,19 +146,22 @@ def test_larger_type_is_in_the_link(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("widths", [(390,), (1440, 768)])
 def test_every_page_can_be_read_and_touched(
-    visit: Visit, server: str, theme: str, width: int
+    visit: Visit, server: str, theme: str, widths: tuple[int, ...]
 ) -> None:
     found = {}
-    page = visit("about", width=width, theme=theme)
+    page = visit("about", width=widths[0], theme=theme)
     for path, states in PAGES.items():
         page.goto(f"{server}/{path}")
         for button, last in states.items():
             if button:
                 page.get_by_role("button", name=button).first.click()
             expect(page.locator(last).last).to_be_visible(timeout=2 * WAIT)
-        still(page)
-        if faults := problems(page):
-            found[path] = faults
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            still(page)
+            if faults := problems(page):
+                found[path, width] = faults
+        page.set_viewport_size({"width": widths[0], "height": 900})
     assert found == {}
