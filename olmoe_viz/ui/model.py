@@ -1,6 +1,7 @@
 """A model for a page: there already, or waited for beside a line that says how far it is."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -10,6 +11,7 @@ from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui import state
 from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.shelf import GivenUp, Loading, Shelf
+from olmoe_viz.ui.stop import stop_button
 
 if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
@@ -60,8 +62,8 @@ def _wait(name: str, place: DeltaGenerator) -> Loading:
 
 def _line() -> DeltaGenerator:
     """A stop button, and beside it the place of a line."""
-    with st.container(horizontal=True, vertical_alignment="center", key="loading"):
-        st.button("Stop", on_click=state.withdraw, kwargs={"model": BUNDLED}, key="stop_loading")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        stop_button(partial(state.withdraw, model=BUNDLED))
         return st.empty()
 
 

@@ -14,6 +14,7 @@ from olmoe_viz.ui import origin, queue, state
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import hint
 from olmoe_viz.ui.selection import Selection
+from olmoe_viz.ui.stop import stop_button
 from olmoe_viz.ui.trace_cache import Detail, Request, TraceCache
 from olmoe_viz.ui.trouble import TROUBLE, refuse
 
@@ -93,8 +94,8 @@ def _progress() -> "Progress":
         if done == 0:
             return  # one part may be all there is
         if line is None:
-            with st.container(horizontal=True, vertical_alignment="center", key="running"):
-                st.button("Stop", on_click=state.withdraw, key="stop_running")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                stop_button(state.withdraw)
                 line = st.empty()
         line.progress(done / tokens, text=f"{done:,} of {tokens:,} tokens")
 

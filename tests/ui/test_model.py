@@ -188,3 +188,25 @@ def test_a_stop_leads_back_to_the_bundled_model() -> None:
         st.text(f"{state.selection().model} {state.asked()}")
 
     assert AppTest.from_function(script).run().text[0].value == f"{BUNDLED} False"
+
+
+def test_a_page_that_waits_twice_has_two_stop_buttons(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def script() -> None:
+        from olmoe_viz.models.catalogue import BUNDLED
+        from olmoe_viz.ui import model
+
+        model.get_model(BUNDLED)
+        model.shelf.clear()
+        model.get_model(BUNDLED)
+
+    def slow(name: str, **_: object) -> Fake:
+        threading.Event().wait(0.5)
+        return loader(name)
+
+    monkeypatch.setattr(load, "load_model", slow)
+    monkeypatch.setattr(model, "_PATIENCE", 0)
+    page = AppTest.from_function(script).run(timeout=30)
+    assert not page.exception
+    assert loader.asked == [BUNDLED, BUNDLED]
