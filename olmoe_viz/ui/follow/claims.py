@@ -36,13 +36,12 @@ def draw(story: Story, rows: "list[TradeOff]") -> None:
     """The claims as two columns: what is said, and what is so."""
     st.subheader("Claims one hears, and what is so", anchor=False)
     for at, answer in enumerate(answers(story, rows)):
+        # Laid out by follow.css: columns would be three more blocks to send for each claim.
         with st.container(key=f"claim_{at}"):
-            left, right = st.columns([1, 2.2], gap="small")
-            left.markdown(f"“{answer.claim}”")
-            with right, st.container(gap="xsmall"):
-                st.markdown(answer.found)
-                if answer.source is not None:
-                    origin.badge(answer.source, answer.details)
+            st.markdown(f"“{answer.claim}”")
+            st.markdown(answer.found)
+            if answer.source is not None:
+                origin.badge(answer.source, answer.details)
 
 
 def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:

@@ -54,9 +54,8 @@ class Step:
                 ):
                     for part in self.formula:
                         st.latex(part, width="content")
-                    st.caption(shape, width="content")
                 words = ", ".join(glossary.link(term) for term in self.terms)
-                st.caption(f"In the glossary: {words}.")
+                st.caption(f"{shape}. In the glossary: {words}.")
                 with st.expander("The line of code", type="compact"):
                     st.code(self.code, language="python", wrap_lines=True)
 
