@@ -118,6 +118,32 @@ def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Visit) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_finger_steps_to_the_cell_that_it_missed(open_map: Visit) -> None:
+    page = open_map("tokens=60", width=390, touch=True)
+    cells(page).tap(position=at(page, 3, 5))
+    picked(page, 5, 3)
+    steps = page.locator(".steps button")
+    assert [steps.nth(n).bounding_box()["height"] >= 40 for n in range(4)] == [True] * 4
+    page.get_by_role("button", name="token →").tap()
+    picked(page, 6, 3)
+    expect(page.locator(".card")).to_contain_text("token 6 · layer 3")
+    for _ in range(3):
+        page.get_by_role("button", name="← layer").tap()
+    picked(page, 6, 0)
+    expect(page.get_by_role("button", name="← layer")).to_be_disabled()
+    for _ in range(15):
+        page.get_by_role("button", name="layer →").tap()
+    picked(page, 6, 15)
+    # The map has scrolled to the cell inside itself.
+    assert page.locator(".scroll").evaluate("map => map.scrollLeft") > 0
+    page.get_by_role("button", name="Select a range").tap()
+    expect(steps.first).to_be_hidden()
+
+
+def test_a_mouse_needs_no_steps(open_map: Visit) -> None:
+    expect(open_map().locator(".steps")).to_be_hidden()
+
+
 def test_a_range_can_be_tapped(open_map: Visit) -> None:
     page = open_map("tokens=60", width=390, touch=True)
     button = page.get_by_role("button", name="Select a range")

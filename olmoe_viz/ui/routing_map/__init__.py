@@ -35,7 +35,7 @@ _map = st.components.v2.component(
     "olmoe_viz_routing_map",
     html=_source("map.html"),
     css=_source("map.css"),
-    js=_source("paint.js", "card.js", "map.js"),
+    js=_source("paint.js", "card.js", "steps.js", "map.js"),
 )
 
 

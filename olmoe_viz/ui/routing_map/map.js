@@ -20,7 +20,7 @@ class RoutingMap {
   constructor(parent) {
     this.root = parent.querySelector(".routing-map");
     for (const name of ["frame", "cells", "marks", "scroll", "space", "card", "waiting",
-      "overview", "legend", "range", "asked", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
+      "overview", "legend", "range", "steps", "asked", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
     this.data = null;
     this.selected = null; // [token, layer, last token, last layer]
     this.draft = null; // the same, while a range is being drawn
@@ -183,6 +183,7 @@ class RoutingMap {
     this.markAxes(context, now, this.look.text);
     this.markAxes(context, (this.draft ?? this.selected)?.slice(0, 2), this.look.accent);
     this.showCard(now);
+    enableSteps(this);
     this.root.dataset.overlayMs = (performance.now() - start).toFixed(2);
   }
 
@@ -245,6 +246,7 @@ class RoutingMap {
     on(this.scroll, "pointercancel", (event) => event.pointerType !== "touch" && this.ask(null));
     on(this.scroll, "click", (event) => this.release(event));
     on(this.range, "click", () => this.ask(this.corners ? null : []));
+    listenSteps(this, on);
     on(this.scroll, "keydown", (event) => this.key(event));
     on(this.scroll, "focus", () => {
       if (this.data && this.scroll.matches(":focus-visible")) {
