@@ -48,6 +48,7 @@ def figure(
             marker={
                 "size": [9 if at == layer else 5 for at in range(layers)],
                 "color": filled,
+                "opacity": 1,  # plotly makes points of several sizes translucent
                 "line": {"color": color, "width": 1.5},
             },
             hovertemplate=(

@@ -80,6 +80,7 @@ def test_layer_lines_name_each_line_at_its_end_without_overlap() -> None:
         values, names=["top 8", "top 16"], quantity="retained mass", layer=3, theme="light"
     )
     heights = [note.y for note in chart.layout.annotations]
+    assert [line.marker.opacity for line in chart.data] == [1] * len(chart.data)
     assert annotations(chart) == ["top 8", "top 16"]
     assert heights[1] - heights[0] >= 0.1
     assert chart.data[0].marker.size[3] > chart.data[0].marker.size[2]
