@@ -168,8 +168,9 @@ def _texts(table: TokenBytes, ids: Ids) -> tuple[str, ...]:
 
 
 def _log_softmax(scores: ArrayLike) -> Float64s:
-    values = np.asarray(scores, dtype=np.float64)
-    return np.asarray(values - np.logaddexp.reduce(values, axis=-1, keepdims=True))
+    values = np.array(scores, dtype=np.float64)
+    values -= values.max(axis=-1, keepdims=True)
+    return np.asarray(values - np.log(np.exp(values).sum(axis=-1, keepdims=True)))
 
 
 def _doubles(values: Tensor) -> Float64s:

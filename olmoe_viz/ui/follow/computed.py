@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
 Key = tuple[object, ...]
+Work = tuple["Model", Trace, Callable[[], Any]]
 _LAST = 64
 
 
@@ -33,7 +34,9 @@ def inspection(
         policies = [RoutingPolicy(k, weighting) for weighting in WEIGHTINGS for k in ks]
         return inspect(model, trace, layer, token, policies)
 
-    return cast("Inspection", _kept(_key("inspection", trace, layer, token, ks), work))
+    return cast(
+        "Inspection", _kept(_key("inspection", trace, layer, token, ks), (model, trace, work))
+    )
 
 
 def attention(model: "Model", trace: Trace, layer: int) -> NDArray[np.float32]:
@@ -44,7 +47,9 @@ def attention(model: "Model", trace: Trace, layer: int) -> NDArray[np.float32]:
 
         return attention_weights(model, trace, layer)
 
-    return cast("NDArray[np.float32]", _kept_large(_key("attention", trace, layer), work))
+    return cast(
+        "NDArray[np.float32]", _kept_large(_key("attention", trace, layer), (model, trace, work))
+    )
 
 
 def prediction(model: "Model", trace: Trace, token: int) -> "Prediction":
@@ -55,7 +60,7 @@ def prediction(model: "Model", trace: Trace, token: int) -> "Prediction":
 
         return predict(model, trace, token)
 
-    return cast("Prediction", _kept(_key("prediction", trace, token), work))
+    return cast("Prediction", _kept(_key("prediction", trace, token), (model, trace, work)))
 
 
 def entropies(model: "Model", one: Trace, two: Trace) -> list[tuple[float, float]]:
@@ -70,7 +75,10 @@ def entropies(model: "Model", one: Trace, two: Trace) -> list[tuple[float, float
             for token in tokens
         ]
 
-    return cast("list[tuple[float, float]]", _kept(_key("entropies", one, str(two.policy)), work))
+    return cast(
+        "list[tuple[float, float]]",
+        _kept(_key("entropies", one, str(two.policy)), (model, one, work)),
+    )
 
 
 def lens(model: "Model", trace: Trace, token: int) -> "Lens":
@@ -81,7 +89,7 @@ def lens(model: "Model", trace: Trace, token: int) -> "Lens":
 
         return logit_lens(model, trace, token, top=3)
 
-    return cast("Lens", _kept(_key("lens", trace, token), work))
+    return cast("Lens", _kept(_key("lens", trace, token), (model, trace, work)))
 
 
 def _key(name: str, trace: Trace, *place: object) -> Key:
@@ -89,11 +97,18 @@ def _key(name: str, trace: Trace, *place: object) -> Key:
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def _kept(key: Key, _work: Callable[[], Any]) -> Any:  # noqa: ARG001 - what the cache goes by
-    return _work()
+def _kept(key: Key, _work: Work) -> Any:  # noqa: ARG001 - what the cache goes by
+    return _done(*_work)
 
 
 # Attention of a layer takes 4 * heads * tokens^2 bytes: 64 MiB for a thousand tokens.
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _kept_large(key: Key, _work: Callable[[], Any]) -> Any:  # noqa: ARG001
-    return _work()
+def _kept_large(key: Key, _work: Work) -> Any:  # noqa: ARG001
+    return _done(*_work)
+
+
+def _done(model: "Model", trace: Trace, work: Callable[[], Any]) -> Any:
+    from olmoe_viz.engine.threads import threads
+
+    with threads(model, len(trace.tokens)):
+        return work()

@@ -46,14 +46,7 @@ class Step:
             st.markdown(self.sentence)
             yield
             with st.container(key=f"step_foot_{self.number}", gap="small"):
-                with st.container(
-                    horizontal=True,
-                    vertical_alignment="center",
-                    gap="small",
-                    key=f"step_form_{self.number}",
-                ):
-                    for part in self.formula:
-                        st.latex(part, width="content")
+                st.markdown(" ".join(rf"$\displaystyle {part}$" for part in self.formula))
                 words = ", ".join(glossary.link(term) for term in self.terms)
                 st.caption(f"{shape}. In the glossary: {words}.")
                 with st.expander("The line of code", type="compact"):
