@@ -98,7 +98,7 @@ def test_a_link_restores_what_was_marked_ordered_opened_and_chosen(visit: Visit)
     expect(page).to_have_url(re.compile("head=1"), timeout=WAIT)
     again = visit(path_of(page))
     expect(again.get_by_role("spinbutton", name="head")).to_have_value("1", timeout=WAIT)
-    expect(again.locator(".st-key-attention_map .js-plotly-plot")).to_be_visible(timeout=WAIT)
+    expect(again.locator(".st-key-attention_map svg text").first).to_be_visible(timeout=WAIT)
 
 
 def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None:
