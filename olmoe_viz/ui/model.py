@@ -11,7 +11,7 @@ from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui import state
 from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.shelf import GivenUp, Loading, Shelf
-from olmoe_viz.ui.stop import stop_button
+from olmoe_viz.ui.stop import LOOK, stop_button
 
 if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
@@ -21,17 +21,17 @@ _WORDS = {
     True: "Loading the model. The first run takes a few seconds.",
     False: "Loading the model. It is large: the first run can take minutes.",
 }
-_LOOK = 0.2  # seconds between two looks at the page, where a closed tab or a stop gets through
 _PATIENCE = 1.0  # seconds until there is something to press
 
 
-def get_model(name: str) -> "Model | None":
-    """The model, or None after a sentence that says why there is none.
+def get_model(name: str, place: DeltaGenerator | None = None) -> "Model | None":
+    """The model, or None after a sentence that says why there is none; `place` tells of a wait.
 
     Only the first call is slow: it imports torch, fetches the weights where they are not there yet,
     and reads them. Meanwhile it says so, and can be stopped.
     """
-    place = st.empty()  # always, so that everything below keeps its place in the page
+    if place is None:
+        place = st.empty()  # always, so that everything below keeps its place in the page
     found = shelf.find(name)
     while found is None:
         loading = _wait(name, place)
@@ -50,7 +50,7 @@ def _wait(name: str, place: DeltaGenerator) -> Loading:
     line, later = None, time.monotonic() + _PATIENCE
     try:
         with place.container(), st.spinner(_WORDS[name == BUNDLED], show_time=True):
-            while not loading.ended.wait(_LOOK):
+            while not loading.ended.wait(LOOK):
                 if time.monotonic() > later:
                     line = line or _line()
                     _tell(line, loading)

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from olmoe_viz.ui.stop import LOOK
+
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 PLACES = 2  # while one run is between two calls of torch, another fills the processors
-_LOOK = 0.2  # seconds between two looks at the page, where a closed tab or a stop gets through
 
 
 class Line:
@@ -63,7 +64,7 @@ def place(slot: "DeltaGenerator") -> Iterator[None]:
     line.join()
     try:
         waited = False
-        while not line.reached(_LOOK):
+        while not line.reached(LOOK):
             slot.caption(_words(line.before()))
             waited = True
         if waited:

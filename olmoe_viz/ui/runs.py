@@ -54,24 +54,24 @@ def current(detail: Detail = "routing") -> Run | None:
 
 def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") -> Run | None:
     """The run of the selection's prompt under a policy, or None after a sentence."""
+    # For whatever has to be waited for, and also when nothing has: else all below would move by one
+    # place, and the browser would take it down and build it up again.
+    place = st.empty()
     recorded = example(chosen, policy, detail)
     if recorded is not None:
         return Run(recorded, "recorded")
-    model = get_model(chosen.model)
+    model = get_model(chosen.model, place)
     if model is None:
         return None
     try:
-        return Run(_trace((chosen.prompt, str(policy), detail, model.digest), model), "live")
+        return Run(_trace((chosen.prompt, str(policy), detail, model.digest), model, place), "live")
     except TROUBLE as error:
         refuse(error)
         return None
 
 
-def _trace(request: Request, model: "Model") -> Trace:
+def _trace(request: Request, model: "Model", slot: DeltaGenerator) -> Trace:
     """The trace of a request: kept from before, or computed once there is a place in the line."""
-    # Also for a trace that is kept: else all below would move up by one place, and the browser
-    # would take it down and build it up again.
-    slot = st.empty()
     kept = _traces.find(request)
     if kept is not None:
         return kept

@@ -1,10 +1,11 @@
-"""The button that ends what the visitor waits for."""
+"""How a visitor's waiting ends early: by a button, or by leaving the page."""
 
 from collections.abc import Callable
 from itertools import count
 
 import streamlit as st
 
+LOOK = 0.2  # seconds between two looks at the page, where a closed tab or a stop gets through
 _numbers = count()
 
 
