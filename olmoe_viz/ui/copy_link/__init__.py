@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import streamlit as st
+from olmoe_viz.ui.component import component
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "olmoe_viz_copy_link",
+_component = component(
+    "copy_link",
+    Path(__file__).parent,
+    "copy_link.js",
     html='<button type="button">Copy link</button><span role="status"></span>',
-    css=(_HERE / "copy_link.css").read_text("utf-8"),
-    js=(_HERE / "copy_link.js").read_text("utf-8"),
+    css="copy_link.css",
 )
 
 

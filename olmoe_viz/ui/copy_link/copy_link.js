@@ -12,7 +12,7 @@ const copy = async (text) => {
   field.remove()
 }
 
-export default function ({ parentElement, data }) {
+const show = ({ parentElement, data }) => {
   const button = parentElement.querySelector("button")
   const status = parentElement.querySelector("[role=status]")
   button.onclick = async () => {
@@ -25,3 +25,5 @@ export default function ({ parentElement, data }) {
     setTimeout(() => (status.textContent = ""), 4000)
   }
 }
+
+export default (call) => mount(call, show)

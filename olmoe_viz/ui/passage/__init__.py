@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import streamlit as st
-
+from olmoe_viz.ui.component import component
 from olmoe_viz.ui.marked_text import Token
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "olmoe_viz_passage",
+_component = component(
+    "passage",
+    Path(__file__).parent,
+    "passage.js",
     html='<p dir="auto" role="group" tabindex="0"></p><div class="card" role="status"></div>',
-    css=(_HERE / "passage.css").read_text("utf-8"),
-    js=(_HERE / "passage.js").read_text("utf-8"),
+    css="passage.css",
 )
 
 

@@ -34,7 +34,7 @@ const place = (card, span, text) => {
   card.style.top = `${top - box.top + text.offsetTop}px`
 }
 
-export default function ({ parentElement, data }) {
+const begin = ({ parentElement, data }) => {
   const text = parentElement.querySelector("p")
   const card = parentElement.querySelector(".card")
   text.setAttribute("aria-label", `${data.label}; arrow keys go from token to token`)
@@ -72,3 +72,5 @@ export default function ({ parentElement, data }) {
   }
   hide()
 }
+
+export default (call) => mount(call, begin)

@@ -7,23 +7,18 @@ through `textContent`.
 
 from pathlib import Path
 
-import streamlit as st
-
 from olmoe_viz.charts.plot import Plot
+from olmoe_viz.ui.component import component
 
-_HERE = Path(__file__).parent
-
-
-def _source(*names: str) -> str:
-    return "\n".join((_HERE / name).read_text("utf-8") for name in names)
-
-
-_component = st.components.v2.component(
-    "olmoe_viz_plot",
+_component = component(
+    "plot",
+    Path(__file__).parent,
+    "geometry.js",
+    "marks.js",
+    "plot.js",
     html='<div role="img"><canvas></canvas><svg aria-hidden="true"></svg></div>'
     '<div class="card"></div>',
-    css=_source("plot.css"),
-    js=_source("geometry.js", "marks.js", "plot.js"),
+    css="plot.css",
 )
 
 

@@ -115,11 +115,11 @@ const begin = (parts) => {
   return state
 }
 
-export default function ({ parentElement, data }) {
+const show = ({ parentElement, data }) => {
   const part = (name) => parentElement.querySelector(name)
   const image = part("[role=img]")
   const parts = { image, canvas: part("canvas"), svg: part("svg"), card: part(".card") }
-  const state = states.get(image) ?? begin(parts)
+  const state = states.get(parentElement) ?? begin(parts)
   const told = JSON.stringify(data)
   if (state.told !== told) {
     state.told = told
@@ -129,10 +129,10 @@ export default function ({ parentElement, data }) {
     parts.card.classList.remove("open")
     state.draw()
   }
-  if (!states.has(image)) state.observer.observe(image)
-  states.set(image, state)
-  return () => {
-    state.observer.disconnect()
-    states.delete(image)
-  }
+  if (!states.has(parentElement)) state.observer.observe(image)
+  states.set(parentElement, state)
 }
+
+const close = ({ parentElement }) => states.get(parentElement).observer.disconnect()
+
+export default (call) => mount(call, show, close)

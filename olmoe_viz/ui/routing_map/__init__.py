@@ -18,24 +18,22 @@ import streamlit as st
 
 from olmoe_viz.charts.palette import SEQUENTIAL, Theme, expert_colors
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.ui.component import component, script
 from olmoe_viz.ui.routing_map.payload import LEGENDS, VIEWS, Columns, TraceLike, View, build
 
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 
 _HERE = Path(__file__).parent
-
-
-def _source(*names: str) -> str:
-    return "\n".join((_HERE / name).read_text("utf-8") for name in names)
-
-
-_FEED_JS = _source("feed.js")
-_feed = st.components.v2.component("olmoe_viz_routing_feed", js=_FEED_JS)
-_map = st.components.v2.component(
-    "olmoe_viz_routing_map",
-    html=_source("map.html"),
-    css=_source("map.css"),
-    js=_source("paint.js", "card.js", "steps.js", "map.js"),
+_feed = component("routing_feed", _HERE, "feed.js")
+_map = component(
+    "routing_map",
+    _HERE,
+    "paint.js",
+    "card.js",
+    "steps.js",
+    "map.js",
+    html=(_HERE / "map.html").read_text("utf-8"),
+    css="map.css",
 )
 
 
@@ -217,4 +215,4 @@ def _painted(payload: dict[str, Any], theme: Theme, key: str) -> dict[str, Any]:
 
 def sent_bytes(data: dict[str, Any]) -> int:
     """Bytes that a change of the data sends: the data as JSON and the feed's code."""
-    return len(json.dumps(data)) + len(_FEED_JS)
+    return len(json.dumps(data)) + len(script(_HERE, "feed.js"))

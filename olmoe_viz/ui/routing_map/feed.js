@@ -2,10 +2,13 @@
 // changed selection does not send the data again.
 const hub = (window[Symbol.for("olmoe-viz.routing-map")] ??= { data: new Map(), maps: new Map() });
 
-export default function ({ data }) {
+function send({ data }) {
   hub.data.set(data.channel, data);
   hub.maps.get(data.channel)?.(data);
-  return () => {
-    if (hub.data.get(data.channel) === data) hub.data.delete(data.channel);
-  };
 }
+
+function withdraw({ data }) {
+  if (hub.data.get(data.channel) === data) hub.data.delete(data.channel);
+}
+
+export default (call) => mount(call, send, withdraw);

@@ -5,16 +5,14 @@ const NARROW = 560; // below this width the map turns: tokens down, layers acros
 const maps = new WeakMap();
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-export default function ({ parentElement, data, setTriggerValue }) {
+function show({ parentElement, data, setTriggerValue }) {
   let map = maps.get(parentElement);
   if (!map) maps.set(parentElement, (map = new RoutingMap(parentElement)));
   map.send = (pick) => setTriggerValue("pick", pick);
   map.configure(data);
-  return () => {
-    map.close();
-    maps.delete(parentElement);
-  };
 }
+
+export default (call) => mount(call, show, ({ parentElement }) => maps.get(parentElement).close());
 
 class RoutingMap {
   constructor(parent) {

@@ -11,12 +11,14 @@ from typing import Literal
 
 import streamlit as st
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "olmoe_viz_picker",
+from olmoe_viz.ui.component import component
+
+_component = component(
+    "picker",
+    Path(__file__).parent,
+    "picker.js",
     html='<div role="radiogroup"></div>',
-    css=(_HERE / "picker.css").read_text("utf-8"),
-    js=(_HERE / "picker.js").read_text("utf-8"),
+    css="picker.css",
 )
 
 

@@ -23,7 +23,7 @@ const build = (data, pick) =>
     return button
   })
 
-export default function ({ parentElement, data, setTriggerValue }) {
+const show = ({ parentElement, data, setTriggerValue }) => {
   const group = parentElement.querySelector("[role=radiogroup]")
   group.setAttribute("aria-label", data.label)
   group.className = data.shape
@@ -58,3 +58,5 @@ export default function ({ parentElement, data, setTriggerValue }) {
     event.preventDefault()
   }
 }
+
+export default (call) => mount(call, show)

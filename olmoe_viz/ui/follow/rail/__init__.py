@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import streamlit as st
+from olmoe_viz.ui.component import component
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "olmoe_viz_rail",
+_component = component(
+    "rail",
+    Path(__file__).parent,
+    "rail.js",
     html='<nav aria-label="Steps"><ol></ol></nav>',
-    css=(_HERE / "rail.css").read_text("utf-8"),
-    js=(_HERE / "rail.js").read_text("utf-8"),
+    css="rail.css",
 )
 
 

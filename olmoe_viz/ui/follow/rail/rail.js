@@ -24,7 +24,7 @@ const go = (number) => {
   heading.focus({ preventScroll: true })
 }
 
-export default function ({ parentElement, data }) {
+const show = ({ parentElement, data }) => {
   const list = parentElement.querySelector("ol")
   const links = data.names.map((name, index) => {
     const item = document.createElement("li")
@@ -54,15 +54,15 @@ export default function ({ parentElement, data }) {
   const scrolled = () => {
     waiting ||= requestAnimationFrame(mark)
   }
-  // Streamlit calls this again for new data, and what it returns only in the end.
   watchers.get(parentElement)?.abort()
   const watcher = new AbortController()
   watchers.set(parentElement, watcher)
   const options = { capture: true, passive: true, signal: watcher.signal }
   document.addEventListener("scroll", scrolled, options)
+  watcher.signal.addEventListener("abort", () => cancelAnimationFrame(waiting))
   mark()
-  return () => {
-    watchers.get(parentElement)?.abort()
-    cancelAnimationFrame(waiting)
-  }
 }
+
+const close = ({ parentElement }) => watchers.get(parentElement).abort()
+
+export default (call) => mount(call, show, close)

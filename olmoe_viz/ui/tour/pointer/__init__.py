@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
-import streamlit as st
+from olmoe_viz.ui.component import component
 
-_HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "olmoe_viz_tour_pointer", html="<i hidden></i>", js=(_HERE / "pointer.js").read_text("utf-8")
+_component = component(
+    "tour_pointer",
+    Path(__file__).parent,
+    "pointer.js",
+    html="<i hidden></i>",
 )
 
 

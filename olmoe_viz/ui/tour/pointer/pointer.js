@@ -31,7 +31,7 @@ const show = (element) => {
   setTimeout(() => leave.abort(), SETTLING)
 }
 
-export default function ({ parentElement, data }) {
+const pointAt = ({ parentElement, data }) => {
   const selector = `.st-key-${CSS.escape(data.target)}`
   const place = places.get(parentElement) ?? { stop: null, watch: null }
   places.set(parentElement, place)
@@ -44,13 +44,15 @@ export default function ({ parentElement, data }) {
     place.stop = data.stop
     show(element)
   }
-  // Streamlit calls this again for new data, and what it returns only in the end.
   place.watch?.disconnect()
   place.watch = new MutationObserver(point)
   place.watch.observe(document.body, { childList: true, subtree: true })
   point()
-  return () => {
-    place.watch.disconnect()
-    clear()
-  }
 }
+
+const leave = ({ parentElement }) => {
+  places.get(parentElement).watch.disconnect()
+  clear()
+}
+
+export default (call) => mount(call, pointAt, leave)

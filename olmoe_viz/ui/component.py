@@ -1,0 +1,34 @@
+"""A part of the page of our own making, from the files of its folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_MOUNT = (Path(__file__).parent / "component.js").read_text("utf-8")
+
+
+def script(folder: Path, *names: str) -> str:
+    """The code of a component: `mount`, which all share, and then its own files."""
+    return "\n".join([_MOUNT, *((folder / name).read_text("utf-8") for name in names)])
+
+
+def component(
+    name: str, folder: Path, *scripts: str, html: str | None = None, css: str = ""
+) -> Callable[..., Any]:
+    """Register a component (Streamlit's version 2: no frame, no build step).
+
+    Args:
+        name: unique in the application.
+        folder: holds its files.
+        scripts: the files of its code, in order; the last has the default function.
+        html: what it starts with.
+        css: the file of its style.
+    """
+    return st.components.v2.component(
+        f"olmoe_viz_{name}",
+        html=html,
+        css=(folder / css).read_text("utf-8") if css else None,
+        js=script(folder, *scripts),
+    )
