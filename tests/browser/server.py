@@ -1,6 +1,7 @@
 """A server of the application on a free port, and a browser that looks at it."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser.find_browser import find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 60_000  # ms; a first run on two busy cores loads torch and the model
+expect.set_options(timeout=WAIT)
 
 
 @contextmanager
@@ -68,7 +70,13 @@ def browse() -> Iterator[Browser]:
 
 def settled(page: Page) -> None:
     """Wait until the script has run and nothing spins."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute(
-        "data-test-script-state", "notRunning", timeout=WAIT
-    )
-    expect(page.get_by_test_id("stSpinner")).to_have_count(0, timeout=WAIT)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    expect(page.get_by_test_id("stSpinner")).to_have_count(0)
+
+
+def drawn_map(page: Page, tokens: int | None = None) -> Locator:
+    """The cells of the routing map, once it shows so many tokens, or any."""
+    cells = page.get_by_role("application")
+    count = r"\d+" if tokens is None else tokens
+    expect(cells).to_have_attribute("aria-label", re.compile(f"Routing map, {count} token"))
+    return cells

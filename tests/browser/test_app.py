@@ -1,6 +1,5 @@
 """The main job in a real browser: a prompt, the map, another k, the columns."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
 from olmoe_viz.ui.text import place, visible
-from tests.browser.server import WAIT, settled
+from tests.browser.server import drawn_map, settled
 
 Visit = Callable[..., Page]
 HOSTILE = {
@@ -45,7 +44,7 @@ def numerals(page: Page) -> Locator:
 def test_a_prompt_a_map_another_k_and_the_columns(visit: Visit) -> None:
     page = visit()
     ask(page, "The old woman opened the door and")
-    expect(page.locator(".routing-map")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".routing-map")).to_be_visible()
     expect(cutoff_in_force(page, 8)).to_have_css("font-size", "14px")
     choose_k(page, 32)
     expect(cutoff_in_force(page, 32)).to_have_css("font-size", "14px")
@@ -61,8 +60,7 @@ def test_a_prompt_a_map_another_k_and_the_columns(visit: Visit) -> None:
 
 def test_a_cell_of_the_map_moves_the_panels_and_the_address(visit: Visit) -> None:
     page = visit("?prompt=One+two+three+four")
-    cells = page.get_by_role("application")
-    cells.focus()
+    drawn_map(page).focus()
     page.keyboard.press("Home")
     for _ in range(2):
         page.keyboard.press("ArrowDown")
@@ -82,15 +80,12 @@ def test_hostile_prompts_are_shown_as_typed(visit: Visit, name: str) -> None:
     tokens = ov.trace(ov.load_model(), HOSTILE[name]).tokens
     last = len(tokens) - 1
     shown = page.locator(".st-key-place_map")
-    expect(shown).to_have_text(place(tokens[last], last, 7), timeout=WAIT)
+    expect(shown).to_have_text(place(tokens[last], last, 7))
     settled(page)
-    of_map = page.get_by_role("application")
-    drawn = re.compile(f"Routing map, {len(tokens)} token")
-    expect(of_map).to_have_attribute("aria-label", drawn, timeout=WAIT)
-    of_map.focus()
+    drawn_map(page, len(tokens)).focus()
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
-    expect(shown).to_contain_text(f"{visible(tokens[0])}  ·  token 0", timeout=WAIT)
+    expect(shown).to_contain_text(f"{visible(tokens[0])}  ·  token 0")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(HOSTILE[name])
     for unwanted in ("[data-testid=stException]", ".katex", "img[src=x]"):
         expect(page.locator(unwanted)).to_have_count(0)
@@ -100,7 +95,7 @@ def test_ten_thousand_characters_are_refused_in_words_and_kept(visit: Visit) -> 
     page = visit()
     prompt = "word " * 2_000
     ask(page, prompt)
-    expect(page.get_by_test_id("stAlert")).to_contain_text("tokens", timeout=WAIT)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("tokens")
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
     assert page.get_by_test_id("stException").count() == 0
 

@@ -45,27 +45,27 @@ def test_four_columns_grow_stop_and_start_again(visit: Visit) -> None:
     page = visit("compare?tokens=300")
     generate(page)
     for at in range(4):
-        expect(columns(page).nth(at)).to_have_text(re.compile(r"\S"), timeout=WAIT)
+        expect(columns(page).nth(at)).to_have_text(re.compile(r"\S"))
     first = [columns(page).nth(at).inner_text() for at in range(4)]
     for at in range(4):
-        expect(columns(page).nth(at)).not_to_have_text(first[at], timeout=WAIT)
+        expect(columns(page).nth(at)).not_to_have_text(first[at])
     before = [columns(page).nth(at).text_content() or "" for at in range(4)]
     started = time.monotonic()
     writing(page).click()
-    expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4, timeout=WAIT)
+    expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4)
     assert time.monotonic() - started < 10
     facts = page.get_by_text(re.compile("tokens, stopped")).all_inner_texts()
     longest = max(int(told.split()[0]) for told in facts)
     expect(page.get_by_text(f"{longest} of 300 tokens in each column")).to_be_visible()
     for at, written in enumerate(before):
         assert written
-        expect(text(page, at)).to_have_text(re.compile(r"\S"), timeout=WAIT)
+        expect(text(page, at)).to_have_text(re.compile(r"\S"))
         # While it is written, a text is shown without the space that it begins with.
         assert (text(page, at).text_content() or "").lstrip().startswith(written)
     # At once: the measures of the stopped texts do not hold a new run back.
     generate(page)
-    expect(writing(page)).to_be_enabled(timeout=WAIT)
-    expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=WAIT)
+    expect(writing(page)).to_be_enabled()
+    expect(columns(page).first).to_have_text(re.compile(r"\S"))
 
 
 def test_marks_follow_the_column_compared_with(visit: Visit) -> None:
@@ -78,7 +78,7 @@ def test_marks_follow_the_column_compared_with(visit: Visit) -> None:
     page.get_by_role("combobox", name="compare with").click()
     page.get_by_role("option", name="k = 64, native").click()
     settled(page)
-    expect(text(page, 0).locator(".changed").first).to_be_attached(timeout=WAIT)
+    expect(text(page, 0).locator(".changed").first).to_be_attached()
     expect(text(page, 1).locator(".changed")).to_have_count(0)
     assert "reference=1" in page.url
 
@@ -94,7 +94,7 @@ def test_a_link_to_texts_opens_the_same_texts_and_the_same_pair(visit: Visit) ->
     page.wait_for_timeout(500)  # what scrolls closes the list again
     pair.click()
     page.get_by_role("option", name="k = 8, native and k = 64, native").click()
-    expect(page).to_have_url(re.compile("pair=1-2"), timeout=WAIT)
+    expect(page).to_have_url(re.compile("pair=1-2"))
     settled(page)
     again = visit(page.url.split("/", 3)[3], theme="dark", width=768, wait=False)
     for at in range(3):
@@ -115,7 +115,7 @@ def test_what_a_link_has_started_can_be_stopped(visit: Visit) -> None:
     expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=2 * WAIT)
     assert "generate=1" in page.url
     writing(page).click()
-    expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4, timeout=WAIT)
+    expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(4)
 
 
 def test_a_token_says_what_it_was_worth(visit: Visit) -> None:
@@ -210,12 +210,12 @@ def test_a_closed_tab_stops_its_work_and_leaves_the_line(visit: Visit) -> None:
     for page in (one, two):
         expect(columns(page).first).to_have_text(re.compile(r"\S"), timeout=2 * WAIT)
     generate(third)
-    expect(third.get_by_text("2 people are before you.")).to_be_visible(timeout=WAIT)
+    expect(third.get_by_text("2 people are before you.")).to_be_visible()
     generate(fourth)
-    expect(fourth.get_by_text("3 people are before you.")).to_be_visible(timeout=WAIT)
+    expect(fourth.get_by_text("3 people are before you.")).to_be_visible()
     third.close()
-    expect(fourth.get_by_text("2 people are before you.")).to_be_visible(timeout=WAIT)
+    expect(fourth.get_by_text("2 people are before you.")).to_be_visible()
     one.close()
-    expect(columns(fourth).first).to_have_text(re.compile(r"\S"), timeout=WAIT)
+    expect(columns(fourth).first).to_have_text(re.compile(r"\S"))
     # The other text of the same length is still being written, so the closed one gave up its place.
     assert writing(two).count() == 1

@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.server import WAIT, settled
+from tests.browser.server import settled
 
 Visit = Callable[..., Page]
 AT = "follow?prompt=The+cat+sat+on+the+mat&token=2"
@@ -39,7 +39,7 @@ STEP_OF_FOCUS = """
 def open_page(visit: Visit, path: str = AT, **settings: object) -> Page:
     """The page, drawn to its end."""
     page = visit(path, **settings)
-    expect(page.locator(".st-key-claim_7")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".st-key-claim_7")).to_be_visible()
     settled(page)
     return page
 
@@ -118,9 +118,7 @@ def test_measuring_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:
     words = "+".join(["word"] * 900)
     page = open_page(visit, f"follow?prompt={words}&token=2")
     page.get_by_role("button", name="Measure").click()
-    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible(
-        timeout=WAIT
-    )
+    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible()
     page.locator(".st-key-stop_measuring button").click()
     settled(page)
     expect(page.locator(".st-key-stop_measuring")).to_have_count(0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.server import WAIT, settled
+from tests.browser.server import settled
 
 Visit = Callable[..., Page]
 AT = "follow?prompt=The+cat+sat+on+the+mat&token=2"
@@ -17,7 +17,7 @@ def figure(page: Page, key: str) -> Locator:
 
 def open_page(visit: Visit, **settings: object) -> Page:
     page = visit(AT, **settings)
-    expect(figure(page, "pushes").locator("rect").first).to_be_attached(timeout=WAIT)
+    expect(figure(page, "pushes").locator("rect").first).to_be_attached()
     settled(page)
     return page
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from olmoe_viz.ui.tour.stops import STOPS
-from tests.browser.server import WAIT, settled
+from tests.browser.server import WAIT, drawn_map, settled
 from tests.browser.sweep import problems, sideways, still
 
 Visit = Callable[..., Page]
@@ -42,7 +42,7 @@ def bar(page: Page) -> Locator:
 def cell(page: Page, column: int, row: int) -> dict[str, float]:
     """Middle of a cell, measured from the corner of the cells."""
     of_map = page.locator(".routing-map")
-    expect(of_map).to_have_attribute("data-rasters", re.compile(r"\d"), timeout=WAIT)
+    expect(of_map).to_have_attribute("data-rasters", re.compile(r"\d"))
     width, height = (int(of_map.get_attribute(f"data-cell-{side}")) for side in ("width", "height"))
     return {"x": (column + 0.5) * width, "y": (row + 0.5) * height}
 
@@ -59,13 +59,13 @@ def test_a_cell_picked_on_the_map_is_what_follow_shows(visit: Visit) -> None:
     open_page(page, "Follow a token")
     expect(bar(page)).to_contain_text(re.compile(r"token 3 .* layer 9 of 15"))
     again = visit(path_of(page))
-    expect(bar(again)).to_have_text(bar(page).inner_text(), timeout=WAIT)
+    expect(bar(again)).to_have_text(bar(page).inner_text())
 
 
 def test_a_link_opens_the_same_view_elsewhere(visit: Visit) -> None:
     page = visit("?prompt=One+two+three+four&k=4&against=32&weights=renormalized&layer=2&token=1")
     page.get_by_role("radio", name="entropy").click()
-    expect(page).to_have_url(re.compile("view=entropy"), timeout=WAIT)
+    expect(page).to_have_url(re.compile("view=entropy"))
     settled(page)
     again = visit(path_of(page), theme="dark", width=390)
     for name in ("4", "32", "renormalized", "entropy"):
@@ -80,9 +80,9 @@ def test_a_link_restores_what_was_marked_ordered_opened_and_chosen(visit: Visit)
     page.locator(".routing-map").scroll_into_view_if_needed()
     page.get_by_role("application").click(position=cell(page, 3, 5), modifiers=["Shift"])
     load = page.get_by_text("that have an expert among their top")
-    expect(load).to_contain_text("tokens 1 to 3", timeout=WAIT)
+    expect(load).to_contain_text("tokens 1 to 3")
     page.get_by_role("radio", name="by expert id").click()
-    expect(page).to_have_url(re.compile("order=expert"), timeout=WAIT)
+    expect(page).to_have_url(re.compile("order=expert"))
     again = visit(path_of(page))
     expect(again.get_by_text("that have an expert among their top")).to_contain_text(
         "tokens 1 to 3"
@@ -95,16 +95,16 @@ def test_a_link_restores_what_was_marked_ordered_opened_and_chosen(visit: Visit)
     head = page.get_by_role("spinbutton", name="head")
     head.fill("1")
     head.press("Enter")
-    expect(page).to_have_url(re.compile("head=1"), timeout=WAIT)
+    expect(page).to_have_url(re.compile("head=1"))
     again = visit(path_of(page))
-    expect(again.get_by_role("spinbutton", name="head")).to_have_value("1", timeout=WAIT)
-    expect(again.locator(".st-key-attention_map svg text").first).to_be_visible(timeout=WAIT)
+    expect(again.get_by_role("spinbutton", name="head")).to_have_value("1")
+    expect(again.locator(".st-key-attention_map svg text").first).to_be_visible()
 
 
 def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None:
     page = visit()
+    cells = drawn_map(page)
     page.get_by_role("radio", name="strongest expert").focus()
-    cells = page.get_by_role("application")
     for _ in range(4):
         page.keyboard.press("Tab")
         if cells.evaluate("map => map.getRootNode().activeElement === map"):
@@ -121,9 +121,9 @@ def test_the_tour_leads_through_all_stops_by_keyboard(visit: Visit) -> None:
     page = visit()
     page.get_by_role("button", name="Tour", exact=True).press("Enter")
     for number, stop in enumerate(STOPS, 1):
-        expect(page.get_by_text(f"{number} of {len(STOPS)}")).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text(f"{number} of {len(STOPS)}")).to_be_visible()
         expect(page.locator("[data-tour-target]")).to_have_class(
-            re.compile(rf"\bst-key-{stop.target}\b"), timeout=WAIT
+            re.compile(rf"\bst-key-{stop.target}\b")
         )
         settled(page)
         assert f"tour={number}" in page.url
