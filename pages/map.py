@@ -5,7 +5,7 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.ui import glossary, link, map_panel, navigation, panel, runs, state
+from olmoe_viz.ui import glossary, link, map_panel, navigation, origin, panel, runs, state
 from olmoe_viz.ui.page_settings import ORDERS, MapSettings
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.text import count, visible
@@ -106,13 +106,16 @@ run = runs.current()
 if run is not None:
     layers, tokens, experts = run.trace.router_logits.shape
     chosen = state.selection().within(layers, tokens, experts)
-    panel.head("Which experts does each token use?", *run.origin, level=2)
+    badges = panel.head("Which experts does each token use?", None, level=2)
     st.caption(
         f"Each cell is one {glossary.link('token')} in one {glossary.link('layer')}, where the "
         f"{glossary.link('router')} chooses its {glossary.link('expert')}s. Click or tap a "
         "cell, or use the arrow keys and Enter, and everything below follows."
     )
-    map_panel.draw(run, chosen)
+    drawn_from = map_panel.draw(run, chosen)
+    with badges.container(horizontal=True, gap="small"):
+        for each in drawn_from:
+            origin.badge(*each.origin)
     panel.head("The router's choice for one token in one layer", *run.origin)
     panel.cell(run.trace.tokens[chosen.token], chosen.token, chosen.layer, key="map")
     pick_cell(run, chosen)

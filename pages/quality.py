@@ -4,7 +4,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
+from olmoe_viz.analysis.saturation import (
+    RouterCheckpoints,
+    load_router_checkpoints,
+    saturation,
+)
 from olmoe_viz.charts import domain_experts, quality_against_k
 from olmoe_viz.charts import saturation as saturation_chart
 from olmoe_viz.policy import WEIGHTINGS
@@ -118,9 +122,8 @@ def draw_domains() -> None:
     )
 
 
-def draw_saturation() -> None:
+def draw_saturation(checkpoints: RouterCheckpoints) -> None:
     """How early in training the choices were final."""
-    checkpoints = load_router_checkpoints()
     values = saturation(checkpoints)
     tokens, chance = checkpoints.token_ids.size, TRAINED_K / 64
     st.caption(
@@ -144,5 +147,11 @@ st.caption(f"{QUOTED_FROM} Lower {glossary.link('perplexity')} is better.")
 st.table(QUOTED, width="content")
 panel.head("Do experts prefer domains?", "recorded", recorded.WHERE)
 draw_domains()
-panel.head("When did the routers settle?", "recorded", recorded.WHERE)
-draw_saturation()
+checkpoints = load_router_checkpoints()
+windows, length = checkpoints.token_ids.shape
+panel.head(
+    "When did the routers settle?",
+    "recorded",
+    f"olmoe-nano, held-out text in {windows} windows of {length} tokens; weights in bfloat16.",
+)
+draw_saturation(checkpoints)

@@ -20,22 +20,23 @@ TERMS: dict[str, str] = {
     "the weights of the chosen experts must be read from memory.",
     "domain specialization": "The share of the tokens of one kind of text that an expert gets. "
     "Without any preference it is k divided by the number of experts.",
-    "drift": "How many of a token's k strongest experts are no longer among the k strongest in a "
-    "run with another k. Layers above the first see other inputs then, so their routers differ.",
+    "drift": "How a token's k strongest experts change in a run with another k, counted as those "
+    "lost or as the share kept. Layers above the first see other inputs then, so their routers "
+    "differ.",
     "embedding": "The vector that stands for a token id before the first block. It is looked up "
     "in a table and the same wherever the token appears.",
     "entropy": "How evenly the router spreads its probability over the experts, in nats: 0 when "
     "one expert has everything, the logarithm of their number when all have the same.",
     "expert": "One of the small feed-forward networks that a layer holds side by side. A token "
     "passes through only k of them.",
-    "gain": "The sum of a token's routing weights in a layer. It scales what the experts add to "
-    "the residual stream, so a larger sum turns them up as a volume knob would.",
-    "gain-anchored": "Routing weights scaled to sum to the mass that the trained k keeps. The "
-    "gain stays as trained while the number of experts changes.",
+    "gain": "The sum of a token's routing weights in a layer. With native weights it grows with k, "
+    "since every further expert brings its own and the others keep theirs.",
+    "gain-anchored": "Routing weights scaled to sum to the mass that the trained k keeps. With a "
+    "larger k the gain stays as trained, and each expert that was chosen already gets less.",
     "hidden state": "The vector of a token between two blocks, as wide as the model. Before the "
     "router reads it, it is normalized.",
     "KL divergence": "How far one distribution of the next token is from another, in nats: 0 when "
-    "they are the same. Here it is measured from the trained k's distribution.",
+    "they are the same. It differs by direction, so each figure says from which of the two.",
     "layer": "One of the blocks that follow each other: attention first, then a router with its "
     "experts. Each layer has experts of its own; the same id in two layers means nothing.",
     "load": "The share of tokens that use an expert. When all are used alike it is k divided by "
@@ -45,11 +46,12 @@ TERMS: dict[str, str] = {
     "logits": "Scores before softmax has turned them into probabilities. Only their differences "
     "matter.",
     "margin": "The probability of the last expert that is used minus that of the first one that "
-    "is not: how clear the cut was.",
+    "is not: how clear the cut was. When all are used, it is the probability of the last.",
     "mixture of experts": "A model whose feed-forward part is split into experts, of which each "
     "token uses a few. It has many parameters and does little work for each token.",
     "native weights": "Routing weights as the model was trained with them: the router "
-    "probabilities of the chosen experts, unchanged, so that they sum to less than 1.",
+    "probabilities of the chosen experts, unchanged. They sum to less than 1 unless all are "
+    "chosen.",
     "perplexity": "Among how many equally likely tokens the model seems to choose, on average: "
     "less is better. It is the exponential of the mean negative log-likelihood.",
     "prefill": "Reading the prompt: all its tokens pass through the model together, before the "

@@ -45,8 +45,8 @@ def marked_range(run: runs.Run) -> Range | None:
     )
 
 
-def draw(run: runs.Run, chosen: Selection) -> None:
-    """The map under the view that its control names, and what the link says of it."""
+def draw(run: runs.Run, chosen: Selection) -> list[runs.Run]:
+    """The map under the view that its control names; returns the runs that it was drawn from."""
     settings, held = link.current(MapSettings), marked_range(run)
     link.mirror(replace(settings, marked=held))
     view = st.session_state["view"] = settings.view
@@ -75,17 +75,16 @@ def draw(run: runs.Run, chosen: Selection) -> None:
             )
     other = None
     if view == "drift":
-        against = runs.run(state.selection(), chosen.against_policy)
-        if against is None:
-            return
-        other = against.trace
+        other = runs.run(state.selection(), chosen.against_policy)
+        if other is None:
+            return [run]
     try:
         routing_map(
             run.trace,
             policy=run.trace.policy,
             view=view,
             against=chosen.against_policy,
-            other=other,
+            other=other.trace if other else None,
             expert=chosen.expert or 0,
             selected_token=chosen.token,
             selected_layer=chosen.layer,
@@ -97,3 +96,4 @@ def draw(run: runs.Run, chosen: Selection) -> None:
         )
     except ValueError as error:
         refusal(str(error))
+    return [run, other] if other else [run]

@@ -9,7 +9,7 @@ from olmoe_viz.ui.text import plain
 
 Origin = Literal["live", "recorded", "derived", "quoted"]
 MEANING: dict[Origin, str] = {
-    "live": "Computed just now by the model on this server.",
+    "live": "Computed by the model on this server, for this visit or one before.",
     "recorded": "Computed earlier and stored with the application.",
     "derived": "Calculated by a formula from the model's sizes.",
     "quoted": "Measured or said by others, not computed by this project.",
@@ -23,9 +23,10 @@ def badge(origin: Origin, details: str = "") -> None:
 
 
 def details(provenance: Provenance, policy: str) -> str:
-    """One line on a record: model, revision, routing, number format, device, date, seconds."""
+    """One line on a record: model, revision, routing, number format, device, time, seconds."""
     revision = f" at {provenance.revision[:12]}" if provenance.revision else ""
+    time = provenance.created[:16].replace("T", " ")
     return (
         f"{provenance.model}{revision} ({provenance.digest[:12]}), {policy}, {provenance.dtype} on "
-        f"{provenance.device}, {provenance.created[:10]}, {provenance.seconds:.2f} s."
+        f"{provenance.device}, {time} UTC, {provenance.seconds:.2f} s."
     )

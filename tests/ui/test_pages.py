@@ -159,3 +159,9 @@ def test_quality_shows_the_recorded_numbers_of_the_chosen_text() -> None:
         True,
         True,
     ]
+
+
+def test_drift_says_that_it_is_drawn_from_two_runs() -> None:
+    test = app("view=drift")
+    said = [part.value for part in test.markdown if part.value.startswith(":gray-badge")]
+    assert said[:3] == [f":gray-badge[{name}]" for name in ("recorded", "live", "recorded")]

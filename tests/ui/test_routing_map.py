@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.policy import Weighting
 from olmoe_viz.ui import routing_map
 from olmoe_viz.ui.routing_map import Columns, MapEvent
 from olmoe_viz.ui.routing_map.payload import (
@@ -53,7 +54,7 @@ def test_cells_hold_the_strongest_experts_and_their_mass(
         np.take_along_axis(probabilities, order, axis=-1),
         atol=1e-5,
     )
-    for text, k in ((sent["mass"], 2), (sent["extras"]["against"], 4)):
+    for text, k in ((sent["mass"], 2), (sent["against"], 4)):
         np.testing.assert_allclose(
             numbers(text, 2, (tokens, layers)), routing.retained_mass(probabilities, k), atol=1e-5
         )
@@ -134,15 +135,19 @@ def test_entropy_is_drawn_in_nats(make_trace: Callable[..., Trace]) -> None:
     np.testing.assert_allclose(drawn + sent["low"], expected, atol=1e-4)
 
 
-def test_weights_follow_from_the_gain(make_trace: Callable[..., Trace]) -> None:
-    trace = make_trace()
-    native = build(trace, policy=RoutingPolicy(3))
-    anchored = RoutingPolicy(3, "gain_anchored")
-    sent = build(trace, policy=anchored)
-    assert "extras" not in native or "gain" not in native["extras"]
-    gain = routing.gain(routing.probabilities(trace.router_logits), anchored, 2)
-    drawn = numbers(sent["extras"]["gain"], 2, (len(trace.tokens), 3))
-    np.testing.assert_allclose(drawn, gain, atol=1e-5)
+@pytest.mark.parametrize("weighting", ["renormalized", "gain_anchored"])
+@pytest.mark.parametrize(("k", "tokens"), [(1, 4), (8, 4), (1, 1024), (8, 1024)])
+def test_weights_follow_from_the_factor_also_of_long_texts(
+    weighting: Weighting, k: int, tokens: int
+) -> None:
+    text = columns(["a"] * tokens)
+    assert "factor" not in build(text, policy=RoutingPolicy(k))
+    policy = RoutingPolicy(k, weighting)
+    sent = build(text, policy=policy)["factor"]
+    probabilities = routing.probabilities(text.router_logits)
+    weights = routing.select(probabilities, policy, 8)[1].max(axis=-1)
+    drawn = numbers(sent["values"], 2, (tokens, 16), high=sent["high"])
+    np.testing.assert_allclose(drawn * probabilities.max(axis=-1), weights, rtol=2e-3)
 
 
 @pytest.mark.parametrize("view", VIEWS)

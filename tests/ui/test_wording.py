@@ -51,4 +51,4 @@ def test_numbers_have_units_and_sensible_digits() -> None:
 
 def test_origin_details_name_model_routing_device_and_date(provenance: Provenance) -> None:
     line = details(provenance, "k=8")
-    assert line == "random (sha256:00), k=8, float32 on cpu, 2026-01-02, 0.25 s."
+    assert line == "random (sha256:00), k=8, float32 on cpu, 2026-01-02 03:04 UTC, 0.25 s."

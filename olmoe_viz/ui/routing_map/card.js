@@ -28,10 +28,7 @@ function facts(data, index, layer) {
   if (data.against) {
     lines.push([`mass of the top ${data.againstKs[layer]}`, digits(data, data.against(index))]);
   }
-  if (data.gain) {
-    const factor = data.gain(index) / data.mass(index);
-    lines.push(["weight = p ×", digits(data, factor)]);
-  }
+  if (data.factor) lines.push(["weight = p ×", data.factor(index).toPrecision(3)]);
   const value = data.value(index);
   if (data.view === "entropy") lines.push(["entropy", `${digits(data, value)} nats`]);
   if (data.view === "margin") lines.push(["margin", digits(data, value)]);

@@ -12,9 +12,8 @@ function bytes(text, depth) {
 // The data with their bytes unpacked; numbers become functions of the cell index
 // (token * layers + layer).
 function unpack(data) {
-  const levels = 256 ** data.depth - 1;
-  const scaled = (text, low = 0, high = 1) => {
-    const codes = bytes(text, data.depth);
+  const scaled = (text, low = 0, high = 1, depth = data.depth) => {
+    const [codes, levels] = [bytes(text, depth), 256 ** depth - 1];
     return (index) => low + ((high - low) * codes[index]) / levels;
   };
   const ids = bytes(data.ids, 1);
@@ -32,8 +31,8 @@ function unpack(data) {
     expertAt: (index, rank) => ids[index * data.shown + rank],
     probabilityAt: (index, rank) => probability(index * data.shown + rank),
     marked: (index) => marks !== null && ((marks[index >> 3] >> (index & 7)) & 1) === 1,
-    against: data.extras?.against ? scaled(data.extras.against) : null,
-    gain: data.extras?.gain ? scaled(data.extras.gain) : null,
+    against: data.against ? scaled(data.against) : null,
+    factor: data.factor ? scaled(data.factor.values, 0, data.factor.high, 2) : null,
   };
 }
 

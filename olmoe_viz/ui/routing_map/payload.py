@@ -30,6 +30,7 @@ MAX_CARD_EXPERTS = 16
 _TOKEN_BYTES = 40_000  # of the budget, for the text of all tokens
 _MAX_TOKEN_BYTES = 72
 _COLOR_BYTES = 11
+_FACTOR_DEPTH = 2
 _RESERVE = 1_700  # field names, sizes, legend, scale and the code of the feed
 
 Floats = NDArray[np.float64]
@@ -96,19 +97,16 @@ def build(
     ranked = np.flip(np.sort(probabilities, axis=-1), axis=-1)
     mass = _mass(ranked, ks)
     shade = _shade(view, probabilities, ranked, mass, ks, other, expert)
-    extras: dict[str, Floats] = {}
     others = policy.ks(layers) if against is None else against.ks(layers)
-    if others != policy.ks(layers):
-        extras["against"] = _mass(ranked, np.array(others))
-    if policy.weighting != "native":
-        extras["gain"] = routing.gain(probabilities, policy, columns.geometry.trained_k)
+    compared = others != policy.ks(layers)
+    scaled = policy.weighting != "native"
     payload: dict[str, Any] = {
         "view": view,
         "tokens": _shown_tokens(columns.tokens),
         "layers": layers,
         "experts": experts,
         "ks": ks.tolist(),
-        "againstKs": list(others) if "against" in extras else None,
+        "againstKs": list(others) if compared else None,
         "weighting": policy.weighting,
         "expert": expert if view == "follow" else None,
         "low": shade.low,
@@ -120,7 +118,7 @@ def build(
         budget - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * experts,
         cells=layers * tokens,
         columns=1 if view in ("strongest", "mass") else 2,
-        extras=len(extras),
+        extras=(compared, scaled),
         wanted=min(int(max(ks.max(), *others)), experts, MAX_CARD_EXPERTS),
     )
     order = routing.ranking(probabilities)[..., : plan.experts]
@@ -130,10 +128,11 @@ def build(
     payload["mass"] = _fixed(mass, 0.0, 1.0, plan.depth)
     if view not in ("strongest", "mass"):
         payload["values"] = _fixed(shade.values, shade.low, shade.high, plan.depth)
-    if plan.extras:
-        payload["extras"] = {
-            name: _fixed(values, 0.0, 1.0, plan.depth) for name, values in extras.items()
-        }
+    if plan.extras and compared:
+        payload["against"] = _fixed(_mass(ranked, np.array(others)), 0.0, 1.0, plan.depth)
+    if plan.extras and scaled:
+        gain = routing.gain(probabilities, policy, columns.geometry.trained_k)
+        payload["factor"] = _factor(gain / mass)
     payload["version"] = hashlib.blake2b(json.dumps(payload).encode(), digest_size=8).hexdigest()
     return payload
 
@@ -244,11 +243,12 @@ class _Plan:
     extras: bool
 
 
-def _plan(room: int, *, cells: int, columns: int, extras: int, wanted: int) -> _Plan:
+def _plan(room: int, *, cells: int, columns: int, extras: tuple[bool, bool], wanted: int) -> _Plan:
     """Spend `room` bytes of base64 on the cells: full precision, else fewer bytes, else less."""
     a_cell = room * 3 // 4 / cells - 0.01  # padding of base64
     for depth, with_extras, least in ((2, True, wanted), (1, True, 4), (1, True, 2), (1, False, 1)):
-        rest = depth * (columns + (extras if with_extras else 0))
+        compared, scaled = extras if with_extras else (False, False)
+        rest = depth * (columns + compared) + _FACTOR_DEPTH * scaled
         experts = min(wanted, int((a_cell - rest) // (1 + depth)))
         if experts >= min(least, wanted):
             return _Plan(depth, experts, with_extras)
@@ -272,6 +272,12 @@ def _fixed(values: Floats, low: float, high: float, depth: int) -> str:
     levels = 256**depth - 1
     share = np.clip((_by_token(values) - low) / ((high - low) or 1.0), 0.0, 1.0)
     return _text(np.rint(share * levels).astype(f"<u{depth}"))
+
+
+def _factor(values: Floats) -> dict[str, Any]:
+    """What a router probability is multiplied by; one byte would be off in the second digit."""
+    high = float(values.max())
+    return {"high": high, "values": _fixed(values, 0.0, high, _FACTOR_DEPTH)}
 
 
 def _bits(values: NDArray[np.bool_]) -> str:

@@ -89,9 +89,9 @@ STOPS: tuple[Stop, ...] = (
     ),
     Stop(
         title="More experts, same weights?",
-        text="With native weights a larger k does two things: it adds experts, and it adds up to "
-        "a larger sum, as if a volume knob were turned. Switch the weights here to gain-anchored "
-        "and only the number of experts changes.",
+        text="With native weights a larger k adds experts and leaves the weights of the others "
+        "alone, so that the sum of all weights grows. Switch the weights here to gain-anchored: "
+        "the sum stays as trained, and each expert that was chosen already gets less.",
         page="follow",
         target="follow_weighting",
         words=("gain", "native weights", "renormalized", "gain-anchored"),
