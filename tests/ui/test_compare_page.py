@@ -121,6 +121,16 @@ def test_each_k_is_timed_alone_when_asked() -> None:
     assert all(float(cost[name][5]) > 0 for name in ("k = 8, native", "k = 64, renormalized"))
 
 
+def test_near_the_end_of_the_context_each_k_is_timed_with_what_fits() -> None:
+    context = ov.load_model().geometry.context
+    prompt = "A" + " a" * (context - 3)
+    test = generated(f"tokens=2&columns=k%3D1~k%3D2&prompt={quote_plus(prompt)}")
+    checked(test.button(key="time_alone").click().run())
+    assert [error.value for error in test.error] == []
+    assert any("3 runs of 2 tokens" in caption.value for caption in test.caption)
+    assert float(tables(test)[-1]["k = 1, native"][5]) > 0
+
+
 def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
     test = generated("tokens=3&columns=k%3D8~k%3D8")
     assert any("No two columns" in caption.value for caption in test.caption)
