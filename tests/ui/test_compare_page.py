@@ -6,10 +6,13 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import pytest
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.engine import decoding
+from olmoe_viz.ui import compare_settings
+from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import plain
 from tests.ui.test_pages import HOSTILE, specs, texts
 from tests.ui.visitor import app, checked, page
@@ -221,6 +224,30 @@ def test_a_link_restores_the_pair() -> None:
     columns = "tokens=8&columns=k%3D1~k%3D8~k%3D64"
     assert generated(f"{columns}&pair=1-2").selectbox(key="extra_pair").value == (1, 2)
     assert generated(f"{columns}&pair=2-1").selectbox(key="extra_pair").value == (0, 1)
+
+
+def test_a_stop_before_the_first_token_keeps_no_later_run_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[decoding.Decoding] = []
+    close = decoding.Decoding.close
+
+    def watch(one: decoding.Decoding) -> None:
+        closed.append(one)
+        close(one)
+
+    def stop(kept: Comparison | None) -> None:
+        if kept is not None:
+            raise StopException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compare_settings, "mirror", stop)
+        patch.setattr(decoding.Decoding, "close", watch)
+        test = generated(f"tokens=4&{COLUMNS}")
+    assert test.session_state["comparison"].ended.is_set()
+    assert len(set(closed)) == 1
+    again = checked(next(b for b in test.button if b.label == "Generate").click().run())
+    assert len(files(again)) == 2
 
 
 @pytest.mark.parametrize(
