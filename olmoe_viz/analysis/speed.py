@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from olmoe_viz.engine import threads
 from olmoe_viz.engine.decoding import DecodingError, stream
 from olmoe_viz.engine.inputs import InputError
-from olmoe_viz.engine.threads import ALL
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import RoutingPolicy
 
@@ -40,12 +40,12 @@ def copy_bandwidth(device: str, copied: int = _COPIED, copies: int = _COPIES) ->
     """
     on_cpu = torch.device(device).type == "cpu"
     if on_cpu:
-        torch.set_num_threads(ALL)
+        torch.set_num_threads(threads.ALL)
     source = torch.ones(copied, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     _copy_seconds(source, target)
     seconds = min(_copy_seconds(source, target) for _ in range(copies))
-    return Bandwidth(2 * copied / seconds, copied, copies, device, ALL if on_cpu else None)
+    return Bandwidth(2 * copied / seconds, copied, copies, device, threads.ALL if on_cpu else None)
 
 
 def decode_seconds(

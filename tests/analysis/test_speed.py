@@ -3,7 +3,7 @@ import torch
 
 from olmoe_viz import InputError, RoutingPolicy
 from olmoe_viz.analysis import speed
-from olmoe_viz.engine.threads import ALL
+from olmoe_viz.engine import threads
 from olmoe_viz.models.load import Model
 
 
@@ -25,12 +25,12 @@ def test_a_copy_on_the_cpu_takes_all_threads(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(speed, "_copy_seconds", watch)
     before = torch.get_num_threads()
-    torch.set_num_threads(ALL + 1)
+    torch.set_num_threads(threads.ALL + 1)
     try:
-        assert speed.copy_bandwidth("cpu", copied=1000, copies=2).threads == ALL
+        assert speed.copy_bandwidth("cpu", copied=1000, copies=2).threads == threads.ALL
     finally:
         torch.set_num_threads(before)
-    assert used == [ALL] * 3
+    assert used == [threads.ALL] * 3
 
 
 def test_each_run_yields_its_seconds_per_token(model: Model) -> None:
