@@ -44,6 +44,11 @@ def test_the_card_lists_the_digests_of_the_files() -> None:
         assert line in card
 
 
+def test_the_recorded_tables_were_measured_on_these_weights(model: Model) -> None:
+    measured = json.loads((DATA / "measured.json").read_text(encoding="utf-8"))
+    assert measured == {"digest": model.digest}
+
+
 def test_the_weights_keep_their_size_limits() -> None:
     shards = list(bundled_path().glob("*.safetensors"))
     sizes = [path.stat().st_size for path in shards]
