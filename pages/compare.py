@@ -69,9 +69,9 @@ def write(
     except InputError as error:
         comparison.trouble = str(error)
         return
-    st.session_state[KEPT] = comparison
-    compare_settings.mirror(comparison)
     try:
+        st.session_state[KEPT] = comparison
+        compare_settings.mirror(comparison)
         with queue.place(line), decoding:
             line.progress(0.0, text="Reading the prompt.")
             for step in decoding:
@@ -81,6 +81,7 @@ def write(
                 share = min(comparison.written / settings.new_tokens, 1.0)
                 line.progress(share, text=comparison.progress)
     finally:
+        decoding.close()  # also where its block was never entered
         comparison.keep(decoding.generations())
         comparison.ended.set()
     growing.settle()

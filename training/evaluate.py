@@ -4,9 +4,9 @@
 
 Writes ``quality.csv`` (bits per byte by domain, k and weighting, with a bootstrap interval),
 ``experts.csv`` (share of each domain's tokens that each expert gets), ``layers.csv`` (retained
-mass, entropy and load by layer) and ``router_checkpoints.safetensors`` (the top-8 choices on one
-probe set while training went on). Runs in float32; a GPU takes about a minute, two CPU cores some
-hours.
+mass, entropy and load by layer), ``router_checkpoints.safetensors`` (the top-8 choices on one
+probe set while training went on) and, last, ``measured.json`` (the digest of the weights that all
+this was measured on). Runs in float32; a GPU takes about a minute, two CPU cores some hours.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from torch import Tensor
 from transformers import OlmoeForCausalLM, PreTrainedTokenizerFast
 
 from olmoe_viz.engine.router import install_routers, routing
+from olmoe_viz.models.files import digest, weight_files
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from training.corpus import DOMAINS
 from training.prepare import load_tokenizer
@@ -37,6 +38,7 @@ WINDOW = 1024
 BATCH = 24
 PROBE_TOKENS = 250  # of each domain
 RESAMPLES = 2000
+MEASURED = "measured.json"
 Rows = list[dict[str, Any]]
 
 
@@ -212,6 +214,12 @@ def write_csv(path: Path, rows: Rows) -> None:
         writer.writerows(rows)
 
 
+def write_measured(folder: Path, out: Path) -> None:
+    """``measured.json``: the digest of the checkpoint, as a loaded model has it."""
+    row = {"digest": digest(weight_files(folder))}
+    (out / MEASURED).write_text(json.dumps(row) + "\n", encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run from the command line, or with the arguments of a test."""
     parser = argparse.ArgumentParser(
@@ -224,7 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    folder = str(options.run / "model")
+    folder = options.run / "model"
+    (options.out / MEASURED).unlink(missing_ok=True)
     model = OlmoeForCausalLM.from_pretrained(
         folder, dtype=torch.float32, experts_implementation="eager"
     )
@@ -241,6 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_csv(options.out / "layers.csv", layer_rows)
     write_csv(options.out / "quality.csv", quality(model, windows, bytes_of_tokens(tokenizer), ks))
     router_checkpoints(model, options.run, windows, options.out)
+    write_measured(folder, options.out)
 
 
 if __name__ == "__main__":

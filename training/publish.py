@@ -17,12 +17,13 @@ from pathlib import Path
 
 import olmoe_viz as ov
 from olmoe_viz.models.catalogue import bundled_path
+from olmoe_viz.models.files import digest, weight_files
 from olmoe_viz.models.load import Model
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT
-from training.card import write_card
+from training.card import CURVE, DATA, write_card
+from training.evaluate import MEASURED
 
-PACKAGE = Path(ov.__file__).parent
-TABLES = ("quality.csv", "experts.csv", "layers.csv", "router_checkpoints.safetensors")
+TABLES = ("quality.csv", "experts.csv", "layers.csv", "router_checkpoints.safetensors", MEASURED)
 CONTINUATIONS = "continuations.json"
 PROMPTS = (
     "Once upon a time there was a little robot who",
@@ -33,6 +34,16 @@ PROMPTS = (
     "Había una vez un pequeño perro que",
 )
 NEW_TOKENS = 60
+
+
+def check_measured(run: Path, results: Path) -> None:
+    """Raise ValueError unless the tables were measured on the weights of the run."""
+    measured = json.loads((results / MEASURED).read_text(encoding="utf-8"))["digest"]
+    if measured != digest(weight_files(run / "model")):
+        raise ValueError(
+            f"The tables in {results} were measured on other weights than those of {run}. "
+            "Run training.evaluate again."
+        )
 
 
 def copy_checkpoint(run: Path, tokenizer: Path, folder: Path) -> None:
@@ -75,15 +86,16 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("training/runs/nano"))
     parser.add_argument("--results", type=Path, default=Path("training/results"))
     options = parser.parse_args()
-    folder, data = bundled_path(), PACKAGE / "data"
-    data.mkdir(exist_ok=True)
+    folder = bundled_path()
+    DATA.mkdir(exist_ok=True)
+    check_measured(options.run, options.results)
     copy_checkpoint(options.run, options.data / "tokenizer", folder)
     write_digests(folder)
     for name in TABLES:
-        shutil.copy(options.results / name, data / name)
-    shutil.copy(options.run / "curve.jsonl", Path(__file__).parent / "curve.jsonl")
-    record(ov.load_model("olmoe-nano"), data)
-    write_card(folder, data, Path(__file__).parent / "curve.jsonl")
+        shutil.copy(options.results / name, DATA / name)
+    shutil.copy(options.run / "curve.jsonl", CURVE)
+    record(ov.load_model("olmoe-nano"), DATA)
+    write_card(folder)
 
 
 if __name__ == "__main__":

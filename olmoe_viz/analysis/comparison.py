@@ -10,10 +10,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
-from olmoe_viz.trace import Generation, Trace
-
-Float64s = NDArray[np.float64]
 TokenIds = Sequence[int] | NDArray[np.int64]
 Change = Literal["same", "insert", "delete", "replace"]
 
@@ -63,39 +59,3 @@ def repetition_rate(ids: TokenIds, n: int = 4) -> float:
     tokens = [int(token) for token in ids]
     grams = [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
-
-
-def drift(trained_trace: Trace, other_trace: Trace, k0: int) -> Float64s:
-    """Return, by layer, the share of the trained run's experts that the other run ranks as high.
-
-    float64 [layers], from 0 to 1: of the `k0` strongest experts of each token in `trained_trace`,
-    how many are among the `k0` strongest in `other_trace`, averaged over the tokens. Layer 0 sees
-    the same input in both runs, so there it is 1. Raises ValueError for traces of different texts.
-    """
-    if not np.array_equal(trained_trace.token_ids, other_trace.token_ids):
-        raise ValueError("Drift compares two runs of the same text; these are of different texts.")
-    a, b = (routing.probabilities(trace.router_logits) for trace in (trained_trace, other_trace))
-    return np.asarray(routing.overlap(a, b, k0).mean(axis=-1))
-
-
-def mean_mass(record: Trace | Generation, k: int) -> Float64s:
-    """Return the mean retained mass of the `k` strongest experts by layer, float64 [layers].
-
-    Over the tokens of a trace, or the generated ones of a generation (nan without any).
-    """
-    return _means(routing.retained_mass(routing.probabilities(record.router_logits), k))
-
-
-def mean_gain(record: Trace | Generation) -> Float64s:
-    """Return the mean sum of the routing weights by layer under the record's policy, [layers].
-
-    Over the tokens of a trace, or the generated ones of a generation (nan without any).
-    """
-    probabilities = routing.probabilities(record.router_logits)
-    return _means(routing.gain(probabilities, record.policy, record.geometry.trained_k))
-
-
-def _means(values: Float64s) -> Float64s:
-    """Return the means over the last axis, nan when it is empty."""
-    count = values.shape[-1]
-    return np.asarray(values.sum(axis=-1) / count if count else np.full(values.shape[:-1], np.nan))

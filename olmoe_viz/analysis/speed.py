@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from olmoe_viz.engine import threads
 from olmoe_viz.engine.decoding import DecodingError, stream
 from olmoe_viz.engine.inputs import InputError
 from olmoe_viz.models.load import Model
@@ -18,24 +19,33 @@ _COPIES = 9
 
 @dataclass(frozen=True)
 class Bandwidth:
-    """`bytes_per_second` read and written, by the fastest of `copies` copies of `copied` bytes."""
+    """`bytes_per_second` read and written, by the fastest of `copies` copies of `copied` bytes.
+
+    `threads` copied together on the CPU; None for another device.
+    """
 
     bytes_per_second: float
     copied: int
     copies: int
     device: str
+    threads: int | None
 
 
 def copy_bandwidth(device: str, copied: int = _COPIED, copies: int = _COPIES) -> Bandwidth:
     """Copy an array within the memory of a device, several times after one copy not counted.
 
-    On the CPU with the threads that the model has. Takes twice `copied` bytes of memory.
+    On the CPU with all threads, since what the memory can do is asked; decoding a small model
+    computes with one, which alone may reach less (see `engine.threads`). Takes twice `copied`
+    bytes of memory.
     """
+    on_cpu = torch.device(device).type == "cpu"
+    if on_cpu:
+        torch.set_num_threads(threads.ALL)
     source = torch.ones(copied, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     _copy_seconds(source, target)
     seconds = min(_copy_seconds(source, target) for _ in range(copies))
-    return Bandwidth(2 * copied / seconds, copied, copies, device)
+    return Bandwidth(2 * copied / seconds, copied, copies, device, threads.ALL if on_cpu else None)
 
 
 def decode_seconds(

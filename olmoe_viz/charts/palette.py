@@ -27,7 +27,6 @@ _FAMILIES = (
     (290.0, 0.141, 0.070),
     (322.0, 0.083, -0.048),
 )
-FAMILY_NAMES = ("umber", "ochre", "lime", "slate", "jade", "blue", "lilac", "plum")
 _CENTER: dict[Theme, float] = {"light": 0.56, "dark": 0.73}
 _TONE_REACH = 0.105
 _TONE_TWIST = 7.0

@@ -10,7 +10,6 @@ from olmoe_viz.charts.palette import DIVERGING, INKS, SEQUENTIAL, Theme, colorsc
 # what a reader without them has, for figures in notebooks and reports.
 TEXT_FONT = "'Source Sans', system-ui, sans-serif"
 NUMBER_FONT = "'Source Code Pro', ui-monospace, monospace"
-BODY = 16
 CAPTION = 13
 
 

@@ -350,4 +350,10 @@ def _sentence(error: Exception, tokens: int) -> str:
             f"The memory ran out after {tokens} tokens. "
             "Generate fewer tokens or choose fewer columns, then run again."
         )
-    return f"The model stopped after {tokens} tokens: {error}. Run again, or change the prompt."
+    reason = first_line(error)
+    return f"The model stopped after {tokens} tokens: {reason}. Run again, or change the prompt."
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says in its first line, for use in a sentence; torch adds many more."""
+    return str(error).partition("\n")[0].rstrip(".")

@@ -17,7 +17,7 @@ from olmoe_viz.costs import total_parameters
 from olmoe_viz.models.load import Model
 
 _WORTH_SHARING = 2.5e9  # tokens times parameters: some fifty tokens of the bundled model
-_ALL = torch.get_num_threads()
+ALL = torch.get_num_threads()
 
 
 @contextmanager
@@ -28,8 +28,8 @@ def threads(model: Model, tokens: int) -> Iterator[None]:
     the block: a thread that begins beside another's small pass inherits its one.
     """
     work = tokens * total_parameters(model.geometry)
-    torch.set_num_threads(_ALL if work > _WORTH_SHARING else 1)
+    torch.set_num_threads(ALL if work > _WORTH_SHARING else 1)
     try:
         yield
     finally:
-        torch.set_num_threads(_ALL)
+        torch.set_num_threads(ALL)

@@ -29,6 +29,16 @@ from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
 from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
 
+# Options that transformers would follow and this project's formulas would not.
+_NOT_OLMOE = {
+    "norm_topk_prob": "renormalizes its routing weights (norm_topk_prob is true), which OLMoE does "
+    "not. Its routing would be shown wrongly",
+    "tie_word_embeddings": "uses one matrix for both embeddings (tie_word_embeddings is true), "
+    "which OLMoE does not. Its parameters would be counted wrongly",
+    "attention_bias": "adds biases in its attention (attention_bias is true), which OLMoE does "
+    "not. Its parameters would be counted wrongly",
+}
+
 Progress = Callable[[int, int], None]
 Wishes = tuple[torch.device | None, torch.dtype | None]
 
@@ -92,9 +102,10 @@ def _load(name: str, revision: str | None, wishes: Wishes, progress: Progress | 
         # The small file first: a model that does not fit is not worth the download.
         folder = Path(_fetch(entry.hub_id, revision, ["config.json"]))
         place(Geometry.from_config(_config(folder, name)), *wishes)
-        folder = Path(_fetch(entry.hub_id, revision, ["*.json", "*.safetensors"], progress))
-        weight_files(folder)
+        # By its commit from here on: the branch may move between the two downloads.
         commit = folder.name
+        folder = Path(_fetch(entry.hub_id, commit, ["*.json", "*.safetensors"], progress))
+        weight_files(folder)
         return _build(name, folder, (commit, f"commit:{commit}"), wishes)
     if revision is not None:
         raise ModelError(f"{name} has no revisions: leave the revision out.")
@@ -185,11 +196,9 @@ def _config(folder: Path, name: str) -> OlmoeConfig:
     except (StrictDataclassError, ValueError, TypeError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"The config.json of {name} is not usable: {reason}") from None
-    if config.norm_topk_prob:
-        raise ModelError(
-            f"{name} renormalizes its routing weights (norm_topk_prob is true), which OLMoE does "
-            "not. Its routing would be shown wrongly, so it is not loaded."
-        )
+    for option, words in _NOT_OLMOE.items():
+        if getattr(config, option):
+            raise ModelError(f"{name} {words}, so it is not loaded.")
     return config
 
 

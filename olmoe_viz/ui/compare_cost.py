@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
 RUNS = 3
-_TOKENS = 16  # of each run alone
+_TOKENS = 16  # of each run alone, where the context has room for them
 _WISH = "wish_for_times"
 Facts = dict[str, Any]
 
@@ -32,26 +32,52 @@ def draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> list
         "Parameters and bytes are derived from the model's sizes. "
         f"Bandwidth: copies within the memory of {bandwidth.device}, bytes read and written.",
     )
+    tokens = tokens_alone(comparison)
     with st.container(horizontal=True, vertical_alignment="center", key="cost_controls"):
         st.button(f"Time each k alone ({RUNS} runs)", key="time_alone", on_click=_wish)
         stop, line = st.empty(), st.empty()
     if st.session_state.pop(_WISH, False):
         stop.button("Stop", key="stop_timing")
-        _time(comparison, model, line)
+        _time(comparison, model, line, tokens)
         stop.empty()
         line.empty()
     found = facts(comparison, bandwidth.bytes_per_second, model.dtype.itemsize)
     compare_table.draw(rows(found), comparison.columns, alt="What each k costs")
-    st.caption(
-        f"Limit: every token needs its bytes read, and this memory copies "
-        f"{bandwidth.bytes_per_second / 1e9:.1f} GB/s, measured once for this server as the "
-        f"fastest of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB. A share above "
-        "100 % says that the copies were disturbed by other work, or that weights stay in a cache. "
-        "Times exclude loading the model, warming up and reading the prompt. Together: this one "
-        "run, in which a step writes a token in every column, so that all have the same speed. "
-        f"Alone: the median of {RUNS} runs of {_TOKENS} tokens, greedy, one text at a time."
-    )
+    st.caption(f"{limit_words(bandwidth)} {times_words(tokens)}")
     return found
+
+
+def tokens_alone(comparison: Comparison) -> int:
+    """How many tokens each run alone writes: the usual number, or what the context has room for.
+
+    There is room for one: the texts were written after the same prompt.
+    """
+    prompt = len(comparison.records()[0].prompt_ids)
+    return min(_TOKENS, comparison.geometry.context - prompt)
+
+
+def limit_words(bandwidth: "Bandwidth") -> str:
+    """Where the limit comes from, and what a share of it does not say."""
+    threads = bandwidth.threads
+    with_all = f" with {count(threads, 'thread')}" if threads else ""
+    one = "A small model decodes with one thread, which alone may reach less. " if threads else ""
+    return (
+        "Limit: every token needs its bytes read, and this memory copies "
+        f"{bandwidth.bytes_per_second / 1e9:.1f} GB/s, measured once for this server as the "
+        f"fastest of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB{with_all}. {one}"
+        "A share above 100 % says that the copies were disturbed by other work, or that weights "
+        "stay in a cache."
+    )
+
+
+def times_words(tokens: int) -> str:
+    """What the times of both kinds hold and leave out."""
+    return (
+        "Times exclude loading the model and reading the prompt. Together: this one run, with "
+        "nothing before it to warm up, in which a step writes a token in every column, so that "
+        f"all have the same speed. Alone: the median of {RUNS} runs of {count(tokens, 'token')}, "
+        "greedy, one text at a time, after a short run that is not counted."
+    )
 
 
 def _wish() -> None:
@@ -109,7 +135,10 @@ def _number(value: float | None, without: str) -> str:
 
 
 def _time(
-    comparison: Comparison, model: "Model", line: "st.delta_generator.DeltaGenerator"
+    comparison: Comparison,
+    model: "Model",
+    line: "st.delta_generator.DeltaGenerator",
+    tokens: int,
 ) -> None:
     """Each run is kept at once; a stop ends it at the next progress line."""
     from olmoe_viz.analysis.speed import decode_seconds
@@ -121,7 +150,7 @@ def _time(
             for at, policy in enumerate(policies):
                 line.progress(at / len(policies), text=f"{policy}: warming up")
                 kept = comparison.alone.setdefault(str(policy), [])
-                for seconds in decode_seconds(model, comparison.prompt, policy, _TOKENS, RUNS):
+                for seconds in decode_seconds(model, comparison.prompt, policy, tokens, RUNS):
                     kept.append(seconds)
                     done = (at + len(kept) / RUNS) / len(policies)
                     line.progress(done, text=f"{policy}: run {len(kept)} of {RUNS}")

@@ -19,12 +19,11 @@ def refuse(error: Exception) -> None:
 
 def sentence(error: Exception) -> str:
     """What happened and what to do; errors about input and decoding are sentences already."""
-    from olmoe_viz.engine.decoding import DecodingError
+    from olmoe_viz.engine.decoding import DecodingError, first_line
     from olmoe_viz.models.memory import out_of_memory
 
     if isinstance(error, ValueError | DecodingError):
         return str(error)
     if out_of_memory(error):
         return "The memory ran out. Shorten the prompt, choose a smaller k, or try again later."
-    first_line = str(error).partition("\n")[0].rstrip(".")
-    return f"The model stopped: {first_line}. Run again, or change the prompt."
+    return f"The model stopped: {first_line(error)}. Run again, or change the prompt."

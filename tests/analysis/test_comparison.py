@@ -1,8 +1,7 @@
-"""Divergence, diffs, repetition, drift and means on small cases with known answers."""
+"""Divergence, diffs and repetition on small cases with known answers."""
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olmoe_viz import Generation, RoutingPolicy, Trace, routing
 from olmoe_viz.analysis.comparison import (
-    drift,
     first_difference,
-    mean_gain,
-    mean_mass,
     repetition_rate,
     shared_prefix,
     token_diff,
@@ -92,58 +87,6 @@ def test_a_diff_of_a_long_text_still_sees_frequent_tokens():
 )
 def test_repetition(ids: list[int], n: int, rate: float):
     assert repetition_rate(ids, n) == pytest.approx(rate)
-
-
-def _ranked(order: list[list[list[int]]]) -> np.ndarray:
-    """Router logits [layers, tokens, 8] whose experts rank as given, best first, the rest after."""
-    logits = np.full((len(order), len(order[0]), 8), -9, dtype=np.float32)
-    for place in np.ndindex(logits.shape[:2]):
-        experts = order[place[0]][place[1]]
-        logits[(*place, experts)] = -np.arange(len(experts))
-    return logits
-
-
-def test_drift_counts_the_experts_that_stay(make_trace: Callable[..., Trace]):
-    tokens = len(make_trace().tokens)
-    trained = _ranked([[[0, 1]] * tokens] * 3)
-    other = _ranked([[[1, 0]] * tokens, [[0, 2]] * tokens, [[2, 3]] + [[0, 1]] * (tokens - 1)])
-    found = drift(make_trace(router_logits=trained), make_trace(router_logits=other), 2)
-    np.testing.assert_allclose(found, [1, 0.5, 1 - 1 / tokens])
-    found = drift(make_trace(router_logits=trained), make_trace(router_logits=other), 1)
-    np.testing.assert_allclose(found, [0, 1, 1 - 1 / tokens])
-
-
-def test_drift_of_different_texts_is_refused(make_trace: Callable[..., Trace]):
-    one = make_trace()
-    with pytest.raises(ValueError, match="same text"):
-        drift(one, make_trace(token_ids=(one.token_ids + 1) % 40), 2)
-
-
-def test_mean_mass_and_gain_of_a_known_distribution(make_trace: Callable[..., Trace]):
-    tokens = len(make_trace().tokens)
-    p = np.array([0.4, 0.3, 0.1, 0.08, 0.06, 0.03, 0.02, 0.01])
-    q = np.full(8, 0.125)
-    logits = np.log(np.stack([[p] + [q] * (tokens - 1)] * 3)).astype(np.float32)
-    for policy, gain in (
-        (RoutingPolicy(3), (0.8 + 0.375 * (tokens - 1)) / tokens),
-        (RoutingPolicy(3, "renormalized"), 1),
-        (RoutingPolicy(3, "gain_anchored"), (0.7 + 0.25 * (tokens - 1)) / tokens),
-    ):
-        trace = make_trace(router_logits=logits, policy=policy)
-        mass = (0.8 + 0.375 * (tokens - 1)) / tokens
-        np.testing.assert_allclose(mean_mass(trace, 3), [mass] * 3, rtol=1e-6)
-        np.testing.assert_allclose(mean_gain(trace), [gain] * 3, rtol=1e-6)
-
-
-def test_a_generation_without_tokens_has_no_means(make_generation: Callable[..., Generation]):
-    written, empty = make_generation(tokens=4), make_generation(tokens=0)
-    probabilities = routing.probabilities(written.router_logits)
-    np.testing.assert_allclose(
-        mean_mass(written, 2), routing.retained_mass(probabilities, 2).mean(axis=-1)
-    )
-    assert np.isnan(mean_mass(empty, 2)).all()
-    assert np.isnan(mean_gain(empty)).all()
-    assert mean_gain(empty).shape == (3,)
 
 
 def test_what_needs_no_model_loads_no_torch():

@@ -1,7 +1,9 @@
 import pytest
+import torch
 
 from olmoe_viz import InputError, RoutingPolicy
 from olmoe_viz.analysis import speed
+from olmoe_viz.engine import threads
 from olmoe_viz.models.load import Model
 
 
@@ -11,6 +13,24 @@ def test_a_copy_counts_what_is_read_and_what_is_written(monkeypatch: pytest.Monk
     found = speed.copy_bandwidth("cpu", copied=1000, copies=2)
     assert found.bytes_per_second == 8000
     assert (found.copied, found.copies, found.device) == (1000, 2, "cpu")
+
+
+def test_a_copy_on_the_cpu_takes_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+    copy = speed._copy_seconds
+
+    def watch(*arrays: torch.Tensor) -> float:
+        used.append(torch.get_num_threads())
+        return copy(*arrays)
+
+    monkeypatch.setattr(speed, "_copy_seconds", watch)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads.ALL + 1)
+    try:
+        assert speed.copy_bandwidth("cpu", copied=1000, copies=2).threads == threads.ALL
+    finally:
+        torch.set_num_threads(before)
+    assert used == [threads.ALL] * 3
 
 
 def test_each_run_yields_its_seconds_per_token(model: Model) -> None:

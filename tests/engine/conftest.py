@@ -15,7 +15,7 @@ from tests.engine.tiny import load_stock, write_checkpoint
 def one_thread() -> Iterator[None]:
     """Tiny products on several threads wait for each other whenever the machine is busy."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "_ALL", 1)
+        patch.setattr(threads, "ALL", 1)
         torch.set_num_threads(1)
         yield
 

@@ -205,6 +205,10 @@ def test_a_run_that_never_started_can_be_closed(model: Model) -> None:
     ("error", "words"),
     [
         (RuntimeError("the device is gone"), "stopped after 3 tokens: the device is gone"),
+        (
+            RuntimeError("shapes differ.\n  at line 3"),
+            "3 tokens: shapes differ. Run again",
+        ),
         (MemoryError(), "memory ran out after 3 tokens"),
         (torch.OutOfMemoryError("CUDA"), "memory ran out after 3 tokens"),
     ],

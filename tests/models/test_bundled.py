@@ -11,6 +11,7 @@ import olmoe_viz as ov
 from olmoe_viz.analysis.saturation import RouterCheckpoints, load_router_checkpoints
 from olmoe_viz.models.catalogue import bundled_path
 from olmoe_viz.models.load import Model
+from training.card import card
 
 DATA = Path(ov.__file__).parent / "data"
 MEGABYTE = 1_000_000
@@ -42,6 +43,15 @@ def test_the_card_lists_the_digests_of_the_files() -> None:
         digest, name = line.split()
         assert hashlib.sha256((bundled_path() / name).read_bytes()).hexdigest() == digest
         assert line in card
+
+
+def test_the_card_is_what_template_and_tables_make() -> None:
+    assert (bundled_path() / "README.md").read_text(encoding="utf-8") == card(bundled_path())
+
+
+def test_the_recorded_tables_were_measured_on_these_weights(model: Model) -> None:
+    measured = json.loads((DATA / "measured.json").read_text(encoding="utf-8"))
+    assert measured == {"digest": model.digest}
 
 
 def test_the_weights_keep_their_size_limits() -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import lzma
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ import torch
 from safetensors import safe_open
 from transformers import OlmoeForCausalLM
 
+from olmoe_viz.models.files import weight_files
 from training import evaluate, prepare
 from training.card import read_csv
 from training.corpus import DOMAINS, END_OF_TEXT, is_simple_story
 from training.model import Olmoe, make_config, token_losses
 from training.optimizer import orthogonalize
+from training.publish import check_measured
 from training.recipe import NANO, SMOKE
 from training.train import Run
 
@@ -94,6 +97,19 @@ def test_the_checkpoint_is_an_ordinary_one_and_is_measured(
     with safe_open(tmp_path / "router_checkpoints.safetensors", "numpy") as file:
         choices = file.get_tensor("choices")
     assert choices.shape == (2, 2, len(DOMAINS) * 64, 2)
+    check_measured(finished.folder, tmp_path)
+
+
+def test_tables_of_other_weights_are_not_published(finished: Run, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder / "model", run / "model")
+    evaluate.write_measured(run / "model", tmp_path)
+    check_measured(run, tmp_path)
+    shard = weight_files(run / "model")[0]
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ValueError, match="measured on other weights"):
+        check_measured(run, tmp_path)
 
 
 def test_bits_per_byte_against_a_count_by_hand() -> None:

@@ -6,10 +6,13 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import pytest
+from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.engine import decoding
+from olmoe_viz.ui import compare_settings
+from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import plain
 from tests.ui.test_pages import HOSTILE, specs, texts
 from tests.ui.visitor import app, checked, page
@@ -121,6 +124,16 @@ def test_each_k_is_timed_alone_when_asked() -> None:
     assert all(float(cost[name][5]) > 0 for name in ("k = 8, native", "k = 64, renormalized"))
 
 
+def test_near_the_end_of_the_context_each_k_is_timed_with_what_fits() -> None:
+    context = ov.load_model().geometry.context
+    prompt = "A" + " a" * (context - 3)
+    test = generated(f"tokens=2&columns=k%3D1~k%3D2&prompt={quote_plus(prompt)}")
+    checked(test.button(key="time_alone").click().run())
+    assert [error.value for error in test.error] == []
+    assert any("3 runs of 2 tokens" in caption.value for caption in test.caption)
+    assert float(tables(test)[-1]["k = 1, native"][5]) > 0
+
+
 def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
     test = generated("tokens=3&columns=k%3D8~k%3D8")
     assert any("No two columns" in caption.value for caption in test.caption)
@@ -211,6 +224,30 @@ def test_a_link_restores_the_pair() -> None:
     columns = "tokens=8&columns=k%3D1~k%3D8~k%3D64"
     assert generated(f"{columns}&pair=1-2").selectbox(key="extra_pair").value == (1, 2)
     assert generated(f"{columns}&pair=2-1").selectbox(key="extra_pair").value == (0, 1)
+
+
+def test_a_stop_before_the_first_token_keeps_no_later_run_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[decoding.Decoding] = []
+    close = decoding.Decoding.close
+
+    def watch(one: decoding.Decoding) -> None:
+        closed.append(one)
+        close(one)
+
+    def stop(kept: Comparison | None) -> None:
+        if kept is not None:
+            raise StopException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compare_settings, "mirror", stop)
+        patch.setattr(decoding.Decoding, "close", watch)
+        test = generated(f"tokens=4&{COLUMNS}")
+    assert test.session_state["comparison"].ended.is_set()
+    assert len(set(closed)) == 1
+    again = checked(next(b for b in test.button if b.label == "Generate").click().run())
+    assert len(files(again)) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from olmoe_viz import Generation
 from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.quality import PromptQuality
+from olmoe_viz.analysis.speed import Bandwidth
 from olmoe_viz.costs import Geometry, bytes_per_token
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui import compare_cost, compare_extra, compare_quality
@@ -95,6 +96,31 @@ def test_the_share_of_the_limit_uses_the_time_alone_once_there_is_one(
     assert rows["written alone, 3 runs, tokens/s"] == ["5.00", "not timed"]
     comparison.alone[str(SMALL)] = [0.5]
     assert "2.00 (1 run)" in str(compare_cost.rows(compare_cost.facts(comparison, size, 4)))
+
+
+def test_the_runs_alone_write_what_the_context_has_room_for(comparison: Comparison) -> None:
+    assert compare_cost.tokens_alone(comparison) == 16
+    for column in comparison.columns:
+        object.__setattr__(column.generation, "prompt_ids", np.arange(27))
+    assert compare_cost.tokens_alone(comparison) == 5
+    assert "3 runs of 5 tokens" in compare_cost.times_words(5)
+    assert "3 runs of 1 token," in compare_cost.times_words(1)
+
+
+def test_the_caption_says_which_threads_made_the_limit() -> None:
+    on_cpu, on_gpu = (
+        compare_cost.limit_words(Bandwidth(25e9, 64 << 20, 9, device, threads))
+        for device, threads in (("cpu", 2), ("cuda:0", None))
+    )
+    assert "25.0 GB/s" in on_cpu
+    assert "9 copies of 64 MiB with 2 threads. A small model decodes with one thread" in on_cpu
+    assert "thread" not in on_gpu
+
+
+def test_only_the_runs_alone_are_said_to_be_warmed_up() -> None:
+    together, alone = compare_cost.times_words(16).split("Alone: ")
+    assert "nothing before it to warm up" in together
+    assert "after a short run that is not counted" in alone
 
 
 def test_pairs_are_columns_of_different_k_that_part(comparison: Comparison) -> None:

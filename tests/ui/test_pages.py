@@ -1,7 +1,10 @@
 """The pages on the bundled model, without a browser."""
 
+import json
 import subprocess
 import sys
+import tomllib
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -90,9 +93,20 @@ def test_token_and_layer_can_be_chosen_without_the_map() -> None:
     assert any("token 0  ·  layer 3" in text for text in texts(test))
 
 
+def drawn(test: AppTest) -> dict[str, Any]:
+    """The data of the one map on the page, as its feed is given them."""
+    parts = [part.proto for part in test.get("bidi_component")]
+    (feed,) = (part for part in parts if part.component_name == "olmoe_viz_routing_feed")
+    data: dict[str, Any] = json.loads(feed.json)
+    return data
+
+
 @pytest.mark.parametrize("view", ["mass", "entropy", "margin", "drift", "follow"])
 def test_every_view_of_the_map_draws(view: str) -> None:
-    choose(run_prompt(app(), "The cat sat"), "view", view)
+    test = choose(run_prompt(app(), "The cat sat"), "view", view)
+    assert [error.value for error in test.error] == []
+    data = drawn(test)
+    assert (data["view"], data["tokens"], data["layers"]) == (view, ["The", " cat", " sat"], 16)
 
 
 def test_a_link_restores_the_view_and_nonsense_in_it_does_no_harm() -> None:
@@ -165,3 +179,11 @@ def test_drift_says_that_it_is_drawn_from_two_runs() -> None:
     test = app("view=drift")
     said = [part.value for part in test.markdown if part.value.startswith(":gray-badge")]
     assert said[:3] == [f":gray-badge[{name}]" for name in ("recorded", "live", "recorded")]
+
+
+def test_nobody_can_park_files_on_a_server_that_takes_none() -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["server"]["maxUploadSize"] == 1
+    for folder in ("pages", "olmoe_viz/ui"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert "file_uploader" not in path.read_text(encoding="utf-8"), path
