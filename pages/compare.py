@@ -56,6 +56,7 @@ def write(
     from olmoe_viz.engine.inputs import InputError
 
     settings = comparison.settings
+    state.drop_wish()
     try:
         decoding = stream(
             model,
@@ -105,7 +106,7 @@ progress = st.container(key="progress_line").empty()
 
 # Run in the frame means the same as Generate here.
 with progress.container():
-    model = get_model(state.selection().model) if state.takes_wish() else None
+    model = get_model(state.selection().model) if state.wishes_text() else None
 kept: Comparison | None = blank(model) if model is not None else st.session_state.get(KEPT)
 if model is None and kept is not None:
     # Streamlit begins this run before the one that was stopped has put its records away.

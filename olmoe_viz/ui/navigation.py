@@ -32,8 +32,8 @@ def run(page: StreamlitPage) -> None:
         page.run()
     finally:
         _inside.reset(token)
-        # A page that generates no text lets the wish lapse.
-        state.takes_wish()
+    # A page that generates no text lets the wish lapse.
+    state.drop_wish()
 
 
 def through_app() -> None:

@@ -36,6 +36,7 @@ def withdraw(**values: Any) -> None:
     """Callback of a stop: change fields, and take back the wish to see a result."""
     change(**values)
     st.session_state[_ASKED] = False
+    drop_wish()
 
 
 def take(field: str, key: str) -> None:
@@ -54,9 +55,14 @@ def wish_for_text() -> None:
     st.session_state[_WISH] = True
 
 
-def takes_wish() -> bool:
-    """Whether Run, Generate or a link asks for text since the last page was drawn; true once."""
-    return bool(st.session_state.pop(_WISH, False))
+def wishes_text() -> bool:
+    """Whether Run, Generate or a link asks for text that nothing has been done about yet."""
+    return bool(st.session_state.get(_WISH, False))
+
+
+def drop_wish() -> None:
+    """Text is being written now, or cannot be; until then a run may be cut short by the next."""
+    st.session_state[_WISH] = False
 
 
 def asked() -> bool:

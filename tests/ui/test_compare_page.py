@@ -289,3 +289,24 @@ def test_an_error_in_the_middle_keeps_the_text_and_is_said(
     again = checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert len(again.error) == 0
     assert len(files(again)) == 2
+
+
+def _navigate() -> None:
+    """A script: Generate was pressed, and the page that is run then may be cut short."""
+    from types import SimpleNamespace
+
+    import streamlit as st
+
+    from olmoe_viz.ui import navigation, state
+
+    state.wish_for_text()
+    page = st.stop if st.session_state.get("cut") else lambda: None
+    navigation.run(SimpleNamespace(run=page))
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_wish_for_text_outlives_only_a_run_that_is_cut_short(cut: bool) -> None:
+    test = AppTest.from_function(_navigate)
+    test.session_state["cut"] = cut
+    test.run()
+    assert test.session_state["wish_for_text"] is cut
