@@ -13,6 +13,7 @@ from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
+from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.inspection import Inspection
@@ -46,11 +47,6 @@ COMBINATION = Step(
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
     terms=("routing weights", "gain", "gain-anchored"),
 )
-WEIGHTING_NAMES = {
-    "native": "native",
-    "renormalized": "renormalized",
-    "gain_anchored": "gain-anchored",
-}
 
 
 def experts(story: Story) -> None:
