@@ -10,8 +10,8 @@ from olmoe_viz.charts.labels import digits, shorten
 from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.text import billions, plain, visible
+from olmoe_viz.ui.trouble import TROUBLE, memory_guard, refuse
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.tradeoff import TradeOff
@@ -45,7 +45,8 @@ def draw(story: Story) -> None:
         if rows:
             _tables(rows)
             _figures(rows, story)
-        claims.draw(story, rows)
+        with memory_guard():
+            claims.draw(story, rows)
 
 
 def _wish() -> None:
@@ -70,7 +71,6 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
     if model is None:
         return
     from olmoe_viz.analysis.tradeoff import tradeoff
-    from olmoe_viz.engine.inputs import InputError
 
     rows: list[TradeOff] = []
     st.session_state[_KEPT] = (_place(story), rows)
@@ -82,8 +82,8 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
                 done = len(rows)
                 words = f"k = {ks[done]}" if done < len(ks) else "done"
                 line.progress(done / len(ks), text=words)
-    except InputError as error:
-        refusal(str(error))
+    except TROUBLE as error:
+        refuse(error)
 
 
 def _tables(rows: "list[TradeOff]") -> None:
