@@ -23,11 +23,16 @@ ATTENTION = Step(
     "Attention",
     "Each head looks back over the prompt and brings what it finds there into the token's vector.",
     (
+        r"x = \operatorname{RMSNorm}(h)",
+        r"q = R \operatorname{RMSNorm}(W_Q\,x)",
+        r"K = R \operatorname{RMSNorm}(W_K\,x)",
+        r"V = W_V\,x",
         (
             r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
             r"\big]_{j=1}^{\text{heads}}"
         ),
-        r"q, K, V \text{ from } \operatorname{RMSNorm}(h)",
+        r"\text{RMSNorm of } q, K \text{: over all heads at once}",
+        r"R: \text{turned by position (RoPE)}",
     ),
     "from olmoe_viz.analysis.attention import attention_weights\n"
     "attention_weights(model, trace, layer, [token])[:, 0]\n"
