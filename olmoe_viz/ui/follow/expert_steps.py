@@ -204,7 +204,7 @@ def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> 
 
 
 def _by_weighting(story: Story, seen: "Inspection") -> None:
-    """Whether the change comes from more experts or from more gain."""
+    """How much of the change is left when the sum of the weights is held."""
     records = []
     for weighting in WEIGHTINGS:
         rows = _rows(seen, weighting)
@@ -222,8 +222,8 @@ def _by_weighting(story: Story, seen: "Inspection") -> None:
         )
     st.caption(
         f"Same input, from k = {story.chosen.k} to {story.chosen.against}, under the three "
-        "weightings. Gain-anchored weights always sum to the mass of the trained k, so that only "
-        "the number of experts changes."
+        "weightings. Gain-anchored weights always sum to what the trained k keeps: the more "
+        "experts share it, the less each of them gets."
     )
     st.table(records, border="horizontal", hide_index=True, alt="Change of the sum by weighting")
 
