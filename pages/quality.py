@@ -14,9 +14,9 @@ from olmoe_viz.charts import saturation as saturation_chart
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import glossary, link, navigation, panel, recorded, state
 from olmoe_viz.ui.page_settings import QualitySettings
+from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 TRAINED_K = 8
-NAMES = {"native": "native", "renormalized": "renormalized", "gain_anchored": "gain-anchored"}
 QUOTED_FROM = (
     "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
     "non-empty lines, native weights) and passed them on to this project, which has not checked "
@@ -55,7 +55,7 @@ def draw_quality() -> None:
     for weighting in WEIGHTINGS:
         part = rows[rows["weighting"] == weighting]
         columns = ("bits_per_byte", "low", "high")
-        lines[NAMES[weighting]] = tuple(part[name].to_numpy(float) for name in columns)
+        lines[WEIGHTING_NAMES[weighting]] = tuple(part[name].to_numpy(float) for name in columns)
     tokens = int(rows["tokens"].iloc[0])
     st.caption(
         f"{tokens:,} held-out tokens, {recorded.readable(domain)}, in "

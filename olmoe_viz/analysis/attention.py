@@ -4,34 +4,44 @@ The fast attention of a run keeps no weights; these are made by the same project
 rotary embedding of the model (arXiv 2409.02060, section 2), with the softmax in float32.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers.models.olmoe.modeling_olmoe import apply_rotary_pos_emb, repeat_kv
 
-from olmoe_viz.analysis.recorded import check_layer, on_device, residual_stream
+from olmoe_viz.analysis.recorded import check_layer, check_token, on_device, residual_stream
 from olmoe_viz.engine.forward import device_of
 from olmoe_viz.models.load import Model
 from olmoe_viz.trace import Trace
 
 
 @torch.inference_mode()
-def attention_weights(model: Model, trace: Trace, layer: int) -> NDArray[np.float32]:
-    """Return attention weights [heads, tokens (from), tokens (to)]; every row sums to 1.
+def attention_weights(
+    model: Model, trace: Trace, layer: int, tokens: Sequence[int] | None = None
+) -> NDArray[np.float32]:
+    """Return attention weights [heads, rows (from), tokens (to)]; every row sums to 1.
 
-    A token sees itself and what stands before it, so all above the diagonal is 0. Takes
-    4 * heads * tokens^2 bytes. Raises InputError for a trace without hidden states or of another
-    model, and for a layer that it does not have.
+    The rows are those of `tokens`, in that order, or of all tokens of the trace. A token sees
+    itself and what stands before it, so all after it is 0. The result has
+    4 * heads * rows * tokens bytes, and up to three times as many are needed on the way. Raises
+    InputError for a trace without hidden states or of another model, and for a layer or a token
+    that it does not have.
     """
     states = residual_stream(model, trace)
     check_layer(trace, layer)
+    rows = range(len(trace.tokens)) if tokens is None else tokens
+    for token in rows:
+        check_token(trace, token)
     block = model.module.model.layers[layer]
     hidden = on_device(model, states[layer], device_of(block)).unsqueeze(0)
     queries, keys = _queries_and_keys(model, layer, block.input_layernorm(hidden))
-    scores = queries @ keys.transpose(2, 3) * block.self_attn.scaling
-    later = torch.ones(scores.shape[2:], dtype=torch.bool, device=scores.device).triu(1)
-    weights = scores[0].masked_fill(later, -torch.inf).softmax(dim=-1, dtype=torch.float32)
+    own = torch.tensor(rows, dtype=torch.long, device=queries.device)
+    scores = queries[0, :, own] @ keys[0].transpose(1, 2) * block.self_attn.scaling
+    later = torch.arange(keys.shape[2], device=own.device) > own[:, None]
+    weights = scores.masked_fill(later, -torch.inf).softmax(dim=-1, dtype=torch.float32)
     values: NDArray[np.float32] = weights.cpu().numpy()
     return values
 

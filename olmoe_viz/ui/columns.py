@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from olmoe_viz.ui import marked_text, origin
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.passage import passage
-from olmoe_viz.ui.text import billions, count
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count
 
 
 class Slot(NamedTuple):
@@ -29,7 +29,7 @@ def reserve(columns: Sequence[Column]) -> list[Slot]:
         with place:
             with st.container(key=f"numeral_{at}", horizontal=True, vertical_alignment="bottom"):
                 st.text(str(column.k))
-                weighting = column.policy.weighting.replace("_", "-")
+                weighting = WEIGHTING_NAMES[column.policy.weighting]
                 st.caption(f"experts per token, {weighting} weights", width="content")
             text = st.container(key=f"column_text_{at}").empty()
             slots.append(Slot(text, st.container(key=f"facts_{at}").empty()))

@@ -19,7 +19,7 @@ from olmoe_viz.ui.comparison import (
     reference,
     usual_policies,
 )
-from olmoe_viz.ui.text import count, listed
+from olmoe_viz.ui.text import WEIGHTING_NAMES, count, listed
 
 
 def policies() -> tuple[RoutingPolicy, ...]:
@@ -96,7 +96,7 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
                 f"weights of column {at + 1}",
                 WEIGHTINGS,
                 key=f"column_weighting_{at}",
-                format_func=lambda weighting: weighting.replace("_", "-"),
+                format_func=WEIGHTING_NAMES.__getitem__,
                 on_change=_take_columns,
                 args=(len(columns),),
                 width=190,

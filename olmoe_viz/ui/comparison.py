@@ -17,6 +17,7 @@ from olmoe_viz.analysis.comparison import first_difference, repetition_rate
 from olmoe_viz.costs import Geometry, active_parameters, total_parameters
 from olmoe_viz.policy import RoutingPolicy, Weighting
 from olmoe_viz.trace import Generation
+from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.extra_experts import ExtraExperts
@@ -128,7 +129,7 @@ class Column:
     @property
     def name(self) -> str:
         """The policy in words."""
-        return f"k = {self.k}, {self.policy.weighting.replace('_', '-')}"
+        return f"k = {self.k}, {WEIGHTING_NAMES[self.policy.weighting]}"
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import glossary, link, state, tour
 from olmoe_viz.ui.copy_link import copy_link
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
-from olmoe_viz.ui.text import plain
+from olmoe_viz.ui.text import WEIGHTING_NAMES, plain
 
 _HERE = Path(__file__).parent
 KS = (1, 2, 4, 8, 16, 32, 64)
@@ -19,11 +19,6 @@ EXAMPLES = {
     "Python": "def fibonacci(n):\n    if n < 2:\n        return",
     "LaTeX": "Let $x^2 + y^2 = 1$. Then the derivative of $f(x) =",
     "French": "Il était une fois une petite fille qui vivait dans",
-}
-_WEIGHTING_NAMES = {
-    "native": "native",
-    "renormalized": "renormalized",
-    "gain_anchored": "gain-anchored",
 }
 _WEIGHTS_HELP = "\n\n".join(
     f"{name}: {glossary.term(name)}" for name in ("native weights", "renormalized", "gain-anchored")
@@ -97,7 +92,7 @@ def _weighting(chosen: Selection) -> None:
         WEIGHTINGS,
         key="choice_weighting",
         required=True,
-        format_func=_WEIGHTING_NAMES.__getitem__,
+        format_func=WEIGHTING_NAMES.__getitem__,
         on_change=state.take,
         args=("weighting", "choice_weighting"),
         help=_WEIGHTS_HELP,

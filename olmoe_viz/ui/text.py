@@ -7,7 +7,14 @@ notices), it goes through `plain`.
 import re
 from collections.abc import Sequence
 
+from olmoe_viz.policy import Weighting
+
 SPACE = "·"
+WEIGHTING_NAMES: dict[Weighting, str] = {
+    "native": "native",
+    "renormalized": "renormalized",
+    "gain_anchored": "gain-anchored",
+}
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Where Streamlit rewrites text even after backslashes: arrows and dashes, a name between colons
 # (logo, icon, emoji), and addresses, which become links. An invisible word joiner keeps it off.

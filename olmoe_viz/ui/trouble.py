@@ -1,6 +1,8 @@
 """What people are told when a computation breaks off."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from olmoe_viz.ui.notice import refusal
 
@@ -8,6 +10,22 @@ from olmoe_viz.ui.notice import refusal
 # Streamlit's exceptions for a stop, a rerun and a closed tab are none of these and pass.
 TROUBLE = (ValueError, RuntimeError, MemoryError)
 _log = logging.getLogger(__name__)
+
+
+@contextmanager
+def memory_guard() -> Iterator[None]:
+    """Say so when the memory runs out in this block; the page goes on below it.
+
+    Every other error passes: the block computes what the page has chosen, so the fault is ours.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        from olmoe_viz.models.memory import out_of_memory
+
+        if not out_of_memory(error):
+            raise
+        refuse(error)
 
 
 def refuse(error: Exception) -> None:

@@ -1,5 +1,7 @@
 """Attention weights against what stock transformers reports with its eager attention."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +32,18 @@ def test_weights_equal_stock(
     assert not np.triu(weights, 1).any()
 
 
+@pytest.mark.parametrize("tokens", [[2], [0], [3, 1, 1], range(1, 4), []])
+def test_rows_of_some_tokens_are_those_of_all(
+    model: Model, full: Trace, stock_weights: list[np.ndarray], tokens: Sequence[int]
+):
+    rows = attention_weights(model, full, 1, tokens)
+    assert rows.shape == (4, len(tokens), len(full.tokens))
+    np.testing.assert_allclose(rows, attention_weights(model, full, 1)[:, list(tokens)], atol=1e-6)
+    np.testing.assert_allclose(rows, stock_weights[1][:, list(tokens)], atol=2e-6)
+    for row, token in zip(rows.transpose(1, 0, 2), tokens, strict=True):
+        assert not row[:, token + 1 :].any()
+
+
 def test_clipping_as_the_config_asks(
     model: Model, full: Trace, stock: OlmoeForCausalLM, monkeypatch: pytest.MonkeyPatch
 ):
@@ -47,3 +61,9 @@ def test_clipping_as_the_config_asks(
 def test_a_layer_that_is_not_there_is_refused(model: Model, full: Trace):
     with pytest.raises(InputError, match="layer must be from 0 to 2"):
         attention_weights(model, full, -1)
+
+
+@pytest.mark.parametrize("token", [-1, 99])
+def test_a_token_that_is_not_there_is_refused(model: Model, full: Trace, token: int):
+    with pytest.raises(InputError, match="token must be from 0 to"):
+        attention_weights(model, full, 0, [0, token])

@@ -140,6 +140,10 @@ def test_it_fits_and_axe_finds_no_violation(visit: Visit, width: int, theme: str
     page = open_page(visit, width=width, theme=theme)
     wide = "() => Math.max(...[...document.querySelectorAll('html, [data-testid=stMain]')]"
     assert page.evaluate(f"{wide}.map((part) => part.scrollWidth))") <= width
+    formulas = page.locator("[class*=st-key-step_foot_] p:has(> .katex)")
+    assert formulas.count() == len(STEPS)
+    for formula in formulas.all():
+        assert formula.evaluate("(part) => part.scrollWidth <= part.clientWidth")
     page.wait_for_timeout(700)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

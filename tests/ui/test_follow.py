@@ -17,7 +17,7 @@ import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
-from olmoe_viz.ui.follow import expert_steps, router_steps
+from olmoe_viz.ui.follow import claims, expert_steps, router_steps
 from olmoe_viz.ui.text import visible
 from tests.ui.visitor import ROOT, app, checked
 
@@ -60,6 +60,10 @@ def model() -> object:
 @cache
 def trace(policy: str = "k=8", prompt: str = PROMPT) -> Trace:
     return ov.trace(model(), prompt, RoutingPolicy.parse(policy), "full")
+
+
+def captions(test: AppTest) -> str:
+    return "\n".join(caption.value for caption in test.caption)
 
 
 def figures(test: AppTest) -> list[str]:
@@ -266,6 +270,7 @@ def test_the_weighting_of_step_8_is_that_of_the_whole_page() -> None:
     assert list(sums["weights"]) == ["native", "renormalized", "gain-anchored"]
     one, two = sums["sum of weights"].iloc[2].split(" → ")
     assert one == two
+    assert "the more experts share it, the less each of them gets" in captions(test)
 
 
 @pytest.mark.parametrize(("k", "against"), [(8, 8), (64, 1), (1, 64), (16, 8)])
@@ -314,11 +319,25 @@ def test_the_trade_off_is_measured_on_demand() -> None:
     assert table["retained mass"].iloc[-1] == "1.000"
     assert table["KL to the trained k, nats"].iloc[2] == "0"
     assert table["same top token"].iloc[2] == "yes"
+    assert list(table["gain"]) == list(table["retained mass"])
+    assert "Measured on this prompt under native weights;" in captions(test)
     assert derived["active parameters"].iloc[-1].endswith("(100%)")
     assert charts(test) == 17
     assert "Press Measure" not in " ".join(m.value for m in test.markdown)
     press(test, "layer →")
     assert charts(test) == 17  # what was measured stays while the prompt does
+
+
+def test_the_trade_off_says_under_which_weights_it_was_measured() -> None:
+    test = press(follow(query="token=2&weights=renormalized"), "Measure")
+    table = next(table.value for table in test.table if "retained mass" in table.value)
+    assert set(table["gain"]) == {"1.000"}
+    assert float(table["KL to the trained k, nats"].iloc[2]) > 0
+    assert "Measured on this prompt under renormalized weights;" in captions(test)
+    assert "compared with the trained k, 8, under native weights." in captions(test)
+    words = " ".join(m.value for m in test.markdown)
+    assert "Here, under renormalized weights, k = 64 predicts" in words
+    assert "that of the trained k under native weights; for k = 16" in words
 
 
 def test_the_popular_claims_are_answered_with_numbers() -> None:
@@ -337,7 +356,16 @@ def test_the_popular_claims_are_answered_with_numbers() -> None:
     best = bits.idxmin()
     assert f"least is at k = {best}, {bits[8] - bits[best]:.4f} below the trained k" in words
     reach = (table["high"] - table["low"]).max() / 2
-    assert f"up to ± {reach:.3f}" in words
+    assert f"up to ± {reach:.3f}. k = 64 needs {bits[64] - bits[best]:.3f} more" in words
+
+
+def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
+    monkeypatch.setattr(claims.recorded, "table", lambda _: table[table["k"] <= 16])
+    words = " ".join(m.value for m in follow().markdown)
+    assert "The least is at k = 16" in words
+    assert "more than that" not in words
+    assert "worse" not in words
 
 
 def test_a_claim_has_an_origin_only_once_something_was_found() -> None:

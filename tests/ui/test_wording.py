@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.trace import Provenance
 from olmoe_viz.ui.origin import details
-from olmoe_viz.ui.text import billions, count, listed, place, plain, visible
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count, listed, place, plain, visible
 
 JOINER = "\N{WORD JOINER}"
 
@@ -47,6 +48,11 @@ def test_numbers_have_units_and_sensible_digits() -> None:
     assert count(1200, "token") == "1,200 tokens"
     assert listed([8, 16, 32]) == "8, 16 and 32"
     assert listed([8]) == "8"
+
+
+def test_every_weighting_has_a_name_without_code_in_it() -> None:
+    assert tuple(WEIGHTING_NAMES) == WEIGHTINGS
+    assert all("_" not in name for name in WEIGHTING_NAMES.values())
 
 
 def test_origin_details_name_model_routing_device_and_date(provenance: Provenance) -> None:

@@ -1,31 +1,41 @@
 """Step 3: what the token takes from those before it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from olmoe_viz.charts import attention_heads, attention_map
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.ui import link
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
-from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.follow.story import Story, begin
 from olmoe_viz.ui.page_settings import FollowSettings
 from olmoe_viz.ui.plot import plot
+from olmoe_viz.ui.trouble import memory_guard
+
+if TYPE_CHECKING:
+    from olmoe_viz.models.load import Model
 
 ATTENTION = Step(
     3,
     "Attention",
     "Each head looks back over the prompt and brings what it finds there into the token's vector.",
     (
+        r"x = \operatorname{RMSNorm}(h)",
+        r"q = R \operatorname{RMSNorm}(W_Q\,x)",
+        r"K = R \operatorname{RMSNorm}(W_K\,x)",
+        r"V = W_V\,x",
         (
             r"h \leftarrow h + W_O\,\big[\operatorname{softmax}(q_j K_j^{\top} / \sqrt{d})\, V_j"
             r"\big]_{j=1}^{\text{heads}}"
         ),
-        r"q, K, V \text{ from } \operatorname{RMSNorm}(h)",
+        r"\text{RMSNorm of } q, K \text{: over all heads at once}",
+        r"R: \text{turned by position (RoPE)}",
     ),
     "from olmoe_viz.analysis.attention import attention_weights\n"
-    "attention_weights(model, trace, layer)[:, token]\n"
+    "attention_weights(model, trace, layer, [token])[:, 0]\n"
     "trace.attention_outputs[layer, token]",
     terms=("attention", "residual stream"),
 )
@@ -36,16 +46,15 @@ _MAP_TOKENS = 192
 def attention(story: Story) -> None:
     """Heads by positions for the chosen token, what the stream gains, and any head's whole map."""
     heads, tokens = story.geometry.heads, len(story.trace.tokens)
-    shape = f"attention weights [{heads} heads, {tokens} from, {tokens} to] float32"
+    shape = f"attention weights of the token [{heads} heads, {tokens} to] float32"
     with ATTENTION.place(story, shape):
         if needs_vectors(story, "attention"):
             return
         model = story.model()
         if model is None:
             return
-        weights = computed.attention(model, story.trace, story.layer)
+        row = computed.attention(model, story.trace, story.layer, story.token)
         names = story.trace.tokens
-        row = weights[:, story.token, : story.token + 1]
         plot(
             attention_heads.figure(row, tokens=names, theme=story.theme),
             alt=attention_heads.describe(row, tokens=names),
@@ -53,7 +62,7 @@ def attention(story: Story) -> None:
         )
         with st.container(key="facts_attention", gap=None):
             st.text(_gain(story))
-        _whole_map(story, weights)
+        _whole_map()
 
 
 def _gain(story: Story) -> str:
@@ -69,43 +78,54 @@ def _gain(story: Story) -> str:
 
 
 @st.fragment
-def _whole_map(story: Story, weights: NDArray[np.float32]) -> None:
-    """One head's causal map, drawn only while it is open."""
+def _whole_map() -> None:
+    """One head's causal map, drawn only while it is open.
+
+    What a fragment is called with stays in memory as long as the tab is open, so this one asks for
+    the run itself.
+    """
     chosen = link.current(FollowSettings)
     link.mirror(chosen)
     st.session_state["attention_fold"] = chosen.head is not None
     fold = st.expander("The whole causal map of one head", key="attention_fold", on_change=_unfold)
     if chosen.head is None:
         return
-    with fold:
-        st.session_state["attention_head"] = min(chosen.head, len(weights) - 1)
-        head = st.number_input(
-            "head",
-            0,
-            len(weights) - 1,
-            key="attention_head",
-            width=140,
-            on_change=link.take,
-            args=(FollowSettings, "head", "attention_head"),
-        )
-        first = max(0, story.token + 1 - _MAP_TOKENS)
-        last = min(len(story.trace.tokens), first + _MAP_TOKENS)
-        shown = weights[head, first:last, first:last]
-        st.caption(
-            f"Rows look, columns are seen; the chosen token's row is outlined. Tokens {first} to "
-            f"{last - 1} of {len(story.trace.tokens)}."
-        )
-        plot(
-            attention_map.figure(
-                shown,
-                tokens=story.trace.tokens[first:last],
-                first=first,
-                token=story.token,
-                theme=story.theme,
-            ),
-            alt=attention_map.describe(shown, head=head),
-            key="attention_map",
-        )
+    with fold, memory_guard():
+        story = begin()
+        model = story.model() if story is not None and story.full else None
+        if story is not None and model is not None:
+            _map(story, model, min(chosen.head, story.geometry.heads - 1))
+
+
+def _map(story: Story, model: "Model", chosen: int) -> None:
+    st.session_state["attention_head"] = chosen
+    head = st.number_input(
+        "head",
+        0,
+        story.geometry.heads - 1,
+        key="attention_head",
+        width=140,
+        on_change=link.take,
+        args=(FollowSettings, "head", "attention_head"),
+    )
+    first = max(0, story.token + 1 - _MAP_TOKENS)
+    last = min(len(story.trace.tokens), first + _MAP_TOKENS)
+    shown = computed.attention_window(model, story.trace, story.layer, first, last)[head]
+    st.caption(
+        f"Rows look, columns are seen; the chosen token's row is outlined. Tokens {first} to "
+        f"{last - 1} of {len(story.trace.tokens)}."
+    )
+    plot(
+        attention_map.figure(
+            shown,
+            tokens=story.trace.tokens[first:last],
+            first=first,
+            token=story.token,
+            theme=story.theme,
+        ),
+        alt=attention_map.describe(shown, head=head),
+        key="attention_map",
+    )
 
 
 def _unfold() -> None:

@@ -11,7 +11,7 @@ from olmoe_viz.charts.labels import digits
 from olmoe_viz.ui import origin, recorded
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.text import billions, plain, visible
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain, visible
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.tradeoff import TradeOff
@@ -52,12 +52,12 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
             "These ids are another tokenizer's. OLMoE's own gives four tokens: 11796, 11232, "
             "9260, 310.",
             "quoted",
-            "OLMoE's tokenizer; checked by this project's tests.",
+            "OLMoE's tokenizer.",
         ),
         Answer("The top 8 keep half of the mass", _mass(story), story.run.source),
         Answer("17 % more knowledge with 16 experts", _knowledge(story), story.run.source),
         Answer("More experts, higher quality", *_quality(story)),
-        Answer("64 experts are the maximum of what the model can do", *_largest(rows)),
+        Answer("64 experts are the maximum of what the model can do", *_largest(story, rows)),
         Answer("More experts make it more confident", *_confidence(story, measured=bool(rows))),
         Answer(
             "1.3 B, 2.6 B and 5.2 B parameters are active with 8, 16 and 32",
@@ -102,15 +102,16 @@ def _quality(story: Story) -> tuple[str, origin.Origin]:
     bits = {int(k): float(b) for k, b in zip(mean["k"], mean["bits_per_byte"], strict=True)}
     shown = ", ".join(f"{bits[k]:.3f} at k = {k}" for k in (4, 8, 16, 32, 64) if k in bits)
     best, reach = min(bits, key=bits.__getitem__), float((mean["high"] - mean["low"]).max() / 2)
-    trained = story.geometry.trained_k
+    trained, most = story.geometry.trained_k, max(bits)
+    more = f" k = {most} needs {bits[most] - bits[best]:.3f} more than that." if most > best else ""
     return (
-        f"On held-out text the bundled model needs {shown}, in bits per byte: less is better. The "
-        f"least is at k = {best}, {bits[trained] - bits[best]:.4f} below the trained k, with 95 % "
-        f"intervals of up to ± {reach:.3f}. Beyond that it gets worse."
+        f"On held-out text the bundled model needs {shown}, in bits per byte under native weights: "
+        f"less is better. The least is at k = {best}, {bits[trained] - bits[best]:.4f} below the "
+        f"trained k, with 95 % intervals of up to ± {reach:.3f}.{more}"
     ), "recorded"
 
 
-def _largest(rows: "list[TradeOff]") -> tuple[str, origin.Origin | None]:
+def _largest(story: Story, rows: "list[TradeOff]") -> tuple[str, origin.Origin | None]:
     found = {row.k: row for row in rows}
     if 64 not in found or 16 not in found:
         return _PRESS, None
@@ -118,9 +119,10 @@ def _largest(rows: "list[TradeOff]") -> tuple[str, origin.Origin | None]:
     token = plain(visible(far.top_token))
     same = "the trained k's next token" if far.same_top else f"another next token, ‘{token}’"
     return (
-        f"It is the maximum of what it can cost. Here k = 64 predicts {same}, and its distribution "
-        f"is {digits(far.kl)} nats away from that of the trained k; for k = 16 it is "
-        f"{digits(near.kl)}."
+        "It is the maximum of what it can cost. Here, under "
+        f"{WEIGHTING_NAMES[story.chosen.weighting]} weights, k = 64 predicts {same}, and its "
+        f"distribution is {digits(far.kl)} nats away from that of the trained k under native "
+        f"weights; for k = 16 it is {digits(near.kl)}."
     ), "live"
 
 

@@ -39,16 +39,33 @@ def inspection(
     )
 
 
-def attention(model: "Model", trace: Trace, layer: int) -> NDArray[np.float32]:
-    """Attention weights of one layer, [heads, tokens, tokens]."""
+def attention(model: "Model", trace: Trace, layer: int, token: int) -> NDArray[np.float32]:
+    """Attention of one token to itself and those before it, [heads, token + 1]."""
 
     def work() -> NDArray[np.float32]:
         from olmoe_viz.analysis.attention import attention_weights
 
-        return attention_weights(model, trace, layer)
+        return attention_weights(model, trace, layer, [token])[:, 0, : token + 1]
 
     return cast(
-        "NDArray[np.float32]", _kept_large(_key("attention", trace, layer), (model, trace, work))
+        "NDArray[np.float32]", _kept(_key("attention", trace, layer, token), (model, trace, work))
+    )
+
+
+def attention_window(
+    model: "Model", trace: Trace, layer: int, first: int, last: int
+) -> NDArray[np.float32]:
+    """Attention among the tokens from `first` up to before `last`, [heads, tokens, tokens]."""
+
+    def work() -> NDArray[np.float32]:
+        from olmoe_viz.analysis.attention import attention_weights
+
+        rows = attention_weights(model, trace, layer, range(first, last))
+        return rows[:, :, first:last].copy()  # a view would hold on to the columns left out
+
+    return cast(
+        "NDArray[np.float32]",
+        _kept_large(_key("window", trace, layer, first, last), (model, trace, work)),
     )
 
 
@@ -101,8 +118,8 @@ def _kept(key: Key, _work: Work) -> Any:  # noqa: ARG001 - what the cache goes b
     return _done(*_work)
 
 
-# Attention of a layer takes 4 * heads * tokens^2 bytes: 64 MiB for a thousand tokens.
-@st.cache_resource(max_entries=3, show_spinner=False)
+# A window of attention takes 4 * heads * tokens^2 bytes: 2.4 MB for OLMoE's 16 heads, 192 tokens.
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _kept_large(key: Key, _work: Work) -> Any:  # noqa: ARG001
     return _done(*_work)
 

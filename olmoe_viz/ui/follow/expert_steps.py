@@ -7,12 +7,14 @@ import streamlit as st
 
 from olmoe_viz.charts import contributions, cosine_matrix, layer_change, vector_strip
 from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.palette import Theme
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
+from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.inspection import Inspection
@@ -46,11 +48,6 @@ COMBINATION = Step(
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
     terms=("routing weights", "gain", "gain-anchored"),
 )
-WEIGHTING_NAMES = {
-    "native": "native",
-    "renormalized": "renormalized",
-    "gain_anchored": "gain-anchored",
-}
 
 
 def experts(story: Story) -> None:
@@ -79,11 +76,33 @@ def experts(story: Story) -> None:
                         f"{seen.active_shares[part].mean():.1%} of the "
                         f"{story.geometry.intermediate} inner units active."
                     )
-        _details(story, seen, norms)
+        _each(story, seen, norms)
+
+
+def _each(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
+    """Work out what the fold shows: it stays in memory as long as the tab, vectors need not."""
+    units = seen.outputs / np.maximum(norms, 1e-30)[:, None]
+    cosines = (units @ units.T).astype(np.float64)
+    others = (cosines.sum(axis=1) - 1) / max(len(norms) - 1, 1)
+    small, large = sorted(story.ks)
+    ids = seen.ids.tolist()
+    records = [
+        {
+            "expert": str(expert),
+            "selected with": "both" if at < small else f"k = {large}",
+            "norm": f"{norms[at]:.4g}",
+            "units active": f"{seen.active_shares[at]:.1%}",
+            "mean cosine": f"{others[at]:.3f}",
+        }
+        for at, expert in enumerate(ids)
+    ]
+    _details(records, cosines, ids, story.theme)
 
 
 @st.fragment
-def _details(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
+def _details(
+    records: list[dict[str, str]], cosines: np.ndarray, ids: list[int], theme: Theme
+) -> None:
     """Each expert's numbers and the cosines between outputs, drawn only while open."""
     fold = st.expander(
         "Each expert: norm, active units, likeness to the others",
@@ -92,33 +111,19 @@ def _details(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
     )
     if not fold.open:
         return
-    units = seen.outputs / np.maximum(norms, 1e-30)[:, None]
-    cosines = (units @ units.T).astype(np.float64)
-    others = (cosines.sum(axis=1) - 1) / max(len(norms) - 1, 1)
-    small = min(story.ks)
     with fold:
         left, right = st.columns([1.2, 1], gap="large")
         with left:
             st.table(
-                [
-                    {
-                        "expert": str(expert),
-                        "selected with": "both" if at < small else f"k = {max(story.ks)}",
-                        "norm": f"{norms[at]:.4g}",
-                        "units active": f"{seen.active_shares[at]:.1%}",
-                        "mean cosine": f"{others[at]:.3f}",
-                    }
-                    for at, expert in enumerate(seen.ids)
-                ],
+                records,
                 border="horizontal",
                 hide_index=True,
                 height=360,
                 alt="Norm, active units and mean cosine of each selected expert",
             )
         with right:
-            ids = seen.ids.tolist()
             plot(
-                cosine_matrix.figure(cosines, ids=ids, theme=story.theme),
+                cosine_matrix.figure(cosines, ids=ids, theme=theme),
                 alt=cosine_matrix.describe(cosines, ids=ids),
                 key="cosines",
             )
@@ -199,7 +204,7 @@ def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> 
 
 
 def _by_weighting(story: Story, seen: "Inspection") -> None:
-    """Whether the change comes from more experts or from more gain."""
+    """How much of the change is left when the sum of the weights is held."""
     records = []
     for weighting in WEIGHTINGS:
         rows = _rows(seen, weighting)
@@ -217,8 +222,8 @@ def _by_weighting(story: Story, seen: "Inspection") -> None:
         )
     st.caption(
         f"Same input, from k = {story.chosen.k} to {story.chosen.against}, under the three "
-        "weightings. Gain-anchored weights always sum to the mass of the trained k, so that only "
-        "the number of experts changes."
+        "weightings. Gain-anchored weights always sum to what the trained k keeps: the more "
+        "experts share it, the less each of them gets."
     )
     st.table(records, border="horizontal", hide_index=True, alt="Change of the sum by weighting")
 

@@ -10,8 +10,8 @@ from olmoe_viz.charts.labels import digits, shorten
 from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.notice import refusal
-from olmoe_viz.ui.text import billions, plain, visible
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain, visible
+from olmoe_viz.ui.trouble import TROUBLE, memory_guard, refuse
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.tradeoff import TradeOff
@@ -43,9 +43,10 @@ def draw(story: Story) -> None:
             line.empty()
         rows = _kept(story)
         if rows:
-            _tables(rows)
+            _tables(rows, story)
             _figures(rows, story)
-        claims.draw(story, rows)
+        with memory_guard():
+            claims.draw(story, rows)
 
 
 def _wish() -> None:
@@ -70,7 +71,6 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
     if model is None:
         return
     from olmoe_viz.analysis.tradeoff import tradeoff
-    from olmoe_viz.engine.inputs import InputError
 
     rows: list[TradeOff] = []
     st.session_state[_KEPT] = (_place(story), rows)
@@ -82,11 +82,11 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
                 done = len(rows)
                 words = f"k = {ks[done]}" if done < len(ks) else "done"
                 line.progress(done / len(ks), text=words)
-    except InputError as error:
-        refusal(str(error))
+    except TROUBLE as error:
+        refuse(error)
 
 
-def _tables(rows: "list[TradeOff]") -> None:
+def _tables(rows: "list[TradeOff]", story: Story) -> None:
     """What was measured and what is derived, apart: each narrow enough for a phone."""
     left, right = st.columns([1.35, 1], gap="large")
     with left:
@@ -95,6 +95,7 @@ def _tables(rows: "list[TradeOff]") -> None:
                 {
                     "k": str(row.k),
                     "retained mass": f"{row.retained_mass:.3f}",
+                    "gain": f"{row.gain:.3f}",
                     "KL to the trained k, nats": digits(row.kl),
                     "next token": plain(shorten(visible(row.top_token), 10)),
                     "same top token": "yes" if row.same_top else "no",
@@ -102,7 +103,10 @@ def _tables(rows: "list[TradeOff]") -> None:
                 }
                 for row in rows
             ],
-            "Measured on this prompt. Time is the median of three passes over it.",
+            f"Measured on this prompt under {WEIGHTING_NAMES[story.chosen.weighting]} weights; "
+            "gain is their sum. KL and top token are compared with the trained k, "
+            f"{story.geometry.trained_k}, under native weights. Time is the median of "
+            f"{rows[0].runs} passes.",
             "live",
         )
     with right:

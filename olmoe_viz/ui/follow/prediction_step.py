@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from olmoe_viz.analysis.prediction import Prediction
     from olmoe_viz.models.load import Model
 
+Columns = dict[str, list[str] | list[int]]
+
 PREDICTION = Step(
     9,
     "Prediction",
@@ -50,7 +52,8 @@ def prediction(story: Story) -> None:
             key="ranks",
         )
         _say(story, one, two)
-        _table(story, one, two)
+        names = story.names
+        _table([(names[0], _columns(one)), (names[1], _columns(two))])
         _lens(story, model)
         _pushes(story, model, one)
 
@@ -80,24 +83,28 @@ def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
     )
 
 
+def _columns(found: "Prediction") -> Columns:
+    return {
+        "token": [visible(token) for token in found.top_tokens],
+        "id": found.top_ids.tolist(),
+        "logit": [f"{found.logits[i]:.3f}" for i in found.top_ids],
+        "probability": [f"{p:.4f}" for p in found.probabilities],
+    }
+
+
 @st.fragment
-def _table(story: Story, one: "Prediction", two: "Prediction") -> None:
+def _table(tables: list[tuple[str, Columns]]) -> None:
+    """The most likely tokens under each k, with its name, drawn only while open."""
     fold = st.expander("Logits and probabilities", key="prediction_fold", on_change="rerun")
     if not fold.open:
         return
     with fold:
-        for place, found, name in zip(
-            st.columns(2, gap="large"), (one, two), story.names, strict=True
-        ):
+        places = st.columns(len(tables), gap="large")
+        for place, (name, columns) in zip(places, tables, strict=True):
             with place:
                 st.caption(name)
                 st.dataframe(
-                    {
-                        "token": [visible(token) for token in found.top_tokens],
-                        "id": found.top_ids,
-                        "logit": [f"{found.logits[i]:.3f}" for i in found.top_ids],
-                        "probability": [f"{p:.4f}" for p in found.probabilities],
-                    },
+                    columns,
                     hide_index=True,
                     alt=f"The ten most likely next tokens with {name}",
                 )

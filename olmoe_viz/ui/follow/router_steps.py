@@ -168,23 +168,15 @@ def top_k(story: Story) -> None:
             "Retained mass is the sum of the kept probabilities; some call it coverage. The margin "
             "is the probability of the last expert kept minus that of the first one dropped."
         )
-        _table(story, row, small, large)
+        _table(_ranked(story, row, large), small, large)
 
 
-@st.fragment
-def _table(story: Story, row: np.ndarray, small: int, large: int) -> None:
-    fold = st.expander(
-        f"Table of the top {small}" + (f", and what {large} adds" if large > small else ""),
-        key="table_fold",
-        on_change="rerun",
-        expanded=True,
-    )
-    if not fold.open:
-        return
-    order = routing.ranking(row)[:large]
+def _ranked(story: Story, row: np.ndarray, count: int) -> list[dict[str, str]]:
+    """The `count` most probable experts as rows of a table."""
+    order = routing.ranking(row)[:count]
     cumulative = np.cumsum(row[order])
     logits = story.trace.router_logits[story.layer, story.token]
-    records = [
+    return [
         {
             "rank": str(rank + 1),
             "expert": str(expert),
@@ -194,6 +186,18 @@ def _table(story: Story, row: np.ndarray, small: int, large: int) -> None:
         }
         for rank, expert in enumerate(order)
     ]
+
+
+@st.fragment
+def _table(records: list[dict[str, str]], small: int, large: int) -> None:
+    fold = st.expander(
+        f"Table of the top {small}" + (f", and what {large} adds" if large > small else ""),
+        key="table_fold",
+        on_change="rerun",
+        expanded=True,
+    )
+    if not fold.open:
+        return
     with fold:
         parts = [("selected with both", records[:small])]
         if large > small:

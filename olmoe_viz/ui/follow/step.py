@@ -8,6 +8,7 @@ import streamlit as st
 
 from olmoe_viz.ui import glossary, origin, state
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.trouble import memory_guard
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Step:
     def place(self, story: Story, shape: str) -> Iterator[None]:
         """Draw the head; then what the block draws; then the array's shape, formula and code.
 
+        A block that runs out of memory ends with a sentence, and the rest of the page is drawn.
+
         Args:
             story: for the origin of the numbers.
             shape: name, shape, dtype of what this step makes, as in "probabilities [64] float64".
@@ -44,7 +47,8 @@ class Step:
                 st.subheader(self.name, width="content", anchor=False)
                 origin.badge(*story.run.origin)
             st.markdown(self.sentence)
-            yield
+            with memory_guard():
+                yield
             with st.container(key=f"step_foot_{self.number}", gap="small"):
                 st.markdown(" ".join(rf"$\displaystyle {part}$" for part in self.formula))
                 words = ", ".join(glossary.link(term) for term in self.terms)
