@@ -140,18 +140,18 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
 
 navigation.through_app()
 st.header("What was measured on held-out text", anchor=False)
-panel.head("Does a larger k predict better?", "recorded", recorded.WHERE)
+panel.head("Does a larger k predict better?", "recorded", recorded.where())
 draw_quality()
 panel.head("The same question on OLMoE-1B-7B-0924", "quoted", QUOTED_FROM)
 st.caption(f"{QUOTED_FROM} Lower {glossary.link('perplexity')} is better.")
 st.table(QUOTED, width="content")
-panel.head("Do experts prefer domains?", "recorded", recorded.WHERE)
+panel.head("Do experts prefer domains?", "recorded", recorded.where())
 draw_domains()
 checkpoints = load_router_checkpoints()
 windows, length = checkpoints.token_ids.shape
 panel.head(
     "When did the routers settle?",
     "recorded",
-    f"olmoe-nano, held-out text in {windows} windows of {length} tokens; weights in bfloat16.",
+    recorded.where(f"held-out text in {windows} windows of {length} tokens, bfloat16 weights"),
 )
 draw_saturation(checkpoints)

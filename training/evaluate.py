@@ -16,6 +16,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +216,9 @@ def write_csv(path: Path, rows: Rows) -> None:
 
 
 def write_measured(folder: Path, out: Path) -> None:
-    """``measured.json``: the digest of the checkpoint, as a loaded model has it."""
-    row = {"digest": digest(weight_files(folder))}
+    """``measured.json``: the checkpoint's digest, as a loaded model has it, and the day (UTC)."""
+    day = datetime.now(UTC).date().isoformat()
+    row = {"digest": digest(weight_files(folder)), "date": day}
     (out / MEASURED).write_text(json.dumps(row) + "\n", encoding="utf-8")
 
 

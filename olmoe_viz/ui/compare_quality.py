@@ -38,7 +38,7 @@ def draw(comparison: Comparison) -> None:
         f"still be bad. In the glossary: {', '.join(map(glossary.link, _TERMS))}."
     )
     if comparison.model == BUNDLED:
-        panel.head("The same settings on held-out text", "recorded", recorded.WHERE)
+        panel.head("The same settings on held-out text", "recorded", recorded.where())
         compare_table.draw(
             held_out_rows(comparison.columns),
             comparison.columns,

@@ -32,7 +32,7 @@ def _reveal(name: str, guess: str) -> None:
     except FileNotFoundError:
         st.caption(f"The recorded table {table}.csv is missing, so the answer cannot be shown.")
         return
-    _show(guess, answer, "recorded", recorded.WHERE)
+    _show(guess, answer, "recorded", recorded.where())
 
 
 def _show(guess: str, answer: answers.Answer, source: origin.Origin, details: str) -> None:
