@@ -1,7 +1,6 @@
 """Measured on held-out text: quality against k, what experts prefer, when routers settled."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from olmoe_viz.analysis.saturation import (
@@ -11,26 +10,13 @@ from olmoe_viz.analysis.saturation import (
 )
 from olmoe_viz.charts import domain_experts, quality_against_k
 from olmoe_viz.charts import saturation as saturation_chart
+from olmoe_viz.costs import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.ui import glossary, link, navigation, panel, recorded, state
+from olmoe_viz.ui import glossary, link, navigation, panel, quoted, recorded, state
 from olmoe_viz.ui.page_settings import QualitySettings
 from olmoe_viz.ui.text import WEIGHTING_NAMES
 
-TRAINED_K = 8
-QUOTED_FROM = (
-    "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
-    "non-empty lines, native weights) and passed them on to this project, which has not checked "
-    "them."
-)
-QUOTED = pd.DataFrame(
-    {
-        "WikiText-2 perplexity": ["16.76", "17.59", "22.04", "52.48"],
-        "token accuracy": ["45.0 %", "44.2 %", "41.8 %", "33.7 %"],
-        "LAMBADA perplexity": ["23.74", "24.89", "31.60", "87.71"],
-        "token accuracy ": ["39.2 %", "38.9 %", "36.9 %", "25.8 %"],
-    },
-    index=pd.Index([8, 16, 32, 64], name="k"),
-)
+GEOMETRY = OLMOE_1B_7B  # the bundled model has its k and its experts
 
 
 def draw_quality() -> None:
@@ -66,7 +52,7 @@ def draw_quality() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.caption("Native weights from k = 4, where the differences are small.")
-        near = [at for at, k in enumerate(ks) if k >= TRAINED_K // 2]
+        near = [at for at, k in enumerate(ks) if k >= GEOMETRY.trained_k // 2]
         native = {"native": tuple(values[near] for values in lines["native"])}
         _chart([ks[at] for at in near], native, "near")
     with right:
@@ -84,8 +70,8 @@ def draw_quality() -> None:
 
 def _chart(ks: list[int], lines: quality_against_k.Lines, key: str) -> None:
     panel.chart(
-        quality_against_k.figure(ks, lines, trained_k=TRAINED_K, theme=state.theme()),
-        alt=quality_against_k.describe(ks, lines, trained_k=TRAINED_K),
+        quality_against_k.figure(ks, lines, trained_k=GEOMETRY.trained_k, theme=state.theme()),
+        alt=quality_against_k.describe(ks, lines, trained_k=GEOMETRY.trained_k),
         key=key,
     )
 
@@ -107,10 +93,10 @@ def draw_domains() -> None:
     )
     domains = recorded.domains()
     shares = table[table["layer"] == layer][domains].to_numpy(float).T
-    fair = TRAINED_K / shares.shape[1]
+    fair = GEOMETRY.trained_k / shares.shape[1]
     st.caption(
         f"The {glossary.link('domain specialization')}: the share of each domain's tokens that "
-        f"have the expert among their top {TRAINED_K}. By chance it would be {fair:.1%} "
+        f"have the expert among their top {GEOMETRY.trained_k}. By chance it would be {fair:.1%} "
         "everywhere. That an expert is used more for a domain says where it is used, not what it "
         "knows."
     )
@@ -125,11 +111,11 @@ def draw_domains() -> None:
 def draw_saturation(checkpoints: RouterCheckpoints) -> None:
     """How early in training the choices were final."""
     values = saturation(checkpoints)
-    tokens, chance = checkpoints.token_ids.size, TRAINED_K / 64
+    tokens, chance = checkpoints.token_ids.size, GEOMETRY.trained_k / GEOMETRY.experts
     st.caption(
         f"The {glossary.link('saturation')} over {tokens:,} fixed held-out tokens: the share of "
-        f"the final model's top {TRAINED_K} that an earlier checkpoint already chose. Thin lines "
-        "are layers, the thick one their mean."
+        f"the final model's top {GEOMETRY.trained_k} that an earlier checkpoint already chose. "
+        "Thin lines are layers, the thick one their mean."
     )
     panel.chart(
         saturation_chart.figure(checkpoints.shares, values, chance=chance, theme=state.theme()),
@@ -142,9 +128,9 @@ navigation.through_app()
 st.header("What was measured on held-out text", anchor=False)
 panel.head("Does a larger k predict better?", "recorded", recorded.where())
 draw_quality()
-panel.head("The same question on OLMoE-1B-7B-0924", "quoted", QUOTED_FROM)
-st.caption(f"{QUOTED_FROM} Lower {glossary.link('perplexity')} is better.")
-st.table(QUOTED, width="content")
+panel.head("The same question on OLMoE-1B-7B-0924", "quoted", quoted.FROM)
+st.caption(f"{quoted.FROM} Lower {glossary.link('perplexity')} is better.")
+st.table(quoted.QUALITY, width="content")
 panel.head("Do experts prefer domains?", "recorded", recorded.where())
 draw_domains()
 checkpoints = load_router_checkpoints()
