@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.routing_map_app import HOSTILE, SCRIPT
-from tests.browser.server import serve, settled
+from tests.browser.server import ROOT, serve, settled
 
 Visit = Callable[..., Page]
 
@@ -224,3 +224,19 @@ def test_the_map_grows_while_text_arrives(open_map: Visit) -> None:
     cells(page).click(position=at(page, 1, 1))
     expect(page.locator(".card")).to_be_visible()
     picked(page, 1, 2)
+
+
+def test_an_answer_to_an_earlier_pick_does_not_set_the_hand_back(browser: Browser) -> None:
+    page = browser.new_page()
+    code = (ROOT / "olmoe_viz/ui/routing_map/picks.js").read_text("utf-8")
+    steps = """
+        const picks = new Picks()
+        const news = [picks.news({ token: 0 }), picks.news({ token: 0 })]
+        for (const token of [1, 2]) picks.sent({ token })
+        for (const token of [1, 2, 7]) news.push(picks.news({ token }))
+        picks.sent({ token: 3 })
+        return [...news, picks.news({ token: 9 })]
+    """
+    # First and again; both answers; a choice made elsewhere, also in place of an answer.
+    assert page.evaluate(f"() => {{ {code} {steps} }}") == [True, False, False, True, True, True]
+    page.close()

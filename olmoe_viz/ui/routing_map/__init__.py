@@ -31,6 +31,7 @@ _map = component(
     "paint.js",
     "card.js",
     "steps.js",
+    "picks.js",
     "map.js",
     html=(_HERE / "map.html").read_text("utf-8"),
     css="map.css",

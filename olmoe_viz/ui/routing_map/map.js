@@ -21,6 +21,7 @@ class RoutingMap {
       "overview", "legend", "range", "steps", "asked", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
     this.data = null;
     this.selected = null; // [token, layer, last token, last layer]
+    this.picks = new Picks();
     this.draft = null; // the same, while a range is being drawn
     this.hover = null; // [token, layer]
     this.cursor = null; // the same, for the keyboard
@@ -41,12 +42,10 @@ class RoutingMap {
   }
 
   configure(config) {
-    const echoed = JSON.stringify(config.selection);
-    if (echoed !== this.echoed) {
+    if (this.picks.news(config.selection)) {
       const { token, layer, lastToken, lastLayer } = config.selection;
       this.selected = token == null || layer == null ? null
         : [token, layer, lastToken ?? token, lastLayer ?? layer];
-      this.echoed = echoed;
     }
     this.config = config;
     this.receive = (data) => this.take(data);
@@ -316,7 +315,10 @@ class RoutingMap {
     this.ask(null);
     const [token, layer, lastToken, lastLayer] = cells;
     const one = token === lastToken && layer === lastLayer;
-    this.send({ token, layer, lastToken: one ? null : lastToken, lastLayer: one ? null : lastLayer });
+    const [far, deep] = one ? [null, null] : [lastToken, lastLayer];
+    const picked = { token, layer, lastToken: far, lastLayer: deep };
+    this.picks.sent(picked);
+    this.send(picked);
   }
 
   // Escape closes the card. It gives up the range that is being drawn, or else all of the
