@@ -83,10 +83,11 @@ def draw_journey(run: runs.Run, chosen: Selection) -> None:
 def draw_load(run: runs.Run, chosen: Selection) -> None:
     """Layers by experts, over the whole prompt or the range picked in the map."""
     logits, held = run.trace.router_logits, map_panel.marked_range(run)
-    words = f"the {count(logits.shape[1], 'token')}"
+    words, first = f"the {count(logits.shape[1], 'token')}", 0
     if held is not None:
-        logits = logits[:, chosen.token : held.last_token + 1]
-        words = f"tokens {chosen.token} to {held.last_token}"
+        first = held.layer
+        logits = logits[first : held.last_layer + 1, held.token : held.last_token + 1]
+        words = f"tokens {held.token} to {held.last_token} in layers {first} to {held.last_layer}"
     st.caption(
         f"The {glossary.link('load')}: the share of {words} that have an expert among their top "
         f"{chosen.k}. Select a range in the map to take a part of the prompt. The row of dots is "
@@ -95,8 +96,8 @@ def draw_load(run: runs.Run, chosen: Selection) -> None:
     tokens = logits.shape[1]
     load = routing.expert_load(routing.probabilities(logits), chosen.k)
     panel.chart(
-        expert_load.figure(load, k=chosen.k, tokens=tokens, theme=state.theme()),
-        alt=expert_load.describe(load, k=chosen.k, tokens=tokens),
+        expert_load.figure(load, k=chosen.k, tokens=tokens, first=first, theme=state.theme()),
+        alt=expert_load.describe(load, k=chosen.k, tokens=tokens, first=first),
         key="load",
     )
 

@@ -126,13 +126,15 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
 
 navigation.through_app()
 st.header("What was measured on held-out text", anchor=False)
-panel.head("Does a larger k predict better?", "recorded", recorded.where())
-draw_quality()
+with st.container(key="quality_part"):
+    panel.head("Does a larger k predict better?", "recorded", recorded.where())
+    draw_quality()
 panel.head("The same question on OLMoE-1B-7B-0924", "quoted", quoted.FROM)
 st.caption(f"{quoted.FROM} Lower {glossary.link('perplexity')} is better.")
 st.table(quoted.QUALITY, width="content")
-panel.head("Do experts prefer domains?", "recorded", recorded.where())
-draw_domains()
+with st.container(key="domains_part"):
+    panel.head("Do experts prefer domains?", "recorded", recorded.where())
+    draw_domains()
 checkpoints = load_router_checkpoints()
 windows, length = checkpoints.token_ids.shape
 panel.head(

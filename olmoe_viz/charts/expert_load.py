@@ -10,11 +10,14 @@ from olmoe_viz.charts.theme import color_bar, expert_axis
 from olmoe_viz.charts.theme import figure as blank
 
 
-def figure(load: NDArray[np.float64], *, k: int, tokens: int, theme: Theme) -> go.Figure:
+def figure(
+    load: NDArray[np.float64], *, k: int, tokens: int, first: int = 0, theme: Theme
+) -> go.Figure:
     """Share of the prompt's tokens that each expert serves.
 
     Args:
         load: [layers, experts], share of tokens with the expert among their top k, 0 to 1.
+        first: the number of the first of these layers.
         k: experts per token, for the fair share k / experts in the hover text.
         tokens: how many tokens the shares are taken over.
         theme: the theme on the screen.
@@ -25,7 +28,7 @@ def figure(load: NDArray[np.float64], *, k: int, tokens: int, theme: Theme) -> g
     chart.add_heatmap(
         z=load,
         x=np.arange(experts),
-        y=np.arange(layers),
+        y=np.arange(first, first + layers),
         customdata=np.dstack([load * tokens, load / fair]),
         colorscale=colorscale(SEQUENTIAL[theme]),
         zmin=0,
@@ -39,20 +42,21 @@ def figure(load: NDArray[np.float64], *, k: int, tokens: int, theme: Theme) -> g
             f"<br>%{{customdata[1]:.2f}} × the fair share of {fair:.1%}<extra></extra>"
         ),
     )
-    expert_axis(chart, experts, -1.1, theme)
+    expert_axis(chart, experts, first - 1.1, theme)
+    ticks = [layer for layer in range(first, first + layers) if layer % 5 == 0 or layers < 5]
     chart.update_yaxes(
-        title_text="layer", range=[layers - 0.4, -1.7], tickvals=list(range(0, layers, 5))
+        title_text="layer", range=[first + layers - 0.4, first - 1.7], tickvals=ticks
     )
     chart.update_layout(margin={"t": 4})
     return chart
 
 
-def describe(load: NDArray[np.float64], *, k: int, tokens: int) -> str:
+def describe(load: NDArray[np.float64], *, k: int, tokens: int, first: int = 0) -> str:
     """One sentence for a person who cannot see the heatmap."""
     layer, expert = np.unravel_index(int(load.argmax()), load.shape)
-    idle = int((load == 0).sum())
+    most, idle = digits(100 * float(load.max())), int((load == 0).sum())
     return (
         f"Heatmap of {load.shape[0]} layers by {load.shape[1]} experts at k = {k}: the busiest is "
-        f"expert {expert} in layer {layer} with {digits(100 * float(load.max()))} % of {tokens} "
-        f"tokens; {idle} of {load.size} experts serve none."
+        f"expert {expert} in layer {first + layer} with {most} % of {tokens} tokens; "
+        f"{idle} of {load.size} experts serve none."
     )

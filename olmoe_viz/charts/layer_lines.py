@@ -33,7 +33,7 @@ def figure(
         theme: the theme on the screen.
     """
     inks = INKS[theme]
-    layers = values.shape[1]
+    layers, (low, high) = values.shape[1], span
     chart = blank(theme, height)
     if layer is not None:
         chart.add_vline(x=layer, line={"color": inks.line, "width": 1})
@@ -59,7 +59,12 @@ def figure(
     chart.update_xaxes(
         title_text="layer", tickvals=list(range(0, layers, 5)), range=[-0.4, layers - 0.6]
     )
-    chart.update_yaxes(title_text=safe(quantity), range=list(span), nticks=5, tickformat=".3~g")
+    chart.update_yaxes(
+        title_text=safe(quantity),
+        range=[low, high + 0.03 * (high - low)],
+        nticks=5,
+        tickformat=".3~g",
+    )
     chart.update_layout(margin={"r": 64, "t": 10})
     return chart
 

@@ -70,7 +70,11 @@ def figure(
         tickformat=".2~f",
         nticks=5,
     )
-    named = "rank of the expert (its id above the bar)" if order == "probability" else "expert id"
+    named = (
+        "rank of the expert (its id above, if there is room)"
+        if order == "probability"
+        else "expert id"
+    )
     chart.update_xaxes(
         title_text=named, range=_span(order, len(ids)), tickvals=_ticks(order, len(ids))
     )

@@ -11,14 +11,15 @@ from pathlib import Path
 class Entry:
     """One model that people can choose.
 
-    `hub_id` is None for the bundled model. `revision` is the commit or branch that is loaded
-    unless another is asked for.
+    `hub_id` is None for the bundled model. `context` is the most tokens that it reads. `revision`
+    is the commit or branch that is loaded unless another is asked for.
     """
 
     name: str
     hub_id: str | None
     revision: str | None
     description: str
+    context: int
 
 
 BUNDLED = "olmoe-nano"
@@ -29,30 +30,35 @@ CATALOGUE: tuple[Entry, ...] = (
         hub_id=None,
         revision=None,
         description="A small model with OLMoE's layers and experts. Comes with this project.",
+        context=1_024,
     ),
     Entry(
         name="allenai/OLMoE-1B-7B-0924",
         hub_id="allenai/OLMoE-1B-7B-0924",
         revision="main",
         description="OLMoE, the base model of September 2024. About 14 GB.",
+        context=4_096,
     ),
     Entry(
         name="allenai/OLMoE-1B-7B-0924-Instruct",
         hub_id="allenai/OLMoE-1B-7B-0924-Instruct",
         revision="main",
         description="The base model of September 2024, tuned to follow instructions. About 14 GB.",
+        context=4_096,
     ),
     Entry(
         name="allenai/OLMoE-1B-7B-0125",
         hub_id="allenai/OLMoE-1B-7B-0125",
         revision="main",
         description="OLMoE, the base model of January 2025. A download of about 28 GB.",
+        context=4_096,
     ),
     Entry(
         name="allenai/OLMoE-1B-7B-0125-Instruct",
         hub_id="allenai/OLMoE-1B-7B-0125-Instruct",
         revision="main",
         description="The base model of January 2025, tuned to follow instructions.",
+        context=4_096,
     ),
 )
 

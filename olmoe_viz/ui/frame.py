@@ -9,6 +9,7 @@ from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import glossary, link, state, tour
 from olmoe_viz.ui.copy_link import copy_link
+from olmoe_viz.ui.draft_note import draft_note
 from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
 from olmoe_viz.ui.text import WEIGHTING_NAMES, plain
 
@@ -32,6 +33,8 @@ def draw() -> None:
     st.logo(_HERE / f"logo_{state.theme()}.svg", size="medium")
     chosen = state.selection()
     with st.container(key="frame", gap="small"):
+        with st.container(key="draft_place"):
+            draft_note(chosen.prompt)
         _prompt(chosen)
         with st.container(
             horizontal=True, key="choices", gap="medium", vertical_alignment="bottom"
@@ -119,5 +122,6 @@ def _model(chosen: Selection) -> None:
             )
         tour.presenter.toggle()
         st.caption(
-            "A prompt may be as long as the model's context. A longer one is refused, not cut."
+            f"A prompt may have {entry.context:,} tokens with this model. A longer one is refused, "
+            "not cut."
         )

@@ -130,7 +130,7 @@ def test_the_tour_leads_through_all_stops_by_keyboard(visit: Visit) -> None:
         assert page.get_by_test_id("stException").count() == 0
         if number < len(STOPS):
             page.get_by_role("button", name="Next").press("Enter")
-    page.get_by_role("button", name="Leave").press("Enter")
+    page.get_by_role("button", name="Finish").press("Enter")
     expect(page.locator("[data-tour-target], .st-key-tour")).to_have_count(0)
     assert "tour" not in page.url
 
@@ -165,3 +165,32 @@ def test_every_page_can_be_read_and_touched(
                 found[path, width] = faults
         page.set_viewport_size({"width": widths[0], "height": 900})
     assert found == {}
+
+
+def test_a_text_that_was_not_run_yet_is_said_to_be_one(visit: Visit) -> None:
+    page = visit()
+    note = page.locator(".st-key-draft_place span")
+    expect(note).to_be_empty()
+    prompt = page.get_by_role("textbox", name="Prompt")
+    prompt.fill("Another text")
+    expect(note).to_contain_text("Not run yet")
+    page.get_by_role("radiogroup", name="k", exact=True).get_by_role(
+        "radio", name="4", exact=True
+    ).click()
+    settled(page)
+    expect(note).to_contain_text("Not run yet")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(note).to_be_empty()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_copying_the_link_moves_nothing(visit: Visit, width: int) -> None:
+    page = visit(width=width)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    still(page)
+    button, heading = page.get_by_role("button", name="Copy link"), page.locator("h2").first
+    before = button.bounding_box(), heading.bounding_box()
+    button.click()
+    expect(page.locator(".st-key-copy_link [role=status]")).to_have_text("Copied")
+    assert (button.bounding_box(), heading.bounding_box()) == before
+    assert sideways(page) <= 0

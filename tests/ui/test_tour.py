@@ -82,7 +82,8 @@ def test_domains_names_the_most_one_sided_expert_and_chance() -> None:
     answer = answers.domains(table)
     assert answer.right == ("under 2 times",)
     assert answer.sentence == (
-        "Expert 1 of layer 1 gets 90.0% of the tokens of LaTeX, 1.8 times the 50.0% of chance."
+        "Expert 1 of layer 1 gets 90.0% of the tokens of the domain LaTeX, 1.8 times the "
+        "50.0% of chance."
     )
 
 

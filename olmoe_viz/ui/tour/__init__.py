@@ -81,8 +81,11 @@ def _stop(stop: Stop, number: int) -> None:
         ):
             _move("Back", number - 1)
             st.caption(f"{number} of {len(STOPS)}", width="content")
-            _move("Next", number + 1)
-            st.button("Leave", key="tour_leave", type="tertiary", on_click=_leave)
+            if number < len(STOPS):
+                _move("Next", number + 1)
+                st.button("Leave", key="tour_leave", type="tertiary", on_click=_leave)
+            else:
+                st.button("Finish", key="tour_finish", on_click=_leave)
     if stop.question is not None:
         quiz.ask(stop.question, key=f"tour_guess_{number}")
     pointer(stop.target, stop=number)

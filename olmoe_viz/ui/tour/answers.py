@@ -77,8 +77,8 @@ def domains(table: pd.DataFrame) -> Answer:
     layer, expert = (int(table[name].iloc[row]) for name in ("layer", "expert"))
     return Answer(
         (_option("domains", best / chance, _TIMES_BOUNDS),),
-        f"Expert {expert} of layer {layer} gets {best:.1%} of the tokens of "
-        f"{recorded.readable(names[column])}, {best / chance:.1f} times the {chance:.1%} of "
+        f"Expert {expert} of layer {layer} gets {best:.1%} of the tokens of the "
+        f"domain {recorded.readable(names[column])}, {best / chance:.1f} times the {chance:.1%} of "
         "chance.",
     )
 

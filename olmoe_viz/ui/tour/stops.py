@@ -57,6 +57,8 @@ STOPS: tuple[Stop, ...] = (
         page="map",
         target="bars",
         words=("top-k", "cutoff", "margin"),
+        # Not the layer of the stop before: its cell keeps about what is asked for.
+        selection=Selection(layer=0),
         question="mass",
     ),
     Stop(
@@ -74,7 +76,7 @@ STOPS: tuple[Stop, ...] = (
         "apart before training; some now get far more of one kind than others do. That says "
         "where they are used, not what they know.",
         page="quality",
-        target="domains",
+        target="domains_part",
         words=("domain specialization", "load"),
         question="domains",
     ),
@@ -125,7 +127,7 @@ STOPS: tuple[Stop, ...] = (
         "needs fewer bits for each byte. Look for the lowest point of each line, and for what "
         "the weights change about it.",
         page="quality",
-        target="quality",
+        target="quality_part",
         words=("bits per byte", "perplexity"),
     ),
 )
