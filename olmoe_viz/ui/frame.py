@@ -39,6 +39,7 @@ def draw() -> None:
         with st.container(
             horizontal=True, key="choices", gap="medium", vertical_alignment="bottom"
         ):
+            _sheet(chosen)
             _k_row(chosen, "k", glossary.term("top-k"))
             _k_row(chosen, "against", f"A second k to compare with. {glossary.term('top-k')}")
             _weighting(chosen)
@@ -70,6 +71,21 @@ def _run() -> None:
 def _try(prompt: str) -> None:
     st.session_state["draft"] = prompt
     state.submit(prompt)
+
+
+def _sheet(chosen: Selection) -> None:
+    """On a phone the three choices below show only while this is pressed; see style.css."""
+    weights = "" if chosen.weighting == "native" else f", {WEIGHTING_NAMES[chosen.weighting]}"
+    st.segmented_control(
+        "settings",
+        ["settings"],
+        selection_mode="multi",
+        key="sheet",
+        format_func=lambda _: (
+            f"k {chosen.k} against {chosen.against}{weights} :material/expand_more:"
+        ),
+        label_visibility="collapsed",
+    )
 
 
 def _k_row(chosen: Selection, field: str, help_text: str) -> None:

@@ -68,11 +68,15 @@ def test_a_link_opens_the_same_view_elsewhere(visit: Visit) -> None:
     expect(page).to_have_url(re.compile("view=entropy"))
     settled(page)
     again = visit(path_of(page), theme="dark", width=390)
+    again.get_by_role("button", name="k 4 against 32, renormalized").click()
     for name in ("4", "32", "renormalized", "entropy"):
         expect(again.get_by_role("radio", name=name, exact=True, checked=True)).to_be_visible()
     place = page.locator(".st-key-place_map")
     expect(again.locator(".st-key-place_map")).to_have_text(place.inner_text())
     assert path_of(again) == path_of(page)
+    again.get_by_role("button", name="k 4 against 32, renormalized").click()
+    expect(again.get_by_role("radiogroup", name="against")).to_be_hidden()
+    expect(page.get_by_role("button", name="k 4 against 32")).to_be_hidden()
 
 
 def test_a_link_restores_what_was_marked_ordered_opened_and_chosen(visit: Visit) -> None:
