@@ -46,7 +46,7 @@ def draw_quality() -> None:
     st.caption(
         f"{tokens:,} held-out tokens, {recorded.readable(domain)}, in "
         f"{glossary.link('bits per byte')}. One bit less means that every byte of the text is "
-        "twice as probable to the model, in the geometric mean. The thin bars are 95 % "
+        "twice as probable to the model, in the geometric mean. The thin bars are 95% "
         "bootstrap intervals."
     )
     left, right = st.columns(2, gap="large")

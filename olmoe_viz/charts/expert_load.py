@@ -57,6 +57,6 @@ def describe(load: NDArray[np.float64], *, k: int, tokens: int, first: int = 0) 
     most, idle = digits(100 * float(load.max())), int((load == 0).sum())
     return (
         f"Heatmap of {load.shape[0]} layers by {load.shape[1]} experts at k = {k}: the busiest is "
-        f"expert {expert} in layer {first + layer} with {most} % of {tokens} tokens; "
+        f"expert {expert} in layer {first + layer} with {most}% of {tokens} tokens; "
         f"{idle} of {load.size} experts serve none."
     )

@@ -62,7 +62,7 @@ def figure(
             customdata=np.column_stack([ks, low, high]),
             hovertemplate=(
                 f"{safe(name)}, k = %{{customdata[0]}}<br>%{{y:.4f}} bits per byte"
-                "<br>95 % interval %{customdata[1]:.4f} to %{customdata[2]:.4f}<extra></extra>"
+                "<br>95% interval %{customdata[1]:.4f} to %{customdata[2]:.4f}<extra></extra>"
             ),
         )
     chart.update_xaxes(title_text="k, experts per token", tickvals=np.log2(ks), ticktext=list(ks))
