@@ -70,7 +70,7 @@ def test_expert_load_says_tokens_and_fair_share() -> None:
     assert "of 10 tokens" in heat.hovertemplate
     assert "25.0%" in heat.hovertemplate
     sentence = expert_load.describe(load, k=1, tokens=10)
-    assert "expert 3 in layer 1 with 50.0 %" in sentence
+    assert "expert 3 in layer 1 with 50.0%" in sentence
     assert "7 of 8 experts serve none" in sentence
 
 
