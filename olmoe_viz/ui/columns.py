@@ -47,7 +47,7 @@ def details(columns: Sequence[Column]) -> str:
 def grow(slots: list[Slot], comparison: Comparison) -> None:
     """Show the text so far; each call lets a waiting stop through."""
     for slot, column in zip(slots, comparison.columns, strict=True):
-        slot.text.text(column.text)
+        slot.text.text(marked_text.unfinished(column.pieces))
 
 
 def settle(slots: list[Slot], comparison: Comparison, reference: int) -> None:
