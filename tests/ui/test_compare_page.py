@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.engine import decoding
-from olmoe_viz.ui import compare_settings
+from olmoe_viz.ui import columns, compare_settings
 from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import plain
 from tests.ui.test_pages import HOSTILE, specs, texts
@@ -248,6 +248,31 @@ def test_a_stop_before_the_first_token_keeps_no_later_run_waiting(
     assert len(set(closed)) == 1
     again = checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert len(files(again)) == 2
+
+
+def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grow = columns.grow
+
+    def cut_short(slots: list[columns.Slot], comparison: Comparison) -> None:
+        grow(slots, comparison)
+        if comparison.written == 5:
+            raise StopException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(columns, "grow", cut_short)
+        test = generated(f"tokens=12&{COLUMNS}")
+    kept = test.session_state["comparison"]
+    assert kept.ended.is_set()
+    assert len(kept.records()) == 2
+    assert shown_texts(test) == []
+    checked(test.run())
+    assert test.session_state["comparison"] is kept
+    assert sum("5 tokens, stopped" in text for text in texts(test)) == 2
+    assert shown_texts(test) == [column.text for column in kept.columns]
+    assert "stop" not in [button.key for button in test.button]
+    assert len(files(test)) == 2
 
 
 @pytest.mark.parametrize(
