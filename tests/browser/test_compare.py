@@ -116,6 +116,16 @@ def test_marks_follow_the_column_compared_with(visit: Visit) -> None:
     assert "reference=1" in page.url
 
 
+def test_of_equal_columns_the_chosen_one_is_compared_with(visit: Visit) -> None:
+    page = visit("compare?columns=k%3D8~k%3D4~k%3D4")
+    box = page.get_by_role("combobox", name="compare with")
+    box.click()
+    page.get_by_role("option", name="column 2: k = 4, native").click()
+    expect(page).to_have_url(re.compile("reference=1"))
+    settled(page)
+    expect(box).to_have_value("column 2: k = 4, native")
+
+
 def test_a_link_to_texts_opens_the_same_texts_and_the_same_pair(visit: Visit) -> None:
     page = visit(
         f"compare?tokens=12&temperature=1.0&columns=k%3D1~k%3D8~k%3D64&prompt={quote_plus(PROMPT)}"
