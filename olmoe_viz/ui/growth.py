@@ -20,8 +20,8 @@ def _head(column: Column) -> DeltaGenerator:
     """Heading and words; returns the place of the badge."""
     badge = panel.head("Which experts are used as it writes?", None)
     st.caption(
-        f"The strongest {glossary.link('expert')} of each token in every layer, as {column.name} "
-        "writes: the column that the others are compared with."
+        f"For each token that {column.name} writes, the strongest {glossary.link('expert')} of "
+        "every layer. This is the column that the others are compared with."
     )
     return badge
 
