@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.ui import marked_text, origin
-from olmoe_viz.ui.comparison import Column, Comparison
+from olmoe_viz.ui.comparison import Column, Comparison, distinct_names
 from olmoe_viz.ui.passage import passage
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count
 
@@ -47,7 +47,7 @@ def details(columns: Sequence[Column]) -> str:
 def grow(slots: list[Slot], comparison: Comparison) -> None:
     """Show the text so far; each call lets a waiting stop through."""
     for slot, column in zip(slots, comparison.columns, strict=True):
-        slot.text.text(column.text)
+        slot.text.text(marked_text.unfinished(column.pieces))
 
 
 def settle(slots: list[Slot], comparison: Comparison, reference: int) -> None:
@@ -55,13 +55,13 @@ def settle(slots: list[Slot], comparison: Comparison, reference: int) -> None:
 
     A second call in one run shows what has become known of the tokens since.
     """
+    names = distinct_names(comparison.columns)
     known = "whole" if comparison.read_again else "early"
     for at, (slot, row) in enumerate(zip(slots, comparison.rows(), strict=True)):
-        column = comparison.columns[at]
         with slot.text.container():
             passage(
                 marked_text.tokens(comparison, at, reference),
-                label=f"Text of {column.name}",
+                label=f"Text of {names[at]}",
                 key=f"passage_{at}_{known}",
             )
         with slot.facts.container():

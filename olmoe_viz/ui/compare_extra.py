@@ -9,7 +9,7 @@ from olmoe_viz.charts import logit_moves
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.trace import Generation
 from olmoe_viz.ui import columns, link, measures, panel, queue, state
-from olmoe_viz.ui.comparison import Column, Comparison, Pair, Settings
+from olmoe_viz.ui.comparison import Column, Comparison, Pair, Settings, distinct_names
 from olmoe_viz.ui.text import plain, visible
 from olmoe_viz.ui.trouble import TROUBLE, refuse
 
@@ -47,10 +47,11 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
         return None
     chosen = link.current(Settings).pair
     st.session_state["extra_pair"] = chosen if chosen in possible else possible[0]
+    called = distinct_names(shown)
     small, large = st.selectbox(
         "two columns that part",
         possible,
-        format_func=lambda pair: f"{shown[pair[0]].name} and {shown[pair[1]].name}",
+        format_func=lambda pair: f"{called[pair[0]]} and {called[pair[1]]}",
         key="extra_pair",
         on_change=link.take,
         args=(Settings, "pair", "extra_pair"),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from olmoe_viz import routing
 from olmoe_viz.charts import layer_profile
 from olmoe_viz.ui import columns, glossary, panel, state
-from olmoe_viz.ui.comparison import Comparison
+from olmoe_viz.ui.comparison import Comparison, distinct_names
 
 Profile = NDArray[np.float64]
 Profiles = dict[str, list[Profile]]
@@ -48,7 +48,7 @@ def draw(comparison: Comparison, found: Profiles) -> None:
         "By layer, the mean over the tokens of the prompt, which are the same in every column. In "
         f"the glossary: {', '.join(map(glossary.link, ('drift', 'retained mass', 'gain')))}."
     )
-    names = [column.name for column in comparison.columns]
+    names = distinct_names(comparison.columns)
     for quantity, values in found.items():
         st.markdown(f"**{quantity.capitalize()}.** {words[quantity]}")
         _row(quantity, names, values)

@@ -16,6 +16,8 @@ from olmoe_viz.ui.comparison import (
     Column,
     Comparison,
     Settings,
+    distinct_names,
+    further_policy,
     reference,
     usual_policies,
 )
@@ -70,7 +72,7 @@ def _reference(shown: Sequence[Column], trained_k: int) -> None:
     st.selectbox(
         "compare with",
         range(len(shown)),
-        format_func=lambda at: shown[at].name,
+        format_func=distinct_names(shown).__getitem__,
         key="compare_with",
         on_change=link.take,
         args=(Settings, "reference", "compare_with"),
@@ -102,9 +104,8 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
                 width=190,
             )
     with st.container(horizontal=True, gap="small"):
-        added = (*columns, RoutingPolicy(4, columns[-1].weighting))
         full, few = len(columns) >= MOST, len(columns) <= FEWEST
-        st.button("Add a column", on_click=_set, args=(added,), disabled=full)
+        st.button("Add a column", on_click=_add, args=(columns,), disabled=full)
         st.button("Remove the last", on_click=_set, args=(columns[:-1],), disabled=few)
         st.button(
             "As in the frame",
@@ -112,6 +113,10 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
             args=((),),
             disabled=not link.current(Settings).policies,
         )
+
+
+def _add(columns: tuple[RoutingPolicy, ...]) -> None:
+    _set((*columns, further_policy(columns, state.selection().weighting)))
 
 
 def _take_columns(number: int) -> None:

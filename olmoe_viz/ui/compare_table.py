@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from olmoe_viz.ui.comparison import Column
+from olmoe_viz.ui.comparison import Column, distinct_names
 
 Table = dict[str, list[str]]
 
@@ -16,11 +16,7 @@ def draw(rows: Mapping[str, Sequence[str]], columns: Sequence[Column], *, alt: s
 
 def by_column(rows: Mapping[str, Sequence[str]], columns: Sequence[Column]) -> Table:
     """The cells by the names of the texts, numbered where two have the same."""
-    names = [column.name for column in columns]
-    unique = [
-        name if names.count(name) == 1 else f"{name} (column {at + 1})"
-        for at, name in enumerate(names)
-    ]
     return {"quantity": list(rows)} | {
-        name: [cells[at] for cells in rows.values()] for at, name in enumerate(unique)
+        name: [cells[at] for cells in rows.values()]
+        for at, name in enumerate(distinct_names(columns))
     }

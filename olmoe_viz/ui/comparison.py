@@ -28,6 +28,7 @@ Pair = tuple[int, int]  # indices of columns, the smaller k first
 FEWEST, MOST = 2, 6
 MOST_TOKENS = 512
 _FILL = (8, 16, 32, 64)
+_FURTHER = (4, 2, 1, 24, 48, 12)  # as many as there are columns: one of them is always new
 _KEYS = {
     "policies": "columns",
     "new_tokens": "tokens",
@@ -103,6 +104,12 @@ def usual_policies(k: int, against: int, weighting: Weighting) -> tuple[RoutingP
         if len(ks) < 4:
             ks.add(fill)
     return tuple(RoutingPolicy(k, weighting) for k in sorted(ks))
+
+
+def further_policy(columns: Sequence[RoutingPolicy], weighting: Weighting) -> RoutingPolicy:
+    """What a column added to fewer than the most holds: a k that none of them has."""
+    used = {policy.k for policy in columns}
+    return RoutingPolicy(next(k for k in _FURTHER if k not in used), weighting)
 
 
 @dataclass(eq=False)
@@ -245,6 +252,15 @@ class Comparison:
             "finish": column.finish or "stopped",
             "text": column.text,
         }
+
+
+def distinct_names(columns: Sequence[Column]) -> list[str]:
+    """The names of the columns, numbered where two have the same."""
+    names = [column.name for column in columns]
+    return [
+        name if names.count(name) == 1 else f"column {at}: {name}"
+        for at, name in enumerate(names, start=1)
+    ]
 
 
 def reference(columns: Sequence[Column], chosen: int | None, trained_k: int) -> int:

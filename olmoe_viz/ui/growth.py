@@ -20,8 +20,8 @@ def _head(column: Column) -> DeltaGenerator:
     """Heading and words; returns the place of the badge."""
     badge = panel.head("Which experts are used as it writes?", None)
     st.caption(
-        f"The strongest {glossary.link('expert')} of each token that {column.name} writes, one "
-        "line a layer. The column is the one that the others are compared with."
+        f"For each token that {column.name} writes, the strongest {glossary.link('expert')} of "
+        "every layer. This is the column that the others are compared with."
     )
     return badge
 
@@ -35,28 +35,29 @@ class Growth:
         self._drawn = 0
         self._next = 0.0
         self._badge = _head(self._column)
-        self._map = GrowingMap(layers=self._geometry.layers, key=_KEY)
+        self._map = GrowingMap(
+            layers=self._geometry.layers, key=_KEY, on_change=_take, ranges=False
+        )
 
     def show(self) -> None:
         """Draw the tokens so far, not more often than an eye needs."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _PAUSE
-            self._draw()
+            if len(self._column.routed) > self._drawn:
+                self._draw()
 
     def settle(self) -> None:
-        """Draw what is missing once the writing has ended, and say where it is from."""
-        self._draw()
-        if self._drawn:
+        """Once the writing has ended: draw all, let cells be picked, say where it is from."""
+        if self._column.routed:
+            self._draw(ended=True)
             with self._badge:
                 origin.badge("live", details([self._column]))
 
-    def _draw(self) -> None:
-        column, count = self._column, len(self._column.routed)
-        if count > self._drawn:
-            self._drawn = count
-            written = Columns(column.pieces, np.stack(column.routed, axis=1), self._geometry)
-            self._map.show(written, policy=column.policy, theme=state.theme())
+    def _draw(self, *, ended: bool = False) -> None:
+        column, self._drawn = self._column, len(self._column.routed)
+        written = Columns(column.pieces, np.stack(column.routed, axis=1), self._geometry)
+        self._map.show(written, policy=column.policy, theme=state.theme(), ended=ended)
 
 
 def draw(comparison: Comparison, at: int) -> None:
@@ -75,6 +76,8 @@ def draw(comparison: Comparison, at: int) -> None:
         theme=state.theme(),
         key=_KEY,
         on_change=_take,
+        ranges=False,
+        grown=True,
     )
 
 

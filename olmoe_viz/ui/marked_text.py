@@ -3,6 +3,7 @@
 Pure: knows neither the page nor the model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,7 @@ from olmoe_viz.ui.text import visible
 Mark = Literal["", "shared", "first", "changed", "gap"]
 Float64s = NDArray[np.float64]
 
+LINE_END = "↵"
 END = "■"  # what stands for the end-of-text token, which has no text
 _EXPERTS = 8  # as many experts as a card names
 _WORDS = 8  # as many of the reference's tokens as a card quotes
@@ -30,13 +32,15 @@ class Token:
 
     `text` is what it adds to the text. `mark`: "shared" with the reference from the beginning, the
     "first" that differs, "changed" where the reference has other tokens or none, "gap" after
-    tokens that only the reference has. `facts` are names and values for the card.
+    tokens that only the reference has. `facts` are names and values for the card. A `folded` line
+    break is drawn, but does not break the line.
     """
 
     text: str
     name: str
     mark: Mark
     facts: tuple[tuple[str, str], ...]
+    folded: bool = False
 
 
 def tokens(comparison: Comparison, at: int, reference: int) -> list[Token]:
@@ -45,13 +49,39 @@ def tokens(comparison: Comparison, at: int, reference: int) -> list[Token]:
     marks, instead = _marks(comparison, column, other)
     trained = comparison.trained[at] if comparison.read_again else None
     facts = _facts(column, comparison.geometry.trained_k, trained)
-    names = _names(column)
+    names, folded = _names(column), _folded(column.pieces)
+    # The mark of the first difference stands above its line, where no other sign may be.
     return [
-        Token(_shown(column, place), name, mark, (*fact, *_said(other, before)))
+        Token(
+            _shown(column, place),
+            name,
+            mark,
+            (*fact, *_said(other, before)),
+            folded[place] and mark != "first",
+        )
         for place, (name, mark, fact, before) in enumerate(
             zip(names, marks, facts, instead, strict=True)
         )
     ]
+
+
+def unfinished(pieces: Sequence[str]) -> str:
+    """A text while it is written; long runs of line breaks take no more room than later."""
+    folds = zip(pieces, _folded(pieces), strict=True)
+    return "".join(LINE_END + " " if fold else piece for piece, fold in folds)
+
+
+def _folded(pieces: Sequence[str]) -> list[bool]:
+    """Which line breaks are drawn on one line: of each run all but the first two and the last."""
+    folded, run = [False] * len(pieces), list[int]()
+    for at, piece in enumerate([*pieces, END]):
+        if piece.strip():
+            for place in run[2:-1]:
+                folded[place] = True
+            run = []
+        elif "\n" in piece:
+            run.append(at)
+    return folded
 
 
 def _marks(

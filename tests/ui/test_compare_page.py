@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.engine import decoding
-from olmoe_viz.ui import compare_settings
+from olmoe_viz.ui import columns, compare_settings
 from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import plain
 from tests.ui.test_pages import HOSTILE, specs, texts
@@ -137,7 +137,7 @@ def test_near_the_end_of_the_context_each_k_is_timed_with_what_fits() -> None:
 def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
     test = generated("tokens=3&columns=k%3D8~k%3D8")
     assert any("No two columns" in caption.value for caption in test.caption)
-    assert "k = 8, native (column 2)" in tables(test)[0]
+    assert "column 2: k = 8, native" in tables(test)[0]
 
 
 def test_a_long_prompt_has_a_perplexity() -> None:
@@ -153,6 +153,24 @@ def test_a_hostile_prompt_is_continued_as_typed(name: str) -> None:
     whole = ov.compare(ov.load_model(), prompt, [ov.RoutingPolicy(8)], max_new_tokens=4)
     assert test.session_state["comparison"].prompt == prompt
     assert shown_texts(test)[0] == whole[0].text
+
+
+def test_of_equal_columns_the_chosen_one_is_compared_with() -> None:
+    test = app("columns=k%3D8~k%3D4~k%3D4", "compare")
+    box = test.selectbox(key="compare_with")
+    assert box.options == ["k = 8, native", "column 2: k = 4, native", "column 3: k = 4, native"]
+    checked(box.select_index(1).run())
+    assert test.query_params["reference"] == "1"
+    assert test.selectbox(key="compare_with").value == 1
+
+
+def test_each_added_column_has_a_k_of_its_own() -> None:
+    test = app("weights=renormalized", "compare")
+    for _ in range(2):
+        checked(next(b for b in test.button if b.label == "Add a column").click().run())
+    assert [text for text in texts(test) if text.isdigit()] == ["8", "16", "32", "64", "4", "2"]
+    assert test.query_params["columns"].endswith("k=2,w=renormalized")
+    assert next(b for b in test.button if b.label == "Add a column").disabled
 
 
 def test_the_columns_follow_the_ks_of_the_frame() -> None:
@@ -248,6 +266,31 @@ def test_a_stop_before_the_first_token_keeps_no_later_run_waiting(
     assert len(set(closed)) == 1
     again = checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert len(files(again)) == 2
+
+
+def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grow = columns.grow
+
+    def cut_short(slots: list[columns.Slot], comparison: Comparison) -> None:
+        grow(slots, comparison)
+        if comparison.written == 5:
+            raise StopException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(columns, "grow", cut_short)
+        test = generated(f"tokens=12&{COLUMNS}")
+    kept = test.session_state["comparison"]
+    assert kept.ended.is_set()
+    assert len(kept.records()) == 2
+    assert shown_texts(test) == []
+    checked(test.run())
+    assert test.session_state["comparison"] is kept
+    assert sum("5 tokens, stopped" in text for text in texts(test)) == 2
+    assert shown_texts(test) == [column.text for column in kept.columns]
+    assert "stop" not in [button.key for button in test.button]
+    assert len(files(test)) == 2
 
 
 @pytest.mark.parametrize(

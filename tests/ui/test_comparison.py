@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from olmoe_viz import Generation
 from olmoe_viz.costs import OLMOE_1B_7B, Geometry
-from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 from olmoe_viz.ui.comparison import (
     Column,
     Comparison,
     Settings,
+    distinct_names,
+    further_policy,
     reference,
     usual_policies,
 )
@@ -61,6 +63,24 @@ def test_the_frame_gives_four_columns_that_hold_its_two_ks() -> None:
     assert [p.k for p in usual_policies(4, 16, "native")] == [4, 16, 32, 64]
     assert [p.k for p in usual_policies(8, 8, "native")] == [8, 16, 32, 64]
     assert {p.weighting for p in usual_policies(2, 3, "renormalized")} == {"renormalized"}
+
+
+@given(st.lists(policies, min_size=2, max_size=5), st.sampled_from(WEIGHTINGS))
+def test_a_further_column_has_a_k_that_no_other_has(
+    columns: list[RoutingPolicy], weighting: Weighting
+) -> None:
+    added = further_policy(columns, weighting)
+    assert added.k not in {policy.k for policy in columns}
+    assert added.weighting == weighting
+
+
+def test_equal_names_are_numbered_and_others_are_not() -> None:
+    columns = [Column(RoutingPolicy(k)) for k in (4, 8, 4)]
+    assert distinct_names(columns) == [
+        "column 1: k = 4, native",
+        "k = 8, native",
+        "column 3: k = 4, native",
+    ]
 
 
 def row(token: int | None, text: str = "", finish: str | None = None) -> SimpleNamespace:

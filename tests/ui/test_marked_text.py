@@ -7,9 +7,9 @@ from olmoe_viz import Generation
 from olmoe_viz.costs import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.comparison import Column, Comparison, Settings
-from olmoe_viz.ui.marked_text import END, tokens
+from olmoe_viz.ui.marked_text import END, tokens, unfinished
 
-WORDS = {1: " the", 2: " cat", 3: " sat", 4: " old", 5: " mat", 6: " dog", 0: ""}
+WORDS = {1: " the", 2: " cat", 3: " sat", 4: " old", 5: " mat", 6: " dog", 7: "\n", 8: " ", 0: ""}
 
 
 @pytest.fixture
@@ -89,3 +89,29 @@ def test_a_token_says_its_probabilities_and_its_strongest_layer(
     experts = dict(first.facts)["strongest layer, 2: experts"]
     assert experts.startswith(f"5 ({share:.3f}), 7 (")
     assert "strongest layer, 0: experts" in dict(second.facts)
+
+
+@pytest.mark.parametrize(
+    ("ids", "folded"),
+    [
+        ([1, 7, 7, 7, 2], []),
+        ([1, 7, 7, 7, 7, 2], [3]),
+        ([7, 7, 7, 7, 7, 7], [2, 3, 4]),
+        ([1, 7, 7, 8, 7, 8, 7, 8, 2], [4]),
+        ([7, 7, 1, 7, 7], []),
+    ],
+)
+def test_of_a_long_run_of_line_breaks_only_three_break_the_line(
+    ids: list[int], folded: list[int], write: Callable[..., Comparison]
+) -> None:
+    found = tokens(write(ids), 0, 0)
+    assert [at for at, token in enumerate(found) if token.folded] == folded
+    assert [token.text for token in found] == [WORDS[token] for token in ids]
+    text = unfinished([WORDS[token] for token in ids])
+    assert text.count("↵ ") == len(folded)
+    assert text.replace("↵ ", "\n") == "".join(WORDS[token] for token in ids)
+
+
+def test_the_first_difference_is_never_folded(write: Callable[..., Comparison]) -> None:
+    found = tokens(write([1, 7, 7, 7, 7, 7], [1, 7, 7, 2]), 0, 1)
+    assert [at for at, token in enumerate(found) if token.folded] == [4]

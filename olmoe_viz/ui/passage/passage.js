@@ -9,9 +9,10 @@ const element = (name, className, text) => {
 
 // A line's end has nothing to see or to point at, so it gets a sign.
 const spans = (tokens) =>
-  tokens.map(({ text, mark }) => {
+  tokens.map(({ text, mark, folded }) => {
     const lineEnd = text.includes("\n") && !text.trim()
-    return element("span", lineEnd ? `${mark} line-end` : mark, text)
+    const classes = [mark, lineEnd && "line-end", folded && "folded"].filter(Boolean)
+    return element("span", classes.join(" "), text)
   })
 
 const write = (card, token) => {

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import streamlit as st
@@ -68,7 +69,8 @@ def routing_map(
     theme: Theme,
     key: str,
     on_change: Callable[[MapEvent], None] | None = None,
-    live: bool = False,
+    ranges: bool = True,
+    grown: bool = False,
 ) -> MapEvent | None:
     """Draw the routing map of a trace; return what was picked in it since the last run, or None.
 
@@ -87,8 +89,8 @@ def routing_map(
         key: one per map in the app. The browser keeps scroll position and hover under it.
         on_change: called with the event before the script runs again, so that what stands above
             the map follows too.
-        live: the text is still growing: mark the newest column and keep it in view. A live map
-            shows its card but reports no picks, because a rerun would stop the generation.
+        ranges: whether ranges can be picked too, or only single cells.
+        grown: keep the sizes of the `GrowingMap` that stood here before, so that nothing moves.
 
     Raises ValueError, a sentence for people, where the arguments do not fit together.
     """
@@ -110,20 +112,33 @@ def routing_map(
     }
     with st.container(gap=None):
         _feed(data=data, key=f"{key}-feed")
-        return _mount(key, columns.geometry.layers, selection, on_change, live=live)
+        return _mount(
+            key, columns.geometry.layers, selection, on_change, ranges=ranges, grown=grown
+        )
 
 
 class GrowingMap:
     """A map that grows while text is generated, within one run of the script.
 
     Construct it once where the map shall stand, then call `show` with all columns so far, as often
-    as they grow. Nothing is picked in it; the next run may draw `routing_map` under the same key.
+    as they grow. It marks the newest column and keeps it in view. It shows its card but reports no
+    picks, because a rerun would stop the generation, until `show` is told that the text has
+    `ended`. The next run may draw `routing_map` under the same key, with `grown`.
     """
 
-    def __init__(self, *, layers: int, key: str) -> None:
+    def __init__(
+        self,
+        *,
+        layers: int,
+        key: str,
+        on_change: Callable[[MapEvent], None] | None = None,
+        ranges: bool = True,
+    ) -> None:
+        # The browser may still hold the end of an earlier text: each growth has its own name.
+        self._growth = uuid4().hex
         with st.container(gap=None):
             self._slot = st.empty()
-            _mount(key, layers, {}, None, live=True)
+            _mount(key, layers, {}, on_change, ranges=ranges, grown=True, live=self._growth)
         self._key = key
         self._shown = 0
 
@@ -136,11 +151,15 @@ class GrowingMap:
         view: View = "strongest",
         against: RoutingPolicy | None = None,
         expert: int | None = None,
+        ended: bool = False,
     ) -> None:
         """Draw the columns so far. Arguments and errors as in `routing_map`."""
         payload = build(columns, policy=policy, view=view, against=against, expert=expert)
+        data = _painted(payload, theme, self._key)
+        if ended:
+            data |= {"ended": self._growth, "version": f"{data['version']}-ended"}
         with self._slot:
-            _feed(data=_painted(payload, theme, self._key), key=f"{self._key}-feed-{self._shown}")
+            _feed(data=data, key=f"{self._key}-feed-{self._shown}")
         self._shown += 1
 
 
@@ -150,7 +169,9 @@ def _mount(
     selection: dict[str, int | None],
     on_change: Callable[[MapEvent], None] | None,
     *,
-    live: bool,
+    ranges: bool,
+    grown: bool,
+    live: str | None = None,
 ) -> MapEvent | None:
     def picked() -> None:
         event = _event(st.session_state[key].get("pick"))
@@ -159,7 +180,14 @@ def _mount(
 
     result = _map(
         key=key,
-        data={"channel": key, "layers": layers, "live": live, "selection": selection},
+        data={
+            "channel": key,
+            "layers": layers,
+            "live": live,
+            "ranges": ranges,
+            "grown": grown,
+            "selection": selection,
+        },
         on_pick_change=picked,
     )
     return _event(result.get("pick"))

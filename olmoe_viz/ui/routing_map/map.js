@@ -35,6 +35,11 @@ class RoutingMap {
     this.size.observe(this.root);
   }
 
+  // Whether the text is being written. A pick would end that, so none is sent.
+  get live() {
+    return Boolean(this.config.live) && this.data?.ended !== this.config.live;
+  }
+
   close() {
     this.events.abort();
     this.size.disconnect();
@@ -64,7 +69,7 @@ class RoutingMap {
   take(data) {
     if (data.version === this.data?.version) return;
     const before = this.data?.tokens.length ?? 0;
-    const grown = this.config.live && data.tokens.length > before;
+    const grown = this.live && data.tokens.length > before;
     const following = this.atEnd();
     this.look ??= readLook(this.root);
     this.data = unpack(data);
@@ -96,7 +101,8 @@ class RoutingMap {
     this.root.dataset.rasterMs = (performance.now() - start).toFixed(2);
   }
 
-  // Sizes in CSS pixels. While text grows, heights depend on the layers only: nothing jumps.
+  // Sizes in CSS pixels. Where text grows or has grown, heights depend on the layers only: nothing
+  // jumps.
   layout() {
     const width = this.root.clientWidth;
     if (!width || !this.config || !this.look) return;
@@ -107,14 +113,14 @@ class RoutingMap {
     const g = { turned, left: turned ? 88 : 40, top: 24, spill: turned ? 0 : 34 };
     const room = width - g.left - g.spill;
     g.w = turned ? Math.max(24, Math.floor(room / layers))
-      : this.config.live ? 28 : clamp(Math.floor(room / Math.max(tokens, 1)), 24, 92);
+      : this.config.grown ? 28 : clamp(Math.floor(room / Math.max(tokens, 1)), 24, 92);
     g.h = turned ? 28 : clamp(Math.floor(352 / layers), 22, 40);
     [g.across, g.down] = turned ? [layers, tokens] : [tokens, layers];
     g.slanted = !turned && g.w < 56;
     if (g.slanted) g.top = 76;
     const wide = g.across * g.w;
     const high = !turned ? layers * g.h
-      : this.config.live ? 420 : clamp(tokens * g.h + 14, 168, 420);
+      : this.config.grown ? 420 : clamp(tokens * g.h + 14, 168, 420);
     Object.assign(this.space.style, { width: `${wide}px`, height: `${g.down * g.h}px` });
     Object.assign(this.scroll.style, { left: `${g.left}px`, top: `${g.top}px`,
       width: `${turned ? room : Math.min(room, Math.max(wide, 1))}px`,
@@ -128,7 +134,8 @@ class RoutingMap {
     this.frame.style.height = `${g.height}px`;
     Object.assign(this.root.dataset, { cellWidth: g.w, cellHeight: g.h, turned: String(turned) });
     this.waiting.hidden = this.data !== null;
-    this.root.classList.toggle("live", this.config.live);
+    this.root.classList.toggle("live", this.live);
+    this.root.classList.toggle("single", !this.config.ranges);
     this.scroll.setAttribute("aria-label", tokens
       ? `Routing map, ${tokens} tokens by ${layers} layers` : "Routing map, still empty");
     this.paint();
@@ -264,8 +271,8 @@ class RoutingMap {
 
   move(event) {
     const cell = this.cellAt(event);
-    if (event.buttons === 1 && this.anchor && cell && !this.config.live
-        && String(cell) !== String(this.anchor)) {
+    if (event.buttons === 1 && this.anchor && cell && this.config.ranges
+        && !this.live && String(cell) !== String(this.anchor)) {
       this.draft = this.dragged = span(this.anchor, cell);
     }
     this.point(cell);
@@ -281,7 +288,7 @@ class RoutingMap {
   // A click, a tap, or the end of a drag.
   release(event) {
     const cell = this.cellAt(event);
-    const from = event.shiftKey && this.anchor ? this.anchor : cell;
+    const from = this.config.ranges && event.shiftKey && this.anchor ? this.anchor : cell;
     const { dragged } = this;
     this.anchor = this.dragged = null;
     this.point(cell);
@@ -310,7 +317,7 @@ class RoutingMap {
   }
 
   pick(cells) {
-    if (this.config.live) return;
+    if (this.live) return;
     this.selected = cells;
     this.ask(null);
     const [token, layer, lastToken, lastLayer] = cells;
@@ -340,7 +347,7 @@ class RoutingMap {
     } else if (event.key === "Escape") {
       this.drop();
     } else {
-      const next = this.step(event, at);
+      const next = keyed(this, event, at);
       if (!next) return;
       this.stretch(event.shiftKey, at, next);
       this.hover = null;
@@ -349,20 +356,9 @@ class RoutingMap {
     event.preventDefault();
   }
 
-  step(event, [token, layer]) {
-    const ends = [this.data.tokens.length - 1, this.data.layers - 1];
-    const [x, y] = this.g.turned ? [[0, 1], [1, 0]] : [[1, 0], [0, 1]];
-    const by = { ArrowRight: x, ArrowLeft: x.map((d) => -d), ArrowDown: y,
-      ArrowUp: y.map((d) => -d), PageDown: [10, 0], PageUp: [-10, 0] }[event.key];
-    if (by) return [clamp(token + by[0], 0, ends[0]), clamp(layer + by[1], 0, ends[1])];
-    if (event.key === "Home") return [0, event.ctrlKey ? 0 : layer];
-    if (event.key === "End") return [ends[0], event.ctrlKey ? ends[1] : layer];
-    return null;
-  }
-
   stretch(held, at, next) {
     if (this.corners) return;
-    this.anchor = held && !this.config.live ? this.anchor ?? at : null;
+    this.anchor = held && this.config.ranges && !this.live ? this.anchor ?? at : null;
     this.draft = this.anchor && span(this.anchor, next);
   }
 
