@@ -212,6 +212,26 @@ def test_a_whole_comparison_does_not_scroll_sideways(visit: Visit, width: int) -
         expect(head).to_be_in_viewport()
 
 
+@pytest.mark.parametrize(
+    ("width", "parts"),
+    [
+        (1024, "[class*=st-key-column_text]"),
+        (1024, "[class*=st-key-profiles_gain] [data-testid=stColumn]"),
+        (390, "[class*=st-key-profiles_gain] [data-testid=stColumn]"),
+    ],
+)
+def test_what_is_compared_is_drawn_equally_wide_in_every_row(
+    visit: Visit, width: int, parts: str
+) -> None:
+    page = visit("compare?tokens=4&columns=k%3D4~k%3D8~k%3D16~k%3D32~k%3D64", width=width)
+    finish(page)
+    widths = page.locator(parts).evaluate_all(
+        "parts => parts.map((part) => part.getBoundingClientRect().width)"
+    )
+    assert len(widths) == 5
+    assert max(widths) - min(widths) < 1
+
+
 def test_a_hostile_prompt_is_continued_as_typed(visit: Visit) -> None:
     prompt = "<img src=x onerror=alert(1)><script>alert(1)</script> $x^2$ **bold** :red[red]"
     page = visit(f"compare?tokens=24&columns=k%3D8~k%3D64&prompt={quote_plus(prompt)}")
