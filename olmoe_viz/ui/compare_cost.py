@@ -65,7 +65,7 @@ def limit_words(bandwidth: "Bandwidth") -> str:
         "Limit: every token needs its bytes read, and this memory copies "
         f"{bandwidth.bytes_per_second / 1e9:.1f} GB/s, measured once for this server as the "
         f"fastest of {bandwidth.copies} copies of {bandwidth.copied >> 20} MiB{with_all}. {one}"
-        "A share above 100 % says that the copies were disturbed by other work, or that weights "
+        "A share above 100% says that the copies were disturbed by other work, or that weights "
         "stay in a cache."
     )
 

@@ -70,7 +70,7 @@ def held_out_rows(shown: Sequence[Column]) -> Rows:
     found = [held_out(column.policy) for column in shown]
     return {
         "bits per byte": ["not measured" if bits is None else f"{bits[0]:.3f}" for bits in found],
-        "95 % interval": [
+        "95% interval": [
             "" if bits is None else f"{bits[1]:.3f} to {bits[2]:.3f}" for bits in found
         ],
     }
