@@ -273,6 +273,38 @@ def test_the_weighting_of_step_8_is_that_of_the_whole_page() -> None:
     assert "the more experts share it, the less each of them gets" in captions(test)
 
 
+@pytest.mark.parametrize(
+    ("weights", "formula", "dropped"),
+    [
+        ("native", r"w_i = p_i \ \text{(native)}", "put nothing in its place"),
+        ("renormalized", r"\frac{p_i}{\sum_{j \in S_k} p_j}", "until they sum to 1"),
+        ("gain_anchored", r"\frac{M_{8}}{M_k}", "until they sum to what the trained k keeps"),
+    ],
+)
+def test_steps_6_and_8_speak_of_the_chosen_weights(
+    weights: str, formula: str, dropped: str
+) -> None:
+    words = [part.value for part in follow(query=f"token=2&weights={weights}").markdown]
+    assert len([part for part in words if formula in part]) == 1
+    assert len([part for part in words if part.startswith("Only the k") and dropped in part]) == 1
+
+
+def test_where_all_experts_run_there_is_no_cutoff() -> None:
+    row = np.array([0.5, 0.3, 0.2 - 3e-5, 3e-5])
+    assert router_steps.margins(row, (2, 1)) == (
+        "The margin at the cutoff is 0.200 at k = 1 and 0.100 at k = 2."
+    )
+    assert router_steps.margins(row, (4, 1)) == (
+        "The margin at the cutoff is 0.200 at k = 1. "
+        "With k = 4 all experts run, and there is no cutoff."
+    )
+    assert router_steps.margins(row, (4, 4)) == (
+        "With k = 4 all experts run, and there is no cutoff."
+    )
+    close = np.array([0.5, 0.49, 0.48999, 0.0])
+    assert "1.00e-02 at k = 1 and 1.00e-05 at k = 2" in router_steps.margins(close, (1, 2))
+
+
 @pytest.mark.parametrize(("k", "against"), [(8, 8), (64, 1), (1, 64), (16, 8)])
 def test_any_two_ks_can_be_compared(k: int, against: int) -> None:
     test = follow(query=f"token=2&k={k}&against={against}")

@@ -1,5 +1,6 @@
 """Steps 7 and 8: what every selected expert gives, and how the block adds it up."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,7 @@ import streamlit as st
 from olmoe_viz.charts import contributions, cosine_matrix, layer_change, vector_strip
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.charts.palette import Theme
-from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
@@ -41,13 +42,23 @@ COMBINATION = Step(
     "came in.",
     (
         r"y = \textstyle\sum_{i \in S_k} w_i\,E_i(x)",
-        r"w_i = p_i \ \text{(native)}",
         r"h \leftarrow 1 \cdot h + y",
     ),
     "seen = ov.inspect(model, trace, layer, token, [policy, other_policy])\n"
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
     terms=("routing weights", "gain", "gain-anchored"),
 )
+_WEIGHTS: dict[Weighting, str] = {
+    "native": r"w_i = p_i",
+    "renormalized": r"w_i = \frac{p_i}{\sum_{j \in S_k} p_j}",
+    "gain_anchored": r"w_i = p_i\,\frac{M_{%d}}{M_k}",
+}
+
+
+def weights_formula(weighting: Weighting, trained_k: int) -> str:
+    """The routing weights in LaTeX, with the name of the weighting."""
+    formula = _WEIGHTS[weighting].replace("%d", str(trained_k))
+    return rf"{formula} \ \text{{({WEIGHTING_NAMES[weighting]})}}"
 
 
 def experts(story: Story) -> None:
@@ -135,7 +146,10 @@ def _details(
 def combination(story: Story) -> None:
     """What each expert adds, both sums and their difference, and the check against the block."""
     hidden = story.geometry.hidden
-    with COMBINATION.place(story, f"sums [2 policies, {hidden}] float32"):
+    total, added = COMBINATION.formula
+    weights = weights_formula(story.chosen.weighting, story.geometry.trained_k)
+    step = replace(COMBINATION, formula=(total, weights, added))
+    with step.place(story, f"sums [2 policies, {hidden}] float32"):
         seen = _seen(story, "combination")
         model = story.model() if seen is not None else None
         if seen is None or model is None:
