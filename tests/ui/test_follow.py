@@ -391,6 +391,16 @@ def test_the_popular_claims_are_answered_with_numbers() -> None:
     assert f"up to ± {reach:.3f}. k = 64 needs {bits[64] - bits[best]:.3f} more" in words
 
 
+def test_what_was_measured_is_what_the_claims_say() -> None:
+    test = follow()
+    assert "top 16 in the run with k = 8: from" in " ".join(m.value for m in test.markdown)
+    press(test, "Measure")
+    table = next(table.value for table in test.table if "retained mass" in table.value)
+    eight, sixteen = (table["retained mass"].iloc[at] for at in (2, 3))
+    words = " ".join(m.value for m in test.markdown)
+    assert f"in the two runs measured above: from {eight} to {sixteen} on the mean" in words
+
+
 def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
     table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
     monkeypatch.setattr(claims.recorded, "table", lambda _: table[table["k"] <= 16])
