@@ -172,6 +172,18 @@ def test_the_trade_off_fills_the_trained_k_only() -> None:
     assert "0.400 at k = 8" in tradeoff.describe(ks, values, quantity="retained mass")
 
 
+def test_the_trade_off_draws_the_spread_of_what_it_is_given() -> None:
+    ks, values = (1, 8), np.array([20.0, 30.0])
+    ends = np.array([19.0, 25.0]), np.array([24.0, 90.0])
+    words = {"quantity": "time, ms", "trained_k": 8, "theme": "light"}
+    chart = tradeoff.figure(ks, values, spread=ends, **words)
+    bars = chart.data[0].error_y
+    assert list(bars.array) == [4, 60]
+    assert list(bars.arrayminus) == [1, 5]
+    assert chart.layout.yaxis.range[1] > 90
+    assert not tradeoff.figure(ks, values, **words).data[0].error_y.visible
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_figure_can_be_sent(theme: Theme) -> None:
     row = np.array([0.5, 0.25])

@@ -79,9 +79,10 @@ def _mass(story: Story) -> str:
     everyone = routing.probabilities(story.trace.router_logits)
     medians = np.median(routing.retained_mass(everyone, 8), axis=1)
     low, high = int(medians.argmin()), int(medians.argmax())
+    least, most = digits(float(medians[low])), digits(float(medians[high]))
     return (
-        f"Not by a rule. With k = {story.chosen.k} the median over the tokens is {digits(float(medians[low]))} in layer "
-        f"{low} and {digits(float(medians[high]))} in layer {high}."
+        f"Not by a rule. In the run with k = {story.chosen.k} the median over the tokens is "
+        f"{least} in layer {low} and {most} in layer {high}."
     )
 
 
