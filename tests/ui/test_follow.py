@@ -19,7 +19,7 @@ from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
 from olmoe_viz.ui.follow import claims, expert_steps, router_steps
 from olmoe_viz.ui.text import visible
-from tests.ui.visitor import ROOT, app, checked
+from tests.ui.visitor import ROOT, app, checked, page
 
 PROMPT = "The cat sat on the mat"
 STEPS = 9
@@ -76,16 +76,29 @@ def charts(test: AppTest) -> int:
     return len(figures(test)) + len(test.get("plotly_chart"))
 
 
-def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
+def badges(test: AppTest) -> list[str]:
+    """The origin in the head of each step, empty where there is none."""
+    found: list[str] = []
+    for part in test.main:
+        if part.type == "subheader":
+            found.append("")
+        elif found and not found[-1] and part.type == "markdown":
+            names = [name for name in origin.MEANING if part.value == f":gray-badge[{name}]"]
+            found[-1] = next(iter(names), " ")
+    return [name.strip() for name in found[:STEPS]]
+
+
+def test_after_a_stop_the_page_shows_the_record_and_needs_no_torch() -> None:
     code = (
         "from streamlit.testing.v1 import AppTest\n"
         f"test = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60)\n"
+        "test.session_state['offered_a_run'] = True\n"
         "test.switch_page('pages/follow.py').run()\n"
         "assert not test.exception\n"
         "drawn = [part for part in test.get('bidi_component') if '\"figure\"' in part.proto.json]\n"
         "assert len(drawn) == 4, len(drawn)\n"
         "assert any('retained mass is' in text.value for text in test.text)\n"
-        "assert sum(button.label == 'Run the model' for button in test.button) == 6\n"
+        "assert sum(button.label == 'Run the model' for button in test.button) == 1\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)\n"
     )
     script = f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n{code}"
@@ -93,12 +106,47 @@ def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
     assert done.returncode == 0, done.stderr.decode()[-2000:]
 
 
-def test_the_first_paint_offers_to_run_the_model() -> None:
+def stopped() -> AppTest:
+    """The page in a session that stopped the run it asked for."""
+    test = app(name="about")
+    test.session_state["offered_a_run"] = True
+    return page(test, "follow")
+
+
+def test_the_first_visit_runs_the_model_by_itself() -> None:
     test = app(name="follow")
-    press(test, "Run the model")
     assert charts(test) == 13
     assert "The router's input has norm" in texts(test)
     assert "Run the model" not in [button.label for button in test.button]
+    assert badges(test) == ["live"] * STEPS
+
+
+def test_after_a_stop_one_button_offers_to_run_the_model() -> None:
+    test = stopped()
+    assert [button.label for button in test.button].count("Run the model") == 1
+    assert captions(test).count("The stored example has no vectors.") == 6
+    some, none = "recorded", ""
+    assert badges(test) == [some, none, none, some, some, some, none, none, none]
+    below = len(test.main.children)
+    press(test, "Run the model")
+    assert charts(test) == 13
+    assert "Run the model" not in [button.label for button in test.button]
+    assert len(test.main.children) == below
+
+
+def test_a_run_is_asked_for_once_a_session() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from olmoe_viz.ui import state
+
+        state.ask_once()
+        first = state.asked()
+        state.withdraw()
+        state.ask_once()
+        st.text(f"{first} {state.asked()}")
+
+    assert AppTest.from_function(script).run().text[0].value == "True False"
 
 
 def test_every_step_has_its_sentence_code_and_origin() -> None:
@@ -415,7 +463,7 @@ def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.Monk
 
 
 def test_a_claim_has_an_origin_only_once_something_was_found() -> None:
-    before = app(name="follow")
+    before = stopped()
     assert origins(before) == [
         *("quoted", "recorded", "recorded", "recorded", None, None, "derived", "derived"),
     ]

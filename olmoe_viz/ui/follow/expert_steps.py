@@ -34,6 +34,7 @@ EXPERTS = Step(
     "seen = ov.inspect(model, trace, layer, token, [policy])\n"
     "seen.ids, seen.outputs, seen.active_shares",
     terms=("expert", "hidden state"),
+    vectors=True,
 )
 COMBINATION = Step(
     8,
@@ -47,6 +48,7 @@ COMBINATION = Step(
     "seen = ov.inspect(model, trace, layer, token, [policy, other_policy])\n"
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
     terms=("routing weights", "gain", "gain-anchored"),
+    vectors=True,
 )
 _WEIGHTS: dict[Weighting, str] = {
     "native": r"w_i = p_i",
@@ -65,7 +67,7 @@ def experts(story: Story) -> None:
     """Strips of the output vectors, their norms, how alike they are, and how many units work."""
     hidden = story.geometry.hidden
     with EXPERTS.place(story, f"outputs [{max(story.ks)} experts, {hidden}] float32"):
-        seen = _seen(story, "experts")
+        seen = _seen(story)
         if seen is None:
             return
         small, large = sorted(story.ks)
@@ -150,7 +152,7 @@ def combination(story: Story) -> None:
     weights = weights_formula(story.chosen.weighting, story.geometry.trained_k)
     step = replace(COMBINATION, formula=(total, weights, added))
     with step.place(story, f"sums [2 policies, {hidden}] float32"):
-        seen = _seen(story, "combination")
+        seen = _seen(story)
         model = story.model() if seen is not None else None
         if seen is None or model is None:
             return
@@ -261,9 +263,9 @@ def _through_layers(story: Story, others: np.ndarray | None) -> None:
     )
 
 
-def _seen(story: Story, key: str) -> "Inspection | None":
+def _seen(story: Story) -> "Inspection | None":
     """The inspection of this place, or None after the page has said why not."""
-    if needs_vectors(story, key):
+    if needs_vectors(story):
         return None
     model = story.model()
     if model is None:

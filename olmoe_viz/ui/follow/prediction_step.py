@@ -32,13 +32,14 @@ PREDICTION = Step(
     "predict(model, trace, token), logit_lens(model, trace, token)\n"
     "trace.next_probabilities()",
     terms=("logits", "logit lens", "KL divergence"),
+    vectors=True,
 )
 
 
 def prediction(story: Story) -> None:
     """Both lists of next tokens, and what flips."""
     with PREDICTION.place(story, f"logits [{story.geometry.vocab:,}] float32"):
-        if needs_vectors(story, "prediction"):
+        if needs_vectors(story):
             return
         model, other = story.model(), story.other()
         if model is None or other is None:

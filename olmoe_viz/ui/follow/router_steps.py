@@ -87,7 +87,7 @@ def router(story: Story) -> None:
         if line:
             with st.container(key="facts_router", gap=None):
                 st.text(line)
-        needs_vectors(story, "router", "The norm and the direction of the input come with a run.")
+        needs_vectors(story, "The norm and the direction of the input come with a run.")
 
 
 def direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
