@@ -391,7 +391,9 @@ def chips(test: AppTest) -> list[str]:
 def test_the_trade_off_is_measured_on_demand() -> None:
     test = follow()
     assert "Press Measure" in " ".join(m.value for m in test.markdown)
+    assert "Here will be a table" in captions(test)
     press(test, "Measure")
+    assert "Here will be a table" not in captions(test)
     table = next(table.value for table in test.table if "retained mass" in table.value)
     derived = next(table.value for table in test.table if "active parameters" in table.value)
     for part in (table, derived):

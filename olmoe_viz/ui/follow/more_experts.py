@@ -10,6 +10,7 @@ from olmoe_viz.charts.labels import digits, shorten
 from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain, visible
 from olmoe_viz.ui.trouble import TROUBLE, memory_guard, refuse
 
@@ -36,17 +37,27 @@ def draw(story: Story) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Measure", key="measure", type="primary", on_click=_wish)
             stop, line = st.empty(), st.empty()
+        # Before the measuring: what stands there stays until there is something new.
+        found, said = st.container(key="more_measured"), st.container(key="more_claims")
         if st.session_state.pop(_WISH, False):
             stop.button("Stop", key="stop_measuring")
-            _measure(story, ks, line)
+            with found:  # for a refusal
+                _measure(story, ks, line)
             stop.empty()
             line.empty()
         rows = _kept(story)
-        if rows:
-            _tables(rows, story)
-            _figures(rows, story)
-        with memory_guard():
+        with found:
+            _results(rows, story)
+        with said, memory_guard():
             claims.draw(story, rows)
+
+
+def _results(rows: "list[TradeOff]", story: Story) -> None:
+    if rows:
+        _tables(rows, story)
+        _figures(rows, story)
+    else:
+        st.caption("Here will be a table of what was measured, one of the costs, and four figures.")
 
 
 def _wish() -> None:
@@ -67,7 +78,7 @@ def _kept(story: Story) -> "list[TradeOff]":
 
 def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerator") -> None:
     """One row at a time, kept at once; a stop ends it at the next progress line."""
-    model = story.model()
+    model = get_model(story.chosen.model, line)
     if model is None:
         return
     from olmoe_viz.analysis.tradeoff import tradeoff
