@@ -337,6 +337,23 @@ def test_steps_6_and_8_speak_of_the_chosen_weights(
     assert len([part for part in words if part.startswith("Only the k") and dropped in part]) == 1
 
 
+@pytest.mark.parametrize(("against", "rows"), [(16, [8, 8]), (24, [8, 16]), (64, [])])
+def test_the_table_of_the_selected_is_closed_where_it_is_long(
+    against: int, rows: list[int]
+) -> None:
+    test = follow(query=f"token=2&k=8&against={against}")
+    assert [len(table.value) for table in test.table if "cumulative mass" in table.value] == rows
+
+
+@pytest.mark.parametrize(("against", "scrolls"), [(16, False), (24, True)])
+def test_a_table_that_scrolls_says_so(against: int, scrolls: bool) -> None:
+    test = follow(query=f"token=2&k=8&against={against}")
+    test.session_state["experts_fold"] = True
+    checked(test.run())
+    assert any("units active" in table.value for table in test.table)
+    assert (f"The table has {against} rows and scrolls." in captions(test)) == scrolls
+
+
 def test_where_all_experts_run_there_is_no_cutoff() -> None:
     row = np.array([0.5, 0.3, 0.2 - 3e-5, 3e-5])
     assert router_steps.margins(row, (2, 1)) == (

@@ -50,6 +50,7 @@ COMBINATION = Step(
     terms=("routing weights", "gain", "gain-anchored"),
     vectors=True,
 )
+_ROWS, _ROWS_HEIGHT = 16, 560  # a table is shown whole up to so many; px of a longer one
 _WEIGHTS: dict[Weighting, str] = {
     "native": r"w_i = p_i",
     "renormalized": r"w_i = \frac{p_i}{\sum_{j \in S_k} p_j}",
@@ -131,7 +132,7 @@ def _details(
                 records,
                 border="horizontal",
                 hide_index=True,
-                height=360,
+                height="content" if len(records) <= _ROWS else _ROWS_HEIGHT,
                 alt="Norm, active units and mean cosine of each selected expert",
             )
         with right:
@@ -142,6 +143,7 @@ def _details(
             )
         st.caption(
             "A unit counts as active when its gate is above 0, so that SiLU lets it through."
+            + f" The table has {len(records)} rows and scrolls." * (len(records) > _ROWS)
         )
 
 

@@ -47,6 +47,7 @@ TOP_K = Step(
     "ov.routing.retained_mass(p, 8), ov.routing.margin(p, 8)",
     terms=("top-k", "retained mass", "margin"),
 )
+_MANY = 16  # more rows than this stand beside an almost empty half
 _DROPPED: dict[Weighting, str] = {
     "native": "Native weights put nothing in its place.",
     "renormalized": "Renormalized weights scale up the kept probabilities until they sum to 1.",
@@ -205,11 +206,13 @@ def _ranked(story: Story, row: np.ndarray, count: int) -> list[dict[str, str]]:
 
 @st.fragment
 def _table(records: list[dict[str, str]], small: int, large: int) -> None:
+    # Of its own key: else what was open for few rows would stay open for many.
+    long = large - small > _MANY
     fold = st.expander(
         f"Table of the top {small}" + (f", and what {large} adds" if large > small else ""),
-        key="table_fold",
+        key="long_table_fold" if long else "table_fold",
         on_change="rerun",
-        expanded=True,
+        expanded=not long,
     )
     if not fold.open:
         return
