@@ -18,7 +18,7 @@ from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
 from olmoe_viz.ui.follow import claims, expert_steps, router_steps
-from olmoe_viz.ui.text import visible
+from olmoe_viz.ui.text import plain, visible
 from tests.ui.visitor import ROOT, app, checked, page
 
 PROMPT = "The cat sat on the mat"
@@ -253,6 +253,16 @@ def test_the_last_token_predicts_what_the_trace_recorded() -> None:
     test = follow(query="")
     share = f"{100 * trace().next_probabilities()[0]:#.3g}".rstrip(".") + "%"
     assert any(share in figure for figure in figures(test))
+
+
+def test_the_logit_lens_says_what_it_draws() -> None:
+    test = follow(query="k=16&token=2")
+    words = next(m.value for m in test.markdown if "Through the layers." in m.value)
+    lens = drawn(test)["lens"]
+    (note,) = json.loads(lens)["figure"]["notes"]
+    winner = re.fullmatch("probability of ‘(.+)’, k = 16", note["text"])[1]
+    assert "in the run with k = 16. Early" in words
+    assert f"the probability of ‘{plain(winner)}’, which wins" in words
 
 
 def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
