@@ -79,7 +79,7 @@ def figure(
                 # Room below zero too, so that a dot there is whole.
                 "range": [-0.07 * top, 1.08 * top],
                 "nticks": 4,
-                "tickformat": ".3~s" if values.max() > 1000 else ".2~g",
+                "tickformat": ".3~s" if top > 1000 else ".3~g",
             },
             "annotations": [
                 {

@@ -183,6 +183,7 @@ def test_the_trade_off_draws_the_spread_of_what_it_is_given() -> None:
     assert list(bars.array) == [4, 60]
     assert list(bars.arrayminus) == [1, 5]
     assert chart.layout.yaxis.range[1] > 90
+    assert chart.layout.yaxis.tickformat == ".3~g"  # with fewer digits 100 becomes 1e+2
     assert not tradeoff.figure(ks, values, **words).data[0].error_y.visible
 
 

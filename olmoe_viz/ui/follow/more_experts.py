@@ -140,7 +140,7 @@ def _tables(rows: "list[TradeOff]", story: Story) -> None:
 
 def _time(row: "TradeOff") -> str:
     middle, *ends = (f"{1000 * s:,.0f}" for s in (row.seconds, row.fastest, row.slowest))
-    return f"{middle} ({ends[0]} to {ends[1]})"
+    return f"{middle} ({ends[0]}–{ends[1]})"
 
 
 def _table(records: list[dict[str, str]], words: str, source: origin.Origin) -> None:
