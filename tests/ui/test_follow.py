@@ -9,7 +9,6 @@ from functools import cache
 from urllib.parse import urlencode
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,7 +16,7 @@ import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
-from olmoe_viz.ui.follow import claims, expert_steps, router_steps
+from olmoe_viz.ui.follow import expert_steps
 from olmoe_viz.ui.text import plain, visible
 from tests.ui.visitor import ROOT, app, checked, page
 
@@ -180,25 +179,6 @@ def test_the_numbers_are_those_of_the_library() -> None:
     assert float(entropy) == pytest.approx(routing.entropy(row), rel=5e-3)
     (norm,) = found(test, r"What attention adds has norm ([\d.]*\d)")
     assert float(norm) == pytest.approx(np.linalg.norm(trace().attention_outputs[5, 2]), rel=5e-3)
-
-
-def direction(norms: list[float], cosines: list[float]) -> str:
-    """The sentence on router rows of these norms and cosines, of an input of norm 2."""
-    logits = 2 * np.array(norms) * np.array(cosines)
-    return router_steps.direction(np.array(cosines), logits, 2.0)
-
-
-def test_the_row_of_the_strongest_expert_is_longer_or_shorter_as_the_signs_have_it() -> None:
-    longer = direction([1, 3, 1], [0.5, 0.4, -0.9])
-    assert "expert 0 points most in its direction, with a cosine of 0.500" in longer
-    assert "2.400, is that of expert 1: its row is longer, 3.00 against 1.00." in longer
-    shorter = direction([3, 1, 4], [-0.2, -0.3, -0.9])
-    assert "expert 0 is the least opposed to it, with a cosine of -0.200" in shorter
-    assert "-0.600, is that of expert 1: its row is shorter, 1.00 against 3.00." in shorter
-    for sign in (1, -1):
-        same = direction([1, 1], [0.5 * sign, 0.6 * sign])
-        assert "also has the largest logit" in same
-        assert "row is" not in same
 
 
 def test_the_lines_of_code_run_as_they_stand() -> None:
@@ -364,22 +344,6 @@ def test_a_table_that_scrolls_says_so(against: int, scrolls: bool) -> None:
     assert (f"The table has {against} rows and scrolls." in captions(test)) == scrolls
 
 
-def test_where_all_experts_run_there_is_no_cutoff() -> None:
-    row = np.array([0.5, 0.3, 0.2 - 3e-5, 3e-5])
-    assert router_steps.margins(row, (2, 1)) == (
-        "The margin at the cutoff is 0.200 at k = 1 and 0.100 at k = 2."
-    )
-    assert router_steps.margins(row, (4, 1)) == (
-        "The margin at the cutoff is 0.200 at k = 1. "
-        "With k = 4 all experts run, and there is no cutoff."
-    )
-    assert router_steps.margins(row, (4, 4)) == (
-        "With k = 4 all experts run, and there is no cutoff."
-    )
-    close = np.array([0.5, 0.49, 0.48999, 0.0])
-    assert "1.00e-02 at k = 1 and 1.00e-05 at k = 2" in router_steps.margins(close, (1, 2))
-
-
 @pytest.mark.parametrize(("k", "against"), [(8, 8), (64, 1), (1, 64), (16, 8)])
 def test_any_two_ks_can_be_compared(k: int, against: int) -> None:
     test = follow(query=f"token=2&k={k}&against={against}")
@@ -413,108 +377,3 @@ def chips(test: AppTest) -> list[str]:
         part.proto for part in test.get("bidi_component") if part.proto.id.endswith("-token_picker")
     )
     return [cell["name"] for cell in json.loads(picker.json)["cells"]]
-
-
-def test_the_trade_off_is_measured_on_demand() -> None:
-    test = follow()
-    assert "Press Measure" in " ".join(m.value for m in test.markdown)
-    assert "Here will be a table" in captions(test)
-    press(test, "Measure")
-    assert "Here will be a table" not in captions(test)
-    table = next(table.value for table in test.table if "retained mass" in table.value)
-    derived = next(table.value for table in test.table if "active parameters" in table.value)
-    for part in (table, derived):
-        assert list(part["k"]) == ["1", "4", "8", "16", "32", "64"]
-    assert table["retained mass"].iloc[-1] == "1.000"
-    assert table["KL to the trained k, nats"].iloc[2] == "0"
-    assert table["same top token"].iloc[2] == "yes"
-    assert list(table["gain"]) == list(table["retained mass"])
-    assert "Measured on this prompt under native weights;" in captions(test)
-    assert derived["active parameters"].iloc[-1].endswith("(100%)")
-    assert charts(test) == 17
-    for cell in table["time, ms"]:
-        middle, low, high = map(int, re.fullmatch(r"(\d+) \((\d+)–(\d+)\)", cell).groups())
-        assert low <= middle <= high
-    assert "the median of 3 passes, in brackets the fastest and the slowest" in captions(test)
-    assert "Press Measure" not in " ".join(m.value for m in test.markdown)
-    press(test, "layer →")
-    assert charts(test) == 17  # what was measured stays while the prompt does
-
-
-def test_the_trade_off_says_under_which_weights_it_was_measured() -> None:
-    test = press(follow(query="token=2&weights=renormalized"), "Measure")
-    table = next(table.value for table in test.table if "retained mass" in table.value)
-    assert set(table["gain"]) == {"1.000"}
-    assert float(table["KL to the trained k, nats"].iloc[2]) > 0
-    assert "Measured on this prompt under renormalized weights;" in captions(test)
-    assert "compared with the trained k, 8, under native weights." in captions(test)
-    words = " ".join(m.value for m in test.markdown)
-    assert "Here, under renormalized weights, k = 64 predicts" in words
-    assert "that of the trained k under native weights; for k = 16" in words
-
-
-def test_the_popular_claims_are_answered_with_numbers() -> None:
-    words = " ".join(m.value for m in follow().markdown)
-    assert "11796, 11232, 9260, 310" in words
-    assert "1.28, 2.09, 3.70 and, with all 64, 6.92 B" in words
-    assert "There is no such term" in words
-    everyone = routing.probabilities(trace().router_logits)
-    eight, sixteen = (routing.retained_mass(everyone, k).mean() for k in (8, 16))
-    assert f"by {100 * (sixteen - eight):.1f} points" in words
-    table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
-    table = table[(table["domain"] == "all") & (table["weighting"] == "native")].set_index("k")
-    bits = table["bits_per_byte"]
-    for k in (4, 8, 16, 32, 64):
-        assert f"{bits[k]:.3f} at k = {k}" in words
-    best = bits.idxmin()
-    assert f"least is at k = {best}, {bits[8] - bits[best]:.4f} below the trained k" in words
-    reach = (table["high"] - table["low"]).max() / 2
-    assert f"up to ± {reach:.3f}. k = 64 needs {bits[64] - bits[best]:.3f} more" in words
-
-
-def test_what_was_measured_is_what_the_claims_say() -> None:
-    test = follow()
-    assert "top 16 in the run with k = 8: from" in " ".join(m.value for m in test.markdown)
-    press(test, "Measure")
-    table = next(table.value for table in test.table if "retained mass" in table.value)
-    eight, sixteen = (table["retained mass"].iloc[at] for at in (2, 3))
-    words = " ".join(m.value for m in test.markdown)
-    assert f"in the two runs measured above: from {eight} to {sixteen} on the mean" in words
-
-
-def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
-    monkeypatch.setattr(claims.recorded, "table", lambda _: table[table["k"] <= 16])
-    words = " ".join(m.value for m in follow().markdown)
-    assert "The least is at k = 16" in words
-    assert "more than that" not in words
-    assert "worse" not in words
-
-
-def test_a_claim_has_an_origin_only_once_something_was_found() -> None:
-    before = stopped()
-    assert origins(before) == [
-        *("quoted", "recorded", "recorded", "recorded", None, None, "derived", "derived"),
-    ]
-    test = follow()
-    assert origins(test)[4:6] == [None, "live"]
-    press(test, "Measure")
-    assert origins(test)[4:6] == ["live", "live"]
-    same = follow(query="k=16&against=16")
-    assert origins(same)[5] is None
-    words = " ".join(m.value for m in same.markdown)
-    assert "Both ks are 16." in words
-    assert "certain than k" not in words
-
-
-def origins(test: AppTest) -> list[str | None]:
-    """The origin beside each claim, None where there is none."""
-    found: list[str | None] = []
-    claims = [part.value for part in test.main.markdown]
-    for words in claims[next(at for at, w in enumerate(claims) if w.startswith("“")) :]:
-        named = [name for name in origin.MEANING if words == f":gray-badge[{name}]"]
-        if words.startswith("“"):
-            found.append(None)
-        elif named:
-            found[-1] = named[0]
-    return found
