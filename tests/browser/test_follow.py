@@ -157,7 +157,9 @@ def test_tokens_stay_text(visit: Visit) -> None:
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "light")])
 def test_it_fits_and_axe_finds_no_violation(visit: Visit, width: int, theme: str) -> None:
-    page = open_page(visit, width=width, theme=theme)
+    # The weights with the longest formula.
+    page = open_page(visit, f"{AT}&weights=renormalized", width=width, theme=theme)
+    page.evaluate("() => document.fonts.ready")
     wide = "() => Math.max(...[...document.querySelectorAll('html, [data-testid=stMain]')]"
     assert page.evaluate(f"{wide}.map((part) => part.scrollWidth))") <= width
     formulas = page.locator("[class*=st-key-step_foot_] p:has(> .katex)")

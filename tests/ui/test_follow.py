@@ -315,8 +315,16 @@ def test_the_weighting_of_step_8_is_that_of_the_whole_page() -> None:
     ("weights", "formula", "dropped"),
     [
         ("native", r"w_i = p_i \ \text{(native)}", "put nothing in its place"),
-        ("renormalized", r"\frac{p_i}{\sum_{j \in S_k} p_j}", "until they sum to 1"),
-        ("gain_anchored", r"\frac{M_{8}}{M_k}", "until they sum to what the trained k keeps"),
+        (
+            "renormalized",
+            r"w_i = p_i / \textstyle\sum_{j \in S_k} p_j \ \text{(r",
+            "until they sum to 1",
+        ),
+        (
+            "gain_anchored",
+            r"w_i = p_i\,M_{8} / M_k \ \text{(g",
+            "until they sum to what the trained k keeps",
+        ),
     ],
 )
 def test_steps_6_and_8_speak_of_the_chosen_weights(

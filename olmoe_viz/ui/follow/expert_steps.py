@@ -53,8 +53,8 @@ COMBINATION = Step(
 _ROWS, _ROWS_HEIGHT = 16, 560  # a table is shown whole up to so many; px of a longer one
 _WEIGHTS: dict[Weighting, str] = {
     "native": r"w_i = p_i",
-    "renormalized": r"w_i = \frac{p_i}{\sum_{j \in S_k} p_j}",
-    "gain_anchored": r"w_i = p_i\,\frac{M_{%d}}{M_k}",
+    "renormalized": r"w_i = p_i / \textstyle\sum_{j \in S_k} p_j",
+    "gain_anchored": r"w_i = p_i\,M_{%d} / M_k",
 }
 
 
