@@ -35,6 +35,7 @@ st.html(Path(follow.__file__).with_name("follow.css"))
 told = story.begin()
 if told is not None:
     bar.draw(told)
+    bar.offer(told)
     with st.container(horizontal=True, wrap=False, gap="large", key="follow_page"):
         with st.container(width=170, key="follow_left"), st.container(key="follow_rail"):
             rail(NAMES, key="rail")

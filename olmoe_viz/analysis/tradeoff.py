@@ -28,8 +28,9 @@ class TradeOff:
 
     Measured: `retained_mass` of the k strongest experts and `gain`, the sum of the routing weights,
     both means over layers and tokens; `seconds`, the median wall time of `runs` passes over the
-    prompt after one that is not counted; `kl`, in nats, the divergence of the next-token
-    distribution from the trained one; `top_token` and whether it is the trained one's, `same_top`.
+    prompt after one that is not counted, `fastest` and `slowest` of them; `kl`, in nats, the
+    divergence of the next-token distribution from the trained one; `top_token` and whether it is
+    the trained one's, `same_top`.
 
     Derived: `active_parameters` and `active_share` of all; `bytes_per_token` of weights read to
     decode one token, in the model's dtype; `flops_per_token` at the prompt's last position.
@@ -43,6 +44,8 @@ class TradeOff:
     bytes_per_token: int
     flops_per_token: int
     seconds: float
+    fastest: float
+    slowest: float
     runs: int
     kl: float
     same_top: bool
@@ -101,6 +104,8 @@ def _row(
         bytes_per_token=costs.bytes_per_token(geometry, k, model.dtype.itemsize),
         flops_per_token=costs.flops_per_token(geometry, k, tokens - 1),
         seconds=median(seconds),
+        fastest=min(seconds),
+        slowest=max(seconds),
         runs=len(seconds),
         kl=kl_divergence(trained, scores),
         same_top=top == int(trained.argmax()),

@@ -19,8 +19,8 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
     Args:
         weights: [heads, positions], attention of one token to itself and those before it; each
             row sums to 1.
-        tokens: one name for each token of the prompt; places after the last weight stay empty,
-            because no head can see them.
+        tokens: one name for each token of the prompt; those after the last weight, which no head
+            can see, have no place.
         theme: the theme on the screen.
     """
     heads, positions = weights.shape
@@ -31,7 +31,7 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
     return Plot(
         height=90 + 17 * (heads + 2),
         margin=(6, 76, 54, 52),
-        x=(token_axis(tokens),),
+        x=(token_axis(tokens[:positions]),),
         y=Axis(
             (heads - 0.5, -2.6),
             [(_MEAN, "mean"), *((head, str(head)) for head in range(heads))],

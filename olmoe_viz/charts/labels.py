@@ -3,6 +3,7 @@
 Foreign text is made inert here.
 """
 
+from collections.abc import Sequence
 from html import escape
 
 
@@ -23,3 +24,11 @@ def digits(value: float) -> str:
     if abs(value) >= 1000 or abs(value) < 1e-4:
         return f"{value:.2e}"
     return f"{value:#.3g}".rstrip(".")
+
+
+def alike(values: Sequence[float]) -> list[str]:
+    """The same for numbers of one line: all with an exponent if one of them needs it."""
+    words = [digits(value) for value in values]
+    if any("e" in word for word in words):
+        words = [f"{value:.2e}" if value else "0" for value in values]
+    return words

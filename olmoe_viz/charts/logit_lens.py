@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits, shorten
 from olmoe_viz.charts.palette import SEQUENTIAL, Theme
-from olmoe_viz.charts.plot import Axis, Cells, Line, Plot, rounded
+from olmoe_viz.charts.plot import Axis, Cells, Line, Note, Plot, rounded
 
 
 def figure(
@@ -16,6 +16,7 @@ def figure(
     winner: NDArray[np.float64],
     ranks: NDArray[np.int64],
     *,
+    k: int,
     theme: Theme,
 ) -> Plot:
     """Draw the most likely tokens after each block at the left, the winner's share at the right.
@@ -25,14 +26,15 @@ def figure(
         probabilities: [stages, top] of these tokens.
         winner: [stages], probability of the token that wins after the last block.
         ranks: [stages], its rank, 1 for the first.
+        k: experts per token of the run.
         theme: the theme on the screen.
     """
     stages, top = probabilities.shape
     names = ["embedding", *(f"block {layer}" for layer in range(stages - 1))]
     shares = winner.tolist()
     return Plot(
-        height=64 + 25 * stages,
-        margin=(6, 14, 44, 76),
+        height=84 + 25 * stages,
+        margin=(26, 14, 44, 76),
         x=(
             Axis(
                 (0.5, top + 0.5),
@@ -41,7 +43,7 @@ def figure(
                 bare=True,
                 part=(0, 0.76),
             ),
-            Axis((0, 1.03), [(0, "0"), (1, "1")], "winner", part=(0.8, 1)),
+            Axis((0, 1.03), [(0, "0"), (1, "1")], "probability", part=(0.8, 1)),
         ),
         y=Axis((stages - 0.5, -0.5), list(enumerate(names)), bare=True),
         marks=(
@@ -52,7 +54,7 @@ def figure(
                 span=(0, 1),
                 gaps=(2, 2),
                 hover="{text}, rank {column}\nprobability {value}",
-                texts=[[shorten(t.replace(" ", "·"), 8) or "∅" for t in row] for row in tokens],
+                texts=[[_name(token, 8) for token in row] for row in tokens],
             ),
             Line(
                 shares,
@@ -66,7 +68,23 @@ def figure(
                 axis=1,
             ),
         ),
+        # Above both parts, since the part on the right is narrower than these words.
+        notes=[
+            Note(
+                f"probability of ‘{_name(tokens[-1][0], 14)}’, k = {k}",
+                x=1,
+                y=1,
+                paper="xy",
+                anchor="end",
+                shift=(0, -14),
+                color="accent",
+            )
+        ],
     )
+
+
+def _name(token: str, limit: int) -> str:
+    return shorten(token.replace(" ", "·"), limit) or "∅"
 
 
 def describe(tokens: Sequence[Sequence[str]], winner: NDArray[np.float64]) -> str:

@@ -17,6 +17,7 @@ def figure(
     *,
     quantity: str,
     trained_k: int,
+    spread: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
     theme: Theme,
 ) -> go.Figure:
     """A line over k on a doubling axis, from zero.
@@ -26,9 +27,11 @@ def figure(
         values: [ks].
         quantity: name and unit, written above.
         trained_k: the k that is marked.
+        spread: the smallest and the largest of what each value is the middle of, [ks] each.
         theme: the theme on the screen.
     """
-    inks, top = INKS[theme], float(values.max() or 1.0)
+    inks, (low, high) = INKS[theme], spread or (values, values)
+    top = float(high.max() or 1.0)
     color = [inks.accent if k == trained_k else inks.paper for k in ks]
     edge = [inks.accent if k == trained_k else inks.ink for k in ks]
     return go.Figure(
@@ -46,7 +49,19 @@ def figure(
                     "opacity": 1,
                     "line": {"color": edge, "width": 1.5},
                 },
-                "hovertemplate": f"k = %{{x}}<br>{safe(quantity)} %{{y:.3g}}<extra></extra>",
+                "error_y": {
+                    "visible": spread is not None,
+                    "symmetric": False,
+                    "array": high - values,
+                    "arrayminus": values - low,
+                    "color": inks.muted,
+                    "thickness": 1.5,
+                    "width": 3,
+                },
+                "customdata": np.column_stack([low, high]),
+                "hovertemplate": f"k = %{{x}}<br>{safe(quantity)} %{{y:.3g}}"
+                + "<br>%{customdata[0]:.3g} to %{customdata[1]:.3g}" * (spread is not None)
+                + "<extra></extra>",
             }
         ],
         layout={
@@ -64,7 +79,7 @@ def figure(
                 # Room below zero too, so that a dot there is whole.
                 "range": [-0.07 * top, 1.08 * top],
                 "nticks": 4,
-                "tickformat": ".3~s" if values.max() > 1000 else ".2~g",
+                "tickformat": ".3~s" if top > 1000 else ".3~g",
             },
             "annotations": [
                 {

@@ -13,6 +13,7 @@ from olmoe_viz.ui.selection import Selection
 
 _ASKED = "asked"
 _WISH = "wish_for_text"
+_OFFERED = "offered_a_run"
 
 
 def selection() -> Selection:
@@ -69,6 +70,13 @@ def asked() -> bool:
     """Whether the visitor has asked for anything yet, so that a model may be loaded."""
     selection()
     return bool(st.session_state[_ASKED])
+
+
+def ask_once() -> None:
+    """Ask for a run unless this session has been here before: after a stop it is left alone."""
+    selection()
+    if not st.session_state.get(_OFFERED, False):
+        st.session_state[_OFFERED] = st.session_state[_ASKED] = True
 
 
 def theme() -> Theme:

@@ -8,6 +8,7 @@ import torch
 from transformers import OlmoeForCausalLM
 
 from olmoe_viz import InputError, RoutingPolicy, Trace, costs, routing, trace
+from olmoe_viz.analysis import tradeoff as module
 from olmoe_viz.analysis.prediction import kl_divergence, predict
 from olmoe_viz.analysis.tradeoff import tradeoff
 from olmoe_viz.models.load import Model
@@ -30,7 +31,7 @@ def test_the_rows_come_in_order_with_what_stock_says(
         expected = kl_divergence(logits[8], logits[row.k])
         assert row.kl == pytest.approx(expected, rel=1e-3, abs=1e-8)
         assert row.same_top == (logits[8].argmax() == logits[row.k].argmax())
-        assert row.seconds > 0
+        assert 0 < row.fastest <= row.seconds <= row.slowest
         assert row.runs == 2
     assert rows[2].kl < 1e-9 < rows[0].kl
     assert rows[2].same_top
@@ -57,6 +58,15 @@ def test_the_derived_columns(model: Model, full: Trace):
     assert row.bytes_per_token == 4 * (row.active_parameters - 260 * 32)
     last = len(full.tokens) - 1
     assert row.flops_per_token == costs.flops_per_token(model.geometry, 16, last)
+
+
+def test_the_time_is_the_median_with_both_ends(
+    model: Model, full: Trace, monkeypatch: pytest.MonkeyPatch
+):
+    passes = iter([0.2, 0.9, 0.1])
+    monkeypatch.setattr(module, "_seconds", lambda *_: next(passes))
+    (row,) = tradeoff(model, full.text, [8], runs=3)
+    assert (row.fastest, row.seconds, row.slowest, row.runs) == (0.1, 0.2, 0.9, 3)
 
 
 def test_what_does_not_fit_is_refused_at_once(model: Model):

@@ -127,6 +127,26 @@ def test_measuring_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:
     assert rows.count() < 6
 
 
+def test_measuring_leaves_the_claims_where_they_are(visit: Visit) -> None:
+    words = "+".join(["word"] * 900)
+    page = open_page(visit, f"follow?prompt={words}&token=2")
+    claims = page.locator(".st-key-more_claims")
+    heading = claims.get_by_role("heading")
+    # Above the step, long lists of tokens take their time.
+    place = "(part) => part.offsetTop - part.closest('.st-key-step_10').offsetTop"
+    empty, below = page.locator(".st-key-more_measured"), claims.evaluate(place)
+    expect(empty).to_contain_text("Here will be a table")
+    page.get_by_role("button", name="Measure").click()
+    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible()
+    expect(heading).to_be_visible()
+    expect(empty).to_contain_text("Here will be a table")
+    assert abs(claims.evaluate(place) - below) < 30  # the line of progress is no higher
+    page.locator(".st-key-stop_measuring button").click()
+    settled(page)
+    expect(empty.get_by_role("table").first).to_be_visible()
+    expect(empty).not_to_contain_text("Here will be a table")
+
+
 def test_tokens_stay_text(visit: Visit) -> None:
     prompt = "%3Cimg+src%3Dx+onerror%3Dalert(1)%3E+%24x%5E2%24"
     page = open_page(visit, f"follow?prompt={prompt}&token=0")
@@ -137,7 +157,9 @@ def test_tokens_stay_text(visit: Visit) -> None:
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1440, "light")])
 def test_it_fits_and_axe_finds_no_violation(visit: Visit, width: int, theme: str) -> None:
-    page = open_page(visit, width=width, theme=theme)
+    # The weights with the longest formula.
+    page = open_page(visit, f"{AT}&weights=renormalized", width=width, theme=theme)
+    page.evaluate("() => document.fonts.ready")
     wide = "() => Math.max(...[...document.querySelectorAll('html, [data-testid=stMain]')]"
     assert page.evaluate(f"{wide}.map((part) => part.scrollWidth))") <= width
     formulas = page.locator("[class*=st-key-step_foot_] p:has(> .katex)")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.server import settled
@@ -70,6 +71,21 @@ def test_the_selected_are_filled_the_cut_off_hollow_and_words_say_so(visit: Visi
     expect(figure(page, "top_k")).to_have_attribute(
         "aria-label", re.compile("the top 8 keep .* of the mass")
     )
+
+
+@pytest.mark.parametrize(("width", "least"), [(390, 8), (1440, 40)])
+def test_ids_above_the_bars_stand_apart(visit: Visit, width: int, least: int) -> None:
+    page = open_page(visit, width=width)
+    names = figure(page, "top_k").locator("text.number")
+    boxes = names.evaluate_all(
+        "names => names.map((name) => name.getBoundingClientRect())"
+        ".map(({ left, right, top, bottom }) => [left, right, top, bottom])"
+    )
+    assert len(boxes) >= least
+    for at, (left, right, top, bottom) in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            apart = max(other[0] - right, left - other[1])
+            assert apart > 2 or other[2] > bottom - 4 or other[3] < top + 4
 
 
 def test_a_move_changes_the_figure_in_place(visit: Visit) -> None:

@@ -15,8 +15,7 @@ Visit = Callable[..., Page]
 PAGES = {
     "": {"": ".st-key-load"},
     "follow": {
-        "": ".st-key-step_10 button",
-        "Run the model": ".st-key-pushes [role=img]",
+        "": ".st-key-pushes [role=img]",
         "Measure": "[class*='st-key-tradeoff_KL'] .js-plotly-plot",
     },
     "compare?tour=9&tokens=8": {

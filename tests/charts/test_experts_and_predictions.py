@@ -144,10 +144,12 @@ def test_the_lens_names_tokens_and_follows_the_winner() -> None:
     tokens = [(" a", "b"), (" was", "a"), (" was", "b")]
     probabilities = np.array([[0.2, 0.1], [0.6, 0.2], [0.9, 0.05]])
     winner, ranks = np.array([0.01, 0.6, 0.9]), np.array([40, 1, 1])
-    chart = logit_lens.figure(tokens, probabilities, winner, ranks, theme="light")
+    chart = logit_lens.figure(tokens, probabilities, winner, ranks, k=8, theme="light")
     table, line = chart.marks
     assert table.texts[1][0] == "·was"
     assert line.x == winner.tolist()
+    assert [axis.title for axis in chart.x] == ["rank", "probability"]
+    assert [note.text for note in chart.notes] == ["probability of ‘·was’, k = 8"]
     assert line.hover[0] == "the token that wins\nprobability 0.01\nrank 40"
     assert [words for _, words in chart.y.ticks] == ["embedding", "block 0", "block 1"]
     assert "leads from block 0 on and ends with probability 0.900" in logit_lens.describe(
@@ -172,6 +174,19 @@ def test_the_trade_off_fills_the_trained_k_only() -> None:
     assert "0.400 at k = 8" in tradeoff.describe(ks, values, quantity="retained mass")
 
 
+def test_the_trade_off_draws_the_spread_of_what_it_is_given() -> None:
+    ks, values = (1, 8), np.array([20.0, 30.0])
+    ends = np.array([19.0, 25.0]), np.array([24.0, 90.0])
+    words = {"quantity": "time, ms", "trained_k": 8, "theme": "light"}
+    chart = tradeoff.figure(ks, values, spread=ends, **words)
+    bars = chart.data[0].error_y
+    assert list(bars.array) == [4, 60]
+    assert list(bars.arrayminus) == [1, 5]
+    assert chart.layout.yaxis.range[1] > 90
+    assert chart.layout.yaxis.tickformat == ".3~g"  # with fewer digits 100 becomes 1e+2
+    assert not tradeoff.figure(ks, values, **words).data[0].error_y.visible
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_figure_can_be_sent(theme: Theme) -> None:
     row = np.array([0.5, 0.25])
@@ -181,7 +196,7 @@ def test_every_figure_can_be_sent(theme: Theme) -> None:
         contributions.figure(np.vstack([row, row]), ids=[1, 2], names=("<i>$", "b"), theme=theme),
         layer_change.figure(row, name="<i>$", quantity="q", layer=0),
         rank_change.figure(side([1]), side([1]), names=("<i>$", "b")),
-        logit_lens.figure([("<i>$",)], np.array([[1.0]]), row[:1], np.array([1]), theme=theme),
+        logit_lens.figure([("<i>$",)], np.array([[1.0]]), row[:1], np.array([1]), k=8, theme=theme),
     ]
     for chart in figures:
         assert json.loads(json.dumps(chart.data()))["height"] == chart.height

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.charts.labels import digits, safe, shorten
+from olmoe_viz.charts.labels import alike, digits, safe, shorten
 from olmoe_viz.charts.palette import INKS, Theme, expert_color
 from olmoe_viz.charts.theme import template
 
@@ -139,3 +139,9 @@ def test_digits_and_shortening() -> None:
     ]
     assert shorten("abcdefghijklmnopq", 5) == "abcd…"
     assert shorten("abc", 5) == "abc"
+
+
+def test_numbers_of_one_line_share_a_notation() -> None:
+    assert alike([0.5, 0.000698]) == ["0.500", "0.000698"]
+    assert alike([0.000698, 9.97e-5, 0]) == ["6.98e-04", "9.97e-05", "0"]
+    assert alike([]) == []

@@ -45,14 +45,15 @@ def test_one_huge_value_does_not_blanch_a_strip_and_zeros_draw() -> None:
     assert vector_strip.figure(zeros, names=["h"], theme="dark").marks[0].span == (-1, 1)
 
 
-def test_attention_has_the_mean_above_the_heads_and_leaves_the_future_empty() -> None:
+def test_attention_has_the_mean_above_the_heads_and_ends_at_the_token() -> None:
     weights = causal()[:, 2, :3]
     chart = attention_heads.figure(weights, tokens=TOKENS, theme="light")
     mean, heads = chart.marks
     np.testing.assert_allclose(mean.values[0], weights.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(heads.values, weights, rtol=1e-4)
     assert (mean.first, heads.first) == ((-2, 0), (0, 0))
-    assert chart.x[0].span == (-0.5, 3.5)
+    assert chart.x[0].span == (-0.5, 2.5)
+    assert len(chart.x[0].ticks) == 3
     assert heads.span == mean.span == (0, pytest.approx(weights.max()))
     sentence = attention_heads.describe(weights, tokens=TOKENS)
     assert f"position {weights.mean(axis=0).argmax()}" in sentence

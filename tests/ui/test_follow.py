@@ -9,7 +9,6 @@ from functools import cache
 from urllib.parse import urlencode
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,9 +16,9 @@ import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
-from olmoe_viz.ui.follow import claims, expert_steps, router_steps
-from olmoe_viz.ui.text import visible
-from tests.ui.visitor import ROOT, app, checked
+from olmoe_viz.ui.follow import expert_steps
+from olmoe_viz.ui.text import plain, visible
+from tests.ui.visitor import ROOT, app, checked, page
 
 PROMPT = "The cat sat on the mat"
 STEPS = 9
@@ -76,16 +75,29 @@ def charts(test: AppTest) -> int:
     return len(figures(test)) + len(test.get("plotly_chart"))
 
 
-def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
+def badges(test: AppTest) -> list[str]:
+    """The origin in the head of each step, empty where there is none."""
+    found: list[str] = []
+    for part in test.main:
+        if part.type == "subheader":
+            found.append("")
+        elif found and not found[-1] and part.type == "markdown":
+            names = [name for name in origin.MEANING if part.value == f":gray-badge[{name}]"]
+            found[-1] = next(iter(names), " ")
+    return [name.strip() for name in found[:STEPS]]
+
+
+def test_after_a_stop_the_page_shows_the_record_and_needs_no_torch() -> None:
     code = (
         "from streamlit.testing.v1 import AppTest\n"
         f"test = AppTest.from_file({str(ROOT / 'app.py')!r}, default_timeout=60)\n"
+        "test.session_state['offered_a_run'] = True\n"
         "test.switch_page('pages/follow.py').run()\n"
         "assert not test.exception\n"
         "drawn = [part for part in test.get('bidi_component') if '\"figure\"' in part.proto.json]\n"
         "assert len(drawn) == 4, len(drawn)\n"
         "assert any('retained mass is' in text.value for text in test.text)\n"
-        "assert sum(button.label == 'Run the model' for button in test.button) == 6\n"
+        "assert sum(button.label == 'Run the model' for button in test.button) == 1\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)\n"
     )
     script = f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n{code}"
@@ -93,12 +105,47 @@ def test_the_first_paint_shows_the_record_and_needs_no_torch() -> None:
     assert done.returncode == 0, done.stderr.decode()[-2000:]
 
 
-def test_the_first_paint_offers_to_run_the_model() -> None:
+def stopped() -> AppTest:
+    """The page in a session that stopped the run it asked for."""
+    test = app(name="about")
+    test.session_state["offered_a_run"] = True
+    return page(test, "follow")
+
+
+def test_the_first_visit_runs_the_model_by_itself() -> None:
     test = app(name="follow")
-    press(test, "Run the model")
     assert charts(test) == 13
     assert "The router's input has norm" in texts(test)
     assert "Run the model" not in [button.label for button in test.button]
+    assert badges(test) == ["live"] * STEPS
+
+
+def test_after_a_stop_one_button_offers_to_run_the_model() -> None:
+    test = stopped()
+    assert [button.label for button in test.button].count("Run the model") == 1
+    assert captions(test).count("The stored example has no vectors.") == 6
+    some, none = "recorded", ""
+    assert badges(test) == [some, none, none, some, some, some, none, none, none]
+    below = len(test.main.children)
+    press(test, "Run the model")
+    assert charts(test) == 13
+    assert "Run the model" not in [button.label for button in test.button]
+    assert len(test.main.children) == below
+
+
+def test_a_run_is_asked_for_once_a_session() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from olmoe_viz.ui import state
+
+        state.ask_once()
+        first = state.asked()
+        state.withdraw()
+        state.ask_once()
+        st.text(f"{first} {state.asked()}")
+
+    assert AppTest.from_function(script).run().text[0].value == "True False"
 
 
 def test_every_step_has_its_sentence_code_and_origin() -> None:
@@ -132,25 +179,6 @@ def test_the_numbers_are_those_of_the_library() -> None:
     assert float(entropy) == pytest.approx(routing.entropy(row), rel=5e-3)
     (norm,) = found(test, r"What attention adds has norm ([\d.]*\d)")
     assert float(norm) == pytest.approx(np.linalg.norm(trace().attention_outputs[5, 2]), rel=5e-3)
-
-
-def direction(norms: list[float], cosines: list[float]) -> str:
-    """The sentence on router rows of these norms and cosines, of an input of norm 2."""
-    logits = 2 * np.array(norms) * np.array(cosines)
-    return router_steps.direction(np.array(cosines), logits, 2.0)
-
-
-def test_the_row_of_the_strongest_expert_is_longer_or_shorter_as_the_signs_have_it() -> None:
-    longer = direction([1, 3, 1], [0.5, 0.4, -0.9])
-    assert "expert 0 points most in its direction, with a cosine of 0.500" in longer
-    assert "2.400, is that of expert 1: its row is longer, 3.00 against 1.00." in longer
-    shorter = direction([3, 1, 4], [-0.2, -0.3, -0.9])
-    assert "expert 0 is the least opposed to it, with a cosine of -0.200" in shorter
-    assert "-0.600, is that of expert 1: its row is shorter, 1.00 against 3.00." in shorter
-    for sign in (1, -1):
-        same = direction([1, 1], [0.5 * sign, 0.6 * sign])
-        assert "also has the largest logit" in same
-        assert "row is" not in same
 
 
 def test_the_lines_of_code_run_as_they_stand() -> None:
@@ -205,6 +233,16 @@ def test_the_last_token_predicts_what_the_trace_recorded() -> None:
     test = follow(query="")
     share = f"{100 * trace().next_probabilities()[0]:#.3g}".rstrip(".") + "%"
     assert any(share in figure for figure in figures(test))
+
+
+def test_the_logit_lens_says_what_it_draws() -> None:
+    test = follow(query="k=16&token=2")
+    words = next(m.value for m in test.markdown if "Through the layers." in m.value)
+    lens = drawn(test)["lens"]
+    (note,) = json.loads(lens)["figure"]["notes"]
+    winner = re.fullmatch("probability of ‘(.+)’, k = 16", note["text"])[1]
+    assert "in the run with k = 16. Early" in words
+    assert f"the probability of ‘{plain(winner)}’, which wins" in words
 
 
 def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,6 +311,47 @@ def test_the_weighting_of_step_8_is_that_of_the_whole_page() -> None:
     assert "the more experts share it, the less each of them gets" in captions(test)
 
 
+@pytest.mark.parametrize(
+    ("weights", "formula", "dropped"),
+    [
+        ("native", r"w_i = p_i \ \text{(native)}", "put nothing in its place"),
+        (
+            "renormalized",
+            r"w_i = p_i / \textstyle\sum_{j \in S_k} p_j \ \text{(r",
+            "until they sum to 1",
+        ),
+        (
+            "gain_anchored",
+            r"w_i = p_i\,M_{8} / M_k \ \text{(g",
+            "until they sum to what the trained k keeps",
+        ),
+    ],
+)
+def test_steps_6_and_8_speak_of_the_chosen_weights(
+    weights: str, formula: str, dropped: str
+) -> None:
+    words = [part.value for part in follow(query=f"token=2&weights={weights}").markdown]
+    assert len([part for part in words if formula in part]) == 1
+    assert len([part for part in words if part.startswith("Only the k") and dropped in part]) == 1
+
+
+@pytest.mark.parametrize(("against", "rows"), [(16, [8, 8]), (24, [8, 16]), (64, [])])
+def test_the_table_of_the_selected_is_closed_where_it_is_long(
+    against: int, rows: list[int]
+) -> None:
+    test = follow(query=f"token=2&k=8&against={against}")
+    assert [len(table.value) for table in test.table if "cumulative mass" in table.value] == rows
+
+
+@pytest.mark.parametrize(("against", "scrolls"), [(16, False), (24, True)])
+def test_a_table_that_scrolls_says_so(against: int, scrolls: bool) -> None:
+    test = follow(query=f"token=2&k=8&against={against}")
+    test.session_state["experts_fold"] = True
+    checked(test.run())
+    assert any("units active" in table.value for table in test.table)
+    assert (f"The table has {against} rows and scrolls." in captions(test)) == scrolls
+
+
 @pytest.mark.parametrize(("k", "against"), [(8, 8), (64, 1), (1, 64), (16, 8)])
 def test_any_two_ks_can_be_compared(k: int, against: int) -> None:
     test = follow(query=f"token=2&k={k}&against={against}")
@@ -306,92 +385,3 @@ def chips(test: AppTest) -> list[str]:
         part.proto for part in test.get("bidi_component") if part.proto.id.endswith("-token_picker")
     )
     return [cell["name"] for cell in json.loads(picker.json)["cells"]]
-
-
-def test_the_trade_off_is_measured_on_demand() -> None:
-    test = follow()
-    assert "Press Measure" in " ".join(m.value for m in test.markdown)
-    press(test, "Measure")
-    table = next(table.value for table in test.table if "retained mass" in table.value)
-    derived = next(table.value for table in test.table if "active parameters" in table.value)
-    for part in (table, derived):
-        assert list(part["k"]) == ["1", "4", "8", "16", "32", "64"]
-    assert table["retained mass"].iloc[-1] == "1.000"
-    assert table["KL to the trained k, nats"].iloc[2] == "0"
-    assert table["same top token"].iloc[2] == "yes"
-    assert list(table["gain"]) == list(table["retained mass"])
-    assert "Measured on this prompt under native weights;" in captions(test)
-    assert derived["active parameters"].iloc[-1].endswith("(100%)")
-    assert charts(test) == 17
-    assert "Press Measure" not in " ".join(m.value for m in test.markdown)
-    press(test, "layer →")
-    assert charts(test) == 17  # what was measured stays while the prompt does
-
-
-def test_the_trade_off_says_under_which_weights_it_was_measured() -> None:
-    test = press(follow(query="token=2&weights=renormalized"), "Measure")
-    table = next(table.value for table in test.table if "retained mass" in table.value)
-    assert set(table["gain"]) == {"1.000"}
-    assert float(table["KL to the trained k, nats"].iloc[2]) > 0
-    assert "Measured on this prompt under renormalized weights;" in captions(test)
-    assert "compared with the trained k, 8, under native weights." in captions(test)
-    words = " ".join(m.value for m in test.markdown)
-    assert "Here, under renormalized weights, k = 64 predicts" in words
-    assert "that of the trained k under native weights; for k = 16" in words
-
-
-def test_the_popular_claims_are_answered_with_numbers() -> None:
-    words = " ".join(m.value for m in follow().markdown)
-    assert "11796, 11232, 9260, 310" in words
-    assert "1.28, 2.09, 3.70 and, with all 64, 6.92 B" in words
-    assert "There is no such term" in words
-    everyone = routing.probabilities(trace().router_logits)
-    eight, sixteen = (routing.retained_mass(everyone, k).mean() for k in (8, 16))
-    assert f"by {100 * (sixteen - eight):.1f} points" in words
-    table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
-    table = table[(table["domain"] == "all") & (table["weighting"] == "native")].set_index("k")
-    bits = table["bits_per_byte"]
-    for k in (4, 8, 16, 32, 64):
-        assert f"{bits[k]:.3f} at k = {k}" in words
-    best = bits.idxmin()
-    assert f"least is at k = {best}, {bits[8] - bits[best]:.4f} below the trained k" in words
-    reach = (table["high"] - table["low"]).max() / 2
-    assert f"up to ± {reach:.3f}. k = 64 needs {bits[64] - bits[best]:.3f} more" in words
-
-
-def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
-    monkeypatch.setattr(claims.recorded, "table", lambda _: table[table["k"] <= 16])
-    words = " ".join(m.value for m in follow().markdown)
-    assert "The least is at k = 16" in words
-    assert "more than that" not in words
-    assert "worse" not in words
-
-
-def test_a_claim_has_an_origin_only_once_something_was_found() -> None:
-    before = app(name="follow")
-    assert origins(before) == [
-        *("quoted", "recorded", "recorded", "recorded", None, None, "derived", "derived"),
-    ]
-    test = follow()
-    assert origins(test)[4:6] == [None, "live"]
-    press(test, "Measure")
-    assert origins(test)[4:6] == ["live", "live"]
-    same = follow(query="k=16&against=16")
-    assert origins(same)[5] is None
-    words = " ".join(m.value for m in same.markdown)
-    assert "Both ks are 16." in words
-    assert "certain than k" not in words
-
-
-def origins(test: AppTest) -> list[str | None]:
-    """The origin beside each claim, None where there is none."""
-    found: list[str | None] = []
-    claims = [part.value for part in test.main.markdown]
-    for words in claims[next(at for at, w in enumerate(claims) if w.startswith("“")) :]:
-        named = [name for name in origin.MEANING if words == f":gray-badge[{name}]"]
-        if words.startswith("“"):
-            found.append(None)
-        elif named:
-            found[-1] = named[0]
-    return found

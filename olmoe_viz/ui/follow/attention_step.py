@@ -38,6 +38,7 @@ ATTENTION = Step(
     "attention_weights(model, trace, layer, [token])[:, 0]\n"
     "trace.attention_outputs[layer, token]",
     terms=("attention", "residual stream"),
+    vectors=True,
 )
 # A map of more tokens than this sends megabytes to the browser.
 _MAP_TOKENS = 192
@@ -48,7 +49,7 @@ def attention(story: Story) -> None:
     heads, tokens = story.geometry.heads, len(story.trace.tokens)
     shape = f"attention weights of the token [{heads} heads, {tokens} to] float32"
     with ATTENTION.place(story, shape):
-        if needs_vectors(story, "attention"):
+        if needs_vectors(story):
             return
         model = story.model()
         if model is None:

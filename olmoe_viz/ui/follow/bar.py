@@ -21,6 +21,17 @@ def draw(story: Story) -> None:
             _move("layer →", "layer", story.layer + 1, layers)
 
 
+def offer(story: Story) -> None:
+    """A button for the run that the stored example stands in for; else its place is kept."""
+    place = st.empty()
+    if not story.full:
+        with place.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button("Run the model", key="run_follow", on_click=state.change)
+            st.caption(
+                "This is the stored example, which has routers but no vectors.", width="content"
+            )
+
+
 def words(story: Story) -> str:
     """The line, as in "token 5 ‘·was’ · layer 7 of 15 · k 8 against 16"."""
     token = visible(story.trace.tokens[story.token])

@@ -1,5 +1,6 @@
 """Steps 7 and 8: what every selected expert gives, and how the block adds it up."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,7 @@ import streamlit as st
 from olmoe_viz.charts import contributions, cosine_matrix, layer_change, vector_strip
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.charts.palette import Theme
-from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
@@ -33,6 +34,7 @@ EXPERTS = Step(
     "seen = ov.inspect(model, trace, layer, token, [policy])\n"
     "seen.ids, seen.outputs, seen.active_shares",
     terms=("expert", "hidden state"),
+    vectors=True,
 )
 COMBINATION = Step(
     8,
@@ -41,20 +43,32 @@ COMBINATION = Step(
     "came in.",
     (
         r"y = \textstyle\sum_{i \in S_k} w_i\,E_i(x)",
-        r"w_i = p_i \ \text{(native)}",
         r"h \leftarrow 1 \cdot h + y",
     ),
     "seen = ov.inspect(model, trace, layer, token, [policy, other_policy])\n"
     "seen.weights @ seen.outputs, seen.block_outputs, seen.largest_differences",
     terms=("routing weights", "gain", "gain-anchored"),
+    vectors=True,
 )
+_ROWS, _ROWS_HEIGHT = 16, 560  # a table is shown whole up to so many; px of a longer one
+_WEIGHTS: dict[Weighting, str] = {
+    "native": r"w_i = p_i",
+    "renormalized": r"w_i = p_i / \textstyle\sum_{j \in S_k} p_j",
+    "gain_anchored": r"w_i = p_i\,M_{%d} / M_k",
+}
+
+
+def weights_formula(weighting: Weighting, trained_k: int) -> str:
+    """The routing weights in LaTeX, with the name of the weighting."""
+    formula = _WEIGHTS[weighting].replace("%d", str(trained_k))
+    return rf"{formula} \ \text{{({WEIGHTING_NAMES[weighting]})}}"
 
 
 def experts(story: Story) -> None:
     """Strips of the output vectors, their norms, how alike they are, and how many units work."""
     hidden = story.geometry.hidden
     with EXPERTS.place(story, f"outputs [{max(story.ks)} experts, {hidden}] float32"):
-        seen = _seen(story, "experts")
+        seen = _seen(story)
         if seen is None:
             return
         small, large = sorted(story.ks)
@@ -118,7 +132,7 @@ def _details(
                 records,
                 border="horizontal",
                 hide_index=True,
-                height=360,
+                height="content" if len(records) <= _ROWS else _ROWS_HEIGHT,
                 alt="Norm, active units and mean cosine of each selected expert",
             )
         with right:
@@ -129,14 +143,18 @@ def _details(
             )
         st.caption(
             "A unit counts as active when its gate is above 0, so that SiLU lets it through."
+            + f" The table has {len(records)} rows and scrolls." * (len(records) > _ROWS)
         )
 
 
 def combination(story: Story) -> None:
     """What each expert adds, both sums and their difference, and the check against the block."""
     hidden = story.geometry.hidden
-    with COMBINATION.place(story, f"sums [2 policies, {hidden}] float32"):
-        seen = _seen(story, "combination")
+    total, added = COMBINATION.formula
+    weights = weights_formula(story.chosen.weighting, story.geometry.trained_k)
+    step = replace(COMBINATION, formula=(total, weights, added))
+    with step.place(story, f"sums [2 policies, {hidden}] float32"):
+        seen = _seen(story)
         model = story.model() if seen is not None else None
         if seen is None or model is None:
             return
@@ -247,9 +265,9 @@ def _through_layers(story: Story, others: np.ndarray | None) -> None:
     )
 
 
-def _seen(story: Story, key: str) -> "Inspection | None":
+def _seen(story: Story) -> "Inspection | None":
     """The inspection of this place, or None after the page has said why not."""
-    if needs_vectors(story, key):
+    if needs_vectors(story):
         return None
     model = story.model()
     if model is None:

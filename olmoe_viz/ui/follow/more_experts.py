@@ -10,6 +10,7 @@ from olmoe_viz.charts.labels import digits, shorten
 from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain, visible
 from olmoe_viz.ui.trouble import TROUBLE, memory_guard, refuse
 
@@ -36,17 +37,27 @@ def draw(story: Story) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Measure", key="measure", type="primary", on_click=_wish)
             stop, line = st.empty(), st.empty()
+        # Before the measuring: what stands there stays until there is something new.
+        found, said = st.container(key="more_measured"), st.container(key="more_claims")
         if st.session_state.pop(_WISH, False):
             stop.button("Stop", key="stop_measuring")
-            _measure(story, ks, line)
+            with found:  # for a refusal
+                _measure(story, ks, line)
             stop.empty()
             line.empty()
         rows = _kept(story)
-        if rows:
-            _tables(rows, story)
-            _figures(rows, story)
-        with memory_guard():
+        with found:
+            _results(rows, story)
+        with said, memory_guard():
             claims.draw(story, rows)
+
+
+def _results(rows: "list[TradeOff]", story: Story) -> None:
+    if rows:
+        _tables(rows, story)
+        _figures(rows, story)
+    else:
+        st.caption("Here will be a table of what was measured, one of the costs, and four figures.")
 
 
 def _wish() -> None:
@@ -67,7 +78,7 @@ def _kept(story: Story) -> "list[TradeOff]":
 
 def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerator") -> None:
     """One row at a time, kept at once; a stop ends it at the next progress line."""
-    model = story.model()
+    model = get_model(story.chosen.model, line)
     if model is None:
         return
     from olmoe_viz.analysis.tradeoff import tradeoff
@@ -99,14 +110,15 @@ def _tables(rows: "list[TradeOff]", story: Story) -> None:
                     "KL to the trained k, nats": digits(row.kl),
                     "next token": plain(shorten(visible(row.top_token), 10)),
                     "same top token": "yes" if row.same_top else "no",
-                    "time, ms": f"{1000 * row.seconds:,.0f}",
+                    "time, ms": _time(row),
                 }
                 for row in rows
             ],
             f"Measured on this prompt under {WEIGHTING_NAMES[story.chosen.weighting]} weights; "
             "gain is their sum. KL and top token are compared with the trained k, "
             f"{story.geometry.trained_k}, under native weights. Time is the median of "
-            f"{rows[0].runs} passes.",
+            f"{rows[0].runs} passes, in brackets the fastest and the slowest: other work on the "
+            "server makes them spread.",
             "live",
         )
     with right:
@@ -126,6 +138,11 @@ def _tables(rows: "list[TradeOff]", story: Story) -> None:
         )
 
 
+def _time(row: "TradeOff") -> str:
+    middle, *ends = (f"{1000 * s:,.0f}" for s in (row.seconds, row.fastest, row.slowest))
+    return f"{middle} ({ends[0]}–{ends[1]})"
+
+
 def _table(records: list[dict[str, str]], words: str, source: origin.Origin) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         origin.badge(source)
@@ -141,16 +158,28 @@ def _figures(rows: "list[TradeOff]", story: Story) -> None:
     quantities = {
         "retained mass, of 1": [row.retained_mass for row in rows],
         "active parameters": [row.active_parameters for row in rows],
-        "time, s": [row.seconds for row in rows],
+        "time, ms": [1000 * row.seconds for row in rows],
         "KL to the trained k, nats": [row.kl for row in rows],
     }
+    ends = [[1000 * row.fastest for row in rows], [1000 * row.slowest for row in rows]]
+    fastest, slowest = np.array(ends, dtype=np.float64)
     places = st.columns(4, gap="medium")
     for place, (quantity, values) in zip(places, quantities.items(), strict=True):
         array = np.array(values, dtype=np.float64)
         with place:
             panel.chart(
-                chart.figure(ks, array, quantity=quantity, trained_k=trained, theme=story.theme),
+                chart.figure(
+                    ks,
+                    array,
+                    quantity=quantity,
+                    trained_k=trained,
+                    spread=(fastest, slowest) if quantity == "time, ms" else None,
+                    theme=story.theme,
+                ),
                 alt=chart.describe(ks, array, quantity=quantity),
                 key=f"tradeoff_{quantity}",
             )
-    st.caption(f"The filled dot is the trained k, {trained}. The axis of k doubles.")
+    st.caption(
+        f"The filled dot is the trained k, {trained}. The axis of k doubles. A bar through a time "
+        f"is from the fastest to the slowest of {rows[0].runs} passes."
+    )

@@ -11,7 +11,7 @@ from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.text import visible
+from olmoe_viz.ui.text import plain, visible
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.prediction import Prediction
@@ -32,13 +32,14 @@ PREDICTION = Step(
     "predict(model, trace, token), logit_lens(model, trace, token)\n"
     "trace.next_probabilities()",
     terms=("logits", "logit lens", "KL divergence"),
+    vectors=True,
 )
 
 
 def prediction(story: Story) -> None:
     """Both lists of next tokens, and what flips."""
     with PREDICTION.place(story, f"logits [{story.geometry.vocab:,}] float32"):
-        if needs_vectors(story, "prediction"):
+        if needs_vectors(story):
             return
         model, other = story.model(), story.other()
         if model is None or other is None:
@@ -111,17 +112,21 @@ def _table(tables: list[tuple[str, Columns]]) -> None:
 
 
 def _lens(story: Story, model: "Model") -> None:
+    seen = computed.lens(model, story.trace, story.token)
+    winner = plain(visible(seen.tokens[-1][0]))
     st.markdown(
         "**Through the layers.** The logit lens reads the vector after every block as if it were "
-        "the last. Early blocks were not trained to be read this way."
+        f"the last, here in the run with k = {story.chosen.k}. Early blocks were not trained to be "
+        "read this way. The stronger the color of a cell, the more probable its token; the line "
+        f"is the probability of ‘{winner}’, which wins after the last block."
     )
-    seen = computed.lens(model, story.trace, story.token)
     plot(
         logit_lens.figure(
             seen.tokens,
             seen.probabilities,
             seen.winner_probability,
             seen.winner_rank,
+            k=story.chosen.k,
             theme=story.theme,
         ),
         alt=logit_lens.describe(seen.tokens, seen.winner_probability),

@@ -1,13 +1,15 @@
 """Steps 4 to 6: the router's logits, their softmax, and the k experts that are kept."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_bars, temperature, top_k_bars
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import alike, digits
+from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
@@ -38,14 +40,22 @@ SOFTMAX = Step(
 TOP_K = Step(
     6,
     "Top k",
-    "Only the k most probable experts work on this token; the mass of the others is dropped, and "
-    "nothing replaces it.",
+    "Only the k most probable experts work on this token; the mass of the others is dropped.",
     (r"S_k = \text{the } k \text{ largest of } p", r"M_k = \textstyle\sum_{i \in S_k} p_i"),
     "p = ov.routing.probabilities(trace.router_logits)\n"
     "ov.routing.select(p, policy, trained_k=8)\n"
     "ov.routing.retained_mass(p, 8), ov.routing.margin(p, 8)",
     terms=("top-k", "retained mass", "margin"),
 )
+_MANY = 16  # more rows than this stand beside an almost empty half
+_DROPPED: dict[Weighting, str] = {
+    "native": "Native weights put nothing in its place.",
+    "renormalized": "Renormalized weights scale up the kept probabilities until they sum to 1.",
+    "gain_anchored": (
+        "Gain-anchored weights scale the kept probabilities until they sum to what the trained k "
+        "keeps."
+    ),
+}
 
 
 def router(story: Story) -> None:
@@ -78,7 +88,7 @@ def router(story: Story) -> None:
         if line:
             with st.container(key="facts_router", gap=None):
                 st.text(line)
-        needs_vectors(story, "router", "The norm and the direction of the input come with a run.")
+        needs_vectors(story, "The norm and the direction of the input come with a run.")
 
 
 def direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
@@ -145,8 +155,9 @@ def top_k(story: Story) -> None:
     """The bars with both cutoffs, and the table of the selected experts."""
     row = story.probabilities[story.layer]
     small, large = sorted(story.ks)
-    kept = [float(routing.retained_mass(row, k)) for k in story.ks]
-    with TOP_K.place(story, f"ids [{story.chosen.k}] int64, probabilities [{story.chosen.k}]"):
+    kept = alike([float(routing.retained_mass(row, k)) for k in story.ks])
+    step = replace(TOP_K, sentence=f"{TOP_K.sentence} {_DROPPED[story.chosen.weighting]}")
+    with step.place(story, f"ids [{story.chosen.k}] int64, probabilities [{story.chosen.k}]"):
         plot(
             top_k_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
             alt=top_k_bars.describe(row, k=story.chosen.k),
@@ -154,21 +165,26 @@ def top_k(story: Story) -> None:
         )
         with st.container(key="facts_top_k", gap=None):
             st.text(
-                f"The retained mass is {digits(kept[0])} with k = {story.chosen.k} and "
-                f"{digits(kept[1])} with k = {story.chosen.against}."
+                f"The retained mass is {kept[0]} with k = {story.chosen.k} and "
+                f"{kept[1]} with k = {story.chosen.against}."
             )
-            st.text(
-                f"The margin at the cutoff is {digits(float(routing.margin(row, small)))} at k = "
-                f"{small}"
-                + f" and {digits(float(routing.margin(row, large)))} at k = {large}"
-                * (large > small)
-                + "."
-            )
+            st.text(margins(row, story.ks))
         st.caption(
             "Retained mass is the sum of the kept probabilities; some call it coverage. The margin "
             "is the probability of the last expert kept minus that of the first one dropped."
         )
         _table(_ranked(story, row, large), small, large)
+
+
+def margins(row: np.ndarray, ks: tuple[int, int]) -> str:
+    """How clearly the last expert was chosen at each k that leaves one out."""
+    cuts = sorted({k for k in ks if k < len(row)})
+    words = alike([float(routing.margin(row, k)) for k in cuts])
+    found = " and ".join(f"{word} at k = {k}" for word, k in zip(words, cuts, strict=True))
+    said = [f"The margin at the cutoff is {found}."] if cuts else []
+    if len(row) in ks:
+        said.append(f"With k = {len(row)} all experts run, and there is no cutoff.")
+    return " ".join(said)
 
 
 def _ranked(story: Story, row: np.ndarray, count: int) -> list[dict[str, str]]:
@@ -190,11 +206,13 @@ def _ranked(story: Story, row: np.ndarray, count: int) -> list[dict[str, str]]:
 
 @st.fragment
 def _table(records: list[dict[str, str]], small: int, large: int) -> None:
+    # Of its own key: else what was open for few rows would stay open for many.
+    long = large - small > _MANY
     fold = st.expander(
         f"Table of the top {small}" + (f", and what {large} adds" if large > small else ""),
-        key="table_fold",
+        key="long_table_fold" if long else "table_fold",
         on_change="rerun",
-        expanded=True,
+        expanded=not long,
     )
     if not fold.open:
         return

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from olmoe_viz.ui import glossary, origin, state
+from olmoe_viz.ui import glossary, origin
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.trouble import memory_guard
 
@@ -16,7 +16,8 @@ class Step:
     """The words of one step; all of it is our own constant text.
 
     `formula` is LaTeX in parts that may stand below each other, `code` the lines that a reader
-    could type, `terms` the words of the glossary that the step stands on.
+    could type, `terms` the words of the glossary that the step stands on; `vectors` says that
+    without a run the step shows no number.
     """
 
     number: int
@@ -25,6 +26,7 @@ class Step:
     formula: tuple[str, ...]
     code: str
     terms: tuple[str, ...]
+    vectors: bool = False
 
     @contextmanager
     def place(self, story: Story, shape: str) -> Iterator[None]:
@@ -45,7 +47,8 @@ class Step:
             ):
                 st.text(str(self.number), width="content")
                 st.subheader(self.name, width="content", anchor=False)
-                origin.badge(*story.run.origin)
+                if story.full or not self.vectors:
+                    origin.badge(*story.run.origin)
             st.markdown(self.sentence)
             with memory_guard():
                 yield
@@ -57,11 +60,8 @@ class Step:
                     st.code(self.code, language="python", wrap_lines=True)
 
 
-def needs_vectors(story: Story, key: str, why: str = "This step computes them live.") -> bool:
-    """Whether the step must wait for a run; if so, the page offers one, under a unique key."""
-    if story.full:
-        return False
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button("Run the model", key=f"run_{key}", on_click=state.change)
-        st.caption(f"The stored example has no vectors. {why}", width="content")
-    return True
+def needs_vectors(story: Story, why: str = "This step computes them live.") -> bool:
+    """Whether the step must wait for a run, and says so."""
+    if not story.full:
+        st.caption(f"The stored example has no vectors. {why}")
+    return not story.full

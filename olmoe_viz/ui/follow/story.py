@@ -88,8 +88,10 @@ class Story:
 def begin() -> Story | None:
     """The story of the selection, or None after the page has said what is missing.
 
-    Before anything was asked for, the bundled record serves; it has routers but no vectors.
+    The first call of a session asks for a run. After a stop the bundled record serves; it has
+    routers but no vectors.
     """
+    state.ask_once()
     run = runs.current("full" if state.asked() else "routing")
     if run is None:
         return None

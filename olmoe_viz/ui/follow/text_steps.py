@@ -29,6 +29,7 @@ EMBEDDING = Step(
     (r"h^{0} = W_E[t] \in \mathbb{R}^{H}",),
     'trace = ov.trace(model, prompt, detail="full")\ntrace.hidden_states[0, token]',
     terms=("embedding", "residual stream"),
+    vectors=True,
 )
 _ENDS = 4
 
@@ -71,7 +72,7 @@ def embedding(story: Story) -> None:
     """The vector as a strip, its ends and norm, and how alike the prompt's tokens begin."""
     hidden = story.geometry.hidden
     with EMBEDDING.place(story, f"hidden_states[0, token] [{hidden}] float32"):
-        if needs_vectors(story, "embedding") or story.trace.hidden_states is None:
+        if needs_vectors(story) or story.trace.hidden_states is None:
             return
         from olmoe_viz.analysis.embedding import cosine_similarities
 

@@ -27,6 +27,8 @@ const overlap = (one, other) =>
   one.left < other.right && other.left < one.right && one.top < other.bottom
   && other.top < one.bottom
 
+const NAME_GAP = 3 // px; with less, two ids read as one number
+
 // Names at the bars' ends, those of the highest bars first; none touches a bar or another name.
 const nameBars = (mark, boxes) => {
   const size = mark.names.filter(Boolean).length > 32 ? 11 : SMALL
@@ -41,7 +43,8 @@ const nameBars = (mark, boxes) => {
     const box = {
       index, middle, y, left: middle - reach, right: middle + reach, top: y - 5, bottom: y + 5,
     }
-    const free = !placed.some((other) => overlap(box, other))
+    const wide = { ...box, left: box.left - NAME_GAP, right: box.right + NAME_GAP }
+    const free = !placed.some((other) => overlap(wide, other))
       && !boxes.some((bar) => bar.index !== index && overlap(box, bar))
     if (free) placed.push(box)
   }
