@@ -117,7 +117,7 @@ def _quality(story: Story) -> tuple[str, origin.Origin]:
     return (
         f"On held-out text the bundled model needs {shown}, in bits per byte under native weights: "
         f"less is better. The least is at k = {best}, {bits[trained] - bits[best]:.4f} below the "
-        f"trained k, with 95 % intervals of up to ± {reach:.3f}.{more}"
+        f"trained k, with 95% intervals of up to ± {reach:.3f}.{more}"
     ), "recorded"
 
 
