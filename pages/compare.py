@@ -20,6 +20,7 @@ from olmoe_viz.ui import (
 from olmoe_viz.ui.comparison import Column, Comparison, Settings
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import refusal
+from olmoe_viz.ui.stop import wait_for_button
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -75,6 +76,7 @@ def write(
         compare_settings.mirror(comparison)
         with queue.place(line), decoding:
             line.progress(0.0, text="Reading the prompt.")
+            wait_for_button()
             for step in decoding:
                 comparison.take(step)
                 columns.grow(slots, comparison)
