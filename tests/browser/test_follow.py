@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.server import settled
+from tests.browser.server import WAIT, settled
 
 Visit = Callable[..., Page]
 AT = "follow?prompt=The+cat+sat+on+the+mat&token=2"
@@ -159,13 +159,13 @@ def test_tokens_stay_text(visit: Visit) -> None:
 def test_it_fits_and_axe_finds_no_violation(visit: Visit, width: int, theme: str) -> None:
     # The weights with the longest formula.
     page = open_page(visit, f"{AT}&weights=renormalized", width=width, theme=theme)
-    page.evaluate("() => document.fonts.ready")
-    wide = "() => Math.max(...[...document.querySelectorAll('html, [data-testid=stMain]')]"
-    assert page.evaluate(f"{wide}.map((part) => part.scrollWidth))") <= width
-    formulas = page.locator("[class*=st-key-step_foot_] p:has(> .katex)")
-    assert formulas.count() == len(STEPS)
-    for formula in formulas.all():
-        assert formula.evaluate("(part) => part.scrollWidth <= part.clientWidth")
+    formulas = "[class*=st-key-step_foot_] p:has(> .katex)"
+    expect(page.locator(formulas)).to_have_count(len(STEPS))
+    # Each part as soon as its fonts are there; what stays too wide runs out of time.
+    for parts in ("html, [data-testid=stMain]", formulas):
+        fits = "(part) => part.scrollWidth <= part.clientWidth"
+        every = f"() => [...document.querySelectorAll('{parts}')].every({fits})"
+        page.wait_for_function(every, timeout=WAIT)
     page.wait_for_timeout(700)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
