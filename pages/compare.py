@@ -74,9 +74,9 @@ def write(
     try:
         st.session_state[KEPT] = comparison
         compare_settings.mirror(comparison)
+        wait_for_button()  # before a place in the line is taken, for others wait for it
         with queue.place(line), decoding:
             line.progress(0.0, text="Reading the prompt.")
-            wait_for_button()
             for step in decoding:
                 comparison.take(step)
                 columns.grow(slots, comparison)

@@ -126,6 +126,15 @@ class Span:
             first_slots=list(slots) == list(range(len(slots))),
         )
 
+    @classmethod
+    def anywhere(cls, cache: Cache, slots: Tensor, positions: Tensor) -> "Span":
+        """Any rows and positions, as tensors on the device that may be filled anew for each step.
+
+        Looks at the whole cache behind a mask, so every step has the same shapes and reads nothing
+        back: what the capture in a CUDA graph needs. Positions are the caller's to keep in range.
+        """
+        return cls(slots, positions, cache.length, masked=True, first_slots=False)
+
     def to(self, device: torch.device) -> None:
         """Move the index tensors to where the pass begins."""
         self.slots, self.positions = self.slots.to(device), self.positions.to(device)
