@@ -51,7 +51,7 @@ def figure(
     return Plot(
         height=340,
         margin=(16, 16, 44, 52),
-        x=(Axis((0.3, count + 0.9), named, "rank of the expert (its id above the bar)"),),
+        x=(Axis((0.3, count + 0.9), named, "rank of the expert (its id above, if there is room)"),),
         y=Axis(span, ticks(*span), "router probability"),
         marks=(bars,),
         rules=[
