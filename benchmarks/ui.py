@@ -102,7 +102,7 @@ WORDS = ("snow", "moon", "milk", "bone", "wall")
 # page changes any more. Figures are in shadow roots, into which an observer of the page does not
 # see. Nothing here asks for a layout or looks at every frame: that would be part of the time.
 WATCH = """
-const line = () => document.querySelector(".st-key-facts_vector_bytes")?.textContent
+const line = () => document.querySelector(".st-key-step_1 [data-testid=stText]")?.textContent
 let before = line()
 addEventListener("pointerdown", () => {
   before = line()

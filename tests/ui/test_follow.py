@@ -152,15 +152,15 @@ def test_every_step_has_its_sentence_code_and_origin() -> None:
     test = follow()
     names = [heading.value for heading in test.subheader]
     assert names[:STEPS] == [
-        "Tokenization",
-        "Embedding",
-        "Attention",
-        "Router",
-        "Softmax",
-        "Top k",
-        "Experts",
-        "Weighted combination",
-        "Prediction",
+        ":gray[1] Tokenization",
+        ":gray[2] Embedding",
+        ":gray[3] Attention",
+        ":gray[4] Router",
+        ":gray[5] Softmax",
+        ":gray[6] Top k",
+        ":gray[7] Experts",
+        ":gray[8] Weighted combination",
+        ":gray[9] Prediction",
     ]
     assert len(test.code) == STEPS
     assert charts(test) == 13

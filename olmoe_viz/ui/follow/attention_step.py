@@ -61,8 +61,7 @@ def attention(story: Story) -> None:
             alt=attention_heads.describe(row, tokens=names),
             key="attention",
         )
-        with st.container(key="facts_attention", gap=None):
-            st.text(_gain(story))
+        st.text(_gain(story))
         _whole_map()
 
 

@@ -81,15 +81,16 @@ def experts(story: Story) -> None:
         if large > small:
             st.caption(f"Experts with a plus are selected only with k = {large}.")
         norms = np.linalg.norm(seen.outputs, axis=1)
-        with st.container(key="facts_experts", gap=None):
-            parts = {"both": slice(small), f"k = {large} alone": slice(small, None)}
-            for which, part in parts.items():
-                if len(norms[part]):
-                    st.text(
-                        f"Selected with {which}: mean norm {digits(float(norms[part].mean()))}, "
-                        f"{seen.active_shares[part].mean():.1%} of the "
-                        f"{story.geometry.intermediate} inner units active."
-                    )
+        parts = {"both": slice(small), f"k = {large} alone": slice(small, None)}
+        st.text(
+            "\n".join(
+                f"Selected with {which}: mean norm {digits(float(norms[part].mean()))}, "
+                f"{seen.active_shares[part].mean():.1%} of the "
+                f"{story.geometry.intermediate} inner units active."
+                for which, part in parts.items()
+                if len(norms[part])
+            )
+        )
         _each(story, seen, norms)
 
 
@@ -175,11 +176,10 @@ def combination(story: Story) -> None:
             alt=vector_strip.describe(strips, names=names),
             key="sums",
         )
-        with st.container(key="facts_check", gap=None):
-            st.text(
-                "Checked by the model: sum of contributions = block output, largest difference "
-                f"{seen.largest_differences[rows].max():.1e}."
-            )
+        st.text(
+            "Checked by the model: sum of contributions = block output, largest difference "
+            f"{seen.largest_differences[rows].max():.1e}."
+        )
         _same_input_and_as_run(story, model, seen)
 
 
@@ -208,15 +208,14 @@ def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> 
         "**Same input** changes k in this layer alone. **As run** changes it in all layers, so "
         "that what comes in here differs already."
     )
-    with st.container(key="facts_change", gap=None):
-        same = change(seen.sums[rows][0], seen.sums[rows][1])
-        run = change(seen.sums[rows][0], there.sums[rows][1])
-        st.text(f"Same input: the sum changes by {same:.1%} of its norm.")
-        st.text(f"As run: the sum changes by {run:.1%} of its norm,")
-        st.text(
-            "and what comes into the block differs by "
-            f"{change(seen.router_input, there.router_input):.1%} of its norm."
-        )
+    same = change(seen.sums[rows][0], seen.sums[rows][1])
+    run = change(seen.sums[rows][0], there.sums[rows][1])
+    st.text(
+        f"Same input: the sum changes by {same:.1%} of its norm.\n"
+        f"As run: the sum changes by {run:.1%} of its norm,\n"
+        "and what comes into the block differs by "
+        f"{change(seen.router_input, there.router_input):.1%} of its norm."
+    )
     _by_weighting(story, seen)
     _through_layers(story, other.trace.hidden_states)
 

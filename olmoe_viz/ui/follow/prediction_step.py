@@ -71,13 +71,12 @@ def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
         line = f"Both expect ‘{names[0]}’"
     else:
         line = f"The prediction flips from ‘{names[0]}’ to ‘{names[1]}’"
-    with st.container(key="facts_prediction", gap=None):
-        st.text(f"{line} after token {story.token}.")
-        st.text(
-            f"The entropy is {digits(one.entropy)} against {digits(two.entropy)} nats. The "
-            f"divergence (KL) of k = {story.chosen.against} from k = {story.chosen.k} is "
-            f"{digits(kl_divergence(one.logits, two.logits))} nats."
-        )
+    st.text(
+        f"{line} after token {story.token}.\n"
+        f"The entropy is {digits(one.entropy)} against {digits(two.entropy)} nats. The "
+        f"divergence (KL) of k = {story.chosen.against} from k = {story.chosen.k} is "
+        f"{digits(kl_divergence(one.logits, two.logits))} nats."
+    )
     st.caption(
         "An arrow leads from a token to its place in the other list; a plus marks one that is in "
         "one list only."
@@ -147,12 +146,11 @@ def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
         "token's logit directly, with the scale of the final norm held fixed and the way through "
         "later layers left out: an approximation."
     )
-    with st.container(key="facts_push", gap=None):
-        st.text(
-            f"The {len(ids)} experts of layer {story.layer} together push "
-            f"‘{visible(one.top_tokens[0])}’ by {pushes[used].sum():+.3f}, of a logit of "
-            f"{one.logits[one.top_ids[0]]:.2f}."
-        )
+    st.text(
+        f"The {len(ids)} experts of layer {story.layer} together push "
+        f"‘{visible(one.top_tokens[0])}’ by {pushes[used].sum():+.3f}, of a logit of "
+        f"{one.logits[one.top_ids[0]]:.2f}."
+    )
     plot(
         expert_bars.figure(pushes[used], ids=ids, quantity=quantity, height=230, theme=story.theme),
         alt=expert_bars.describe(pushes[used], ids=ids, quantity=quantity),

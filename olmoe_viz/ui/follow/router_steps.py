@@ -86,8 +86,7 @@ def router(story: Story) -> None:
             "The bars start at the mean of the logits, because softmax sees only their differences."
         )
         if line:
-            with st.container(key="facts_router", gap=None):
-                st.text(line)
+            st.text(line)
         needs_vectors(story, "The norm and the direction of the input come with a run.")
 
 
@@ -144,11 +143,10 @@ def softmax(story: Story) -> None:
                 alt=temperature.describe(own, uniform=even),
                 key="temperature",
             )
-        with st.container(key="facts_softmax", gap=None):
-            st.text(
-                f"The entropy is {digits(own)} of at most {digits(even)} nats: as undecided as an "
-                f"even choice among {math.exp(own):.1f} of the {experts} experts."
-            )
+        st.text(
+            f"The entropy is {digits(own)} of at most {digits(even)} nats: as undecided as an "
+            f"even choice among {math.exp(own):.1f} of the {experts} experts."
+        )
 
 
 def top_k(story: Story) -> None:
@@ -163,12 +161,10 @@ def top_k(story: Story) -> None:
             alt=top_k_bars.describe(row, k=story.chosen.k),
             key="top_k",
         )
-        with st.container(key="facts_top_k", gap=None):
-            st.text(
-                f"The retained mass is {kept[0]} with k = {story.chosen.k} and "
-                f"{kept[1]} with k = {story.chosen.against}."
-            )
-            st.text(margins(row, story.ks))
+        st.text(
+            f"The retained mass is {kept[0]} with k = {story.chosen.k} and "
+            f"{kept[1]} with k = {story.chosen.against}.\n{margins(row, story.ks)}"
+        )
         st.caption(
             "Retained mass is the sum of the kept probabilities; some call it coverage. The margin "
             "is the probability of the last expert kept minus that of the first one dropped."

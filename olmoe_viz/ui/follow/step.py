@@ -30,7 +30,7 @@ class Step:
 
     @contextmanager
     def place(self, story: Story, shape: str) -> Iterator[None]:
-        """Draw the head; then what the block draws; then the array's shape, formula and code.
+        """Draw the head; then what the block draws; then formula, shape of the array and code.
 
         A block that runs out of memory ends with a sentence, and the rest of the page is drawn.
 
@@ -45,19 +45,18 @@ class Step:
                 gap="small",
                 key=f"step_head_{self.number}",
             ):
-                st.text(str(self.number), width="content")
-                st.subheader(self.name, width="content", anchor=False)
+                title = f":gray[{self.number}] {self.name}"
+                st.subheader(title, width="content", anchor=False)
                 if story.full or not self.vectors:
                     origin.badge(*story.run.origin)
             st.markdown(self.sentence)
             with memory_guard():
                 yield
-            with st.container(key=f"step_foot_{self.number}", gap="small"):
-                st.markdown(" ".join(rf"$\displaystyle {part}$" for part in self.formula))
-                words = ", ".join(glossary.link(term) for term in self.terms)
-                st.caption(f"{shape}. In the glossary: {words}.")
-                with st.expander("The line of code", type="compact"):
-                    st.code(self.code, language="python", wrap_lines=True)
+            formula = " ".join(rf"$\displaystyle {part}$" for part in self.formula)
+            words = ", ".join(glossary.link(term) for term in self.terms)
+            st.markdown(f"{formula}\n\n{shape}. In the glossary: {words}.")
+            with st.expander("The line of code", type="compact"):
+                st.code(self.code, language="python", wrap_lines=True)
 
 
 def needs_vectors(story: Story, why: str = "This step computes them live.") -> bool:

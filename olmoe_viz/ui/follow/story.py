@@ -3,7 +3,7 @@
 Traces and the numbers that need the model are asked for when a step wants them, and kept.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
 
 
+@dataclass
+class _Found:
+    """What a step has asked for already; asking again would take a place in the page each time."""
+
+    model: "Model | None" = None
+    other: runs.Run | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Story:
     """The run of the first k, the place in it, and the theme on the screen."""
@@ -30,6 +38,7 @@ class Story:
     run: runs.Run
     chosen: Selection
     theme: Theme
+    _found: _Found = field(default_factory=_Found, init=False)
 
     @property
     def trace(self) -> Trace:
@@ -78,11 +87,15 @@ class Story:
 
     def model(self) -> "Model | None":
         """The model, or None after a sentence that says why there is none."""
-        return get_model(self.chosen.model)
+        if self._found.model is None:
+            self._found.model = get_model(self.chosen.model)
+        return self._found.model
 
     def other(self) -> runs.Run | None:
         """The run of the same prompt under the second k, or None after a sentence."""
-        return runs.run(self.chosen, self.chosen.against_policy, "full")
+        if self._found.other is None:
+            self._found.other = runs.run(self.chosen, self.chosen.against_policy, "full")
+        return self._found.other
 
 
 def begin() -> Story | None:

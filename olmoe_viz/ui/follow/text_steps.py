@@ -57,11 +57,9 @@ def tokenization(story: Story) -> None:
             key="token_picker",
         )
         own = trace.token_bytes[story.token]
-        with st.container(key="facts_vector_bytes", gap=None):
-            st.text(
-                f"token {story.token}: id {ids[story.token]}, "
-                f"{count(len(own), 'byte')} {own.hex(' ')}"
-            )
+        st.text(
+            f"token {story.token}: id {ids[story.token]}, {count(len(own), 'byte')} {own.hex(' ')}"
+        )
         st.caption(
             f"{count(len(cells), 'token')} of at most {context:,}. A middle dot is a space. "
             "A code such as ‹E2› is a byte that is a character only together with its neighbors."
@@ -83,9 +81,8 @@ def embedding(story: Story) -> None:
             key="embedding",
         )
         ends = [", ".join(f"{v:.4f}" for v in part) for part in (vector[:_ENDS], vector[-_ENDS:])]
-        with st.container(key="facts_vector_ends", gap=None):
-            st.text(f"[{ends[0]}, … {ends[1]}]")
-            st.text(f"norm {digits(float(np.linalg.norm(vector)))}")
+        norm = digits(float(np.linalg.norm(vector)))
+        st.text(f"[{ends[0]}, … {ends[1]}]\nnorm {norm}")
         st.caption(
             "Cosine similarity of this vector to those of the other tokens: 1 is the same "
             "direction, 0 unrelated."
