@@ -5,7 +5,7 @@ from contextvars import ContextVar
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from olmoe_viz.ui import state
+from olmoe_viz.ui import heap, state
 
 _inside: ContextVar[bool] = ContextVar("inside_app", default=False)
 
@@ -34,6 +34,7 @@ def run(page: StreamlitPage) -> None:
         _inside.reset(token)
     # A page that generates no text lets the wish lapse.
     state.drop_wish()
+    heap.set_aside_once()
 
 
 def through_app() -> None:

@@ -9,6 +9,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.ui import heap
 
 if TYPE_CHECKING:
     from olmoe_viz.models.load import Model
@@ -95,5 +96,10 @@ class Shelf:
         bundled = loading.name == BUNDLED
         if not bundled and self._slots.pop(bundled, None) is not None:
             # Two large models at once would take the memory of both.
+            heap.take_back()
             release_memory()
-        loading.model = self._slots[bundled] = load_model(loading.name, progress=loading.progress)
+        try:
+            made = load_model(loading.name, progress=loading.progress)
+            loading.model = self._slots[bundled] = made
+        finally:
+            heap.set_aside()
