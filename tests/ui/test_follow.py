@@ -352,6 +352,22 @@ def test_a_table_that_scrolls_says_so(against: int, scrolls: bool) -> None:
     assert (f"The table has {against} rows and scrolls." in captions(test)) == scrolls
 
 
+def test_the_next_tokens_of_both_ks_stand_in_two_tables() -> None:
+    test = follow(query=f"token={len(trace().tokens) - 1}")
+    test.session_state["prediction_fold"] = True
+    checked(test.run())
+    tables = [table.value for table in test.table if "token" in table.value]
+    assert len(tables) == 2
+    for table, policy in zip(tables, ("k=8", "k=16"), strict=True):
+        made = trace(policy)
+        assert list(table["id"]) == [str(i) for i in made.next_ids[:10]]
+        for name, values in (
+            ("logit", made.next_logits),
+            ("probability", made.next_probabilities()),
+        ):
+            assert table[name].astype(float).to_numpy() == pytest.approx(values[:10], abs=6e-4)
+
+
 @pytest.mark.parametrize(("k", "against"), [(8, 8), (64, 1), (1, 64), (16, 8)])
 def test_any_two_ks_can_be_compared(k: int, against: int) -> None:
     test = follow(query=f"token=2&k={k}&against={against}")

@@ -31,7 +31,9 @@ def test_the_trade_off_is_measured_on_demand() -> None:
     assert derived["active parameters"].iloc[-1].endswith("(100%)")
     assert charts(test) == 17
     for cell in table["time, ms"]:
-        middle, low, high = map(int, re.fullmatch(r"(\d+) \((\d+)–(\d+)\)", cell).groups())
+        middle, low, high = map(
+            int, re.fullmatch(r"(\d+) \((\d+)\u2060–\u2060(\d+)\)", cell).groups()
+        )
         assert low <= middle <= high
     assert "the median of 3 passes, in brackets the fastest and the slowest" in captions(test)
     assert "Press Measure" not in " ".join(m.value for m in test.markdown)

@@ -140,7 +140,8 @@ def _tables(rows: "list[TradeOff]", story: Story) -> None:
 
 def _time(row: "TradeOff") -> str:
     middle, *ends = (f"{1000 * s:,.0f}" for s in (row.seconds, row.fastest, row.slowest))
-    return f"{middle} ({ends[0]}–{ends[1]})"
+    # Word joiners: a narrow column may break before the bracket, not inside.
+    return f"{middle} ({ends[0]}\u2060–\u2060{ends[1]})"
 
 
 def _table(records: list[dict[str, str]], words: str, source: origin.Origin) -> None:

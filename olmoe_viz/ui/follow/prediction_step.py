@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from olmoe_viz.analysis.prediction import Prediction
     from olmoe_viz.models.load import Model
 
-Columns = dict[str, list[str] | list[int]]
+Columns = dict[str, list[str]]
 
 PREDICTION = Step(
     9,
@@ -85,8 +85,8 @@ def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
 
 def _columns(found: "Prediction") -> Columns:
     return {
-        "token": [visible(token) for token in found.top_tokens],
-        "id": found.top_ids.tolist(),
+        "token": [plain(visible(token)) for token in found.top_tokens],
+        "id": [str(i) for i in found.top_ids],
         "logit": [f"{found.logits[i]:.3f}" for i in found.top_ids],
         "probability": [f"{p:.4f}" for p in found.probabilities],
     }
@@ -103,8 +103,9 @@ def _table(tables: list[tuple[str, Columns]]) -> None:
         for place, (name, columns) in zip(places, tables, strict=True):
             with place:
                 st.caption(name)
-                st.dataframe(
+                st.table(
                     columns,
+                    border="horizontal",
                     hide_index=True,
                     alt=f"The ten most likely next tokens with {name}",
                 )
