@@ -28,11 +28,11 @@ def mix(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> 
         grouped = ALL_EXPERTS_FUNCTIONS["grouped_mm"]
         mixed: Tensor = grouped(experts, hidden, ids, weights)
         return mixed
-    tokens = len(hidden)
+    tokens = hidden.shape[0]
     if tokens > _CHUNK:
         parts = (torch.split(tensor, _CHUNK) for tensor in (hidden, ids, weights))
         return torch.cat([_grouped(experts, *part) for part in zip(*parts, strict=True)])
-    share = int(weights.count_nonzero()) / (tokens * len(experts.down_proj))
+    share = int(weights.count_nonzero()) / (tokens * experts.down_proj.shape[0])
     if tokens <= _FEW and share > (0.75 if tokens == 1 else 0.4):
         return _dense(experts, hidden, ids, weights)
     if tokens == 1:

@@ -86,11 +86,12 @@ def _plain(part: nn.Module) -> Callable[..., Any]:
 
 
 def _rms_norm(hidden: Tensor, weight: Tensor, epsilon: float) -> Tensor:
-    if hidden.numel() > len(weight) or hidden.device.type != "cpu":
+    width = weight.numel()
+    if hidden.numel() > width or hidden.device.type != "cpu":
         return F.rms_norm(hidden, weight.shape, weight, epsilon)
     # On a CPU rms_norm is a chain of eight operations, which for one token is a tenth of a step.
     vector = hidden.view(-1)
-    scale = (vector.dot(vector).item() / len(vector) + epsilon) ** -0.5
+    scale = (vector.dot(vector).item() / width + epsilon) ** -0.5
     return (hidden * weight).mul_(scale)
 
 
@@ -164,7 +165,7 @@ class _Places:
         """Return the cached entries of the rows as [rows, heads, end, head_dim]."""
         entries = entries.view(-1, self.length, heads, entries.shape[-1] // heads)
         slots = self.span.slots
-        rows = entries[: len(slots)] if self.span.first_slots else entries.index_select(0, slots)
+        rows = entries[: slots.numel()] if self.span.first_slots else entries.index_select(0, slots)
         return rows[:, : self.span.end].transpose(1, 2)
 
 
