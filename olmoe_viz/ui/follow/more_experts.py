@@ -99,7 +99,7 @@ def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerat
 
 def _tables(rows: "list[TradeOff]", story: Story) -> None:
     """What was measured and what is derived, apart: each narrow enough for a phone."""
-    left, right = st.columns([1.35, 1], gap="large")
+    left, right = st.columns([1.6, 1], gap="large")
     with left:
         _table(
             [
@@ -140,7 +140,7 @@ def _tables(rows: "list[TradeOff]", story: Story) -> None:
 
 def _time(row: "TradeOff") -> str:
     middle, *ends = (f"{1000 * s:,.0f}" for s in (row.seconds, row.fastest, row.slowest))
-    # Word joiners: a narrow column may break before the bracket, not inside.
+    # Word joiners: on a phone it may break before the bracket, not inside.
     return f"{middle} ({ends[0]}\u2060–\u2060{ends[1]})"
 
 
