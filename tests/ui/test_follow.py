@@ -1,27 +1,29 @@
-"""The page `Follow a token` on the bundled model, without a browser."""
+"""The page `Follow a token`: what stands on it, what a move changes, what it refuses."""
 
-import ast
 import json
-import re
 import subprocess
 import sys
-from functools import cache
-from urllib.parse import urlencode
 
-import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import olmoe_viz as ov
-from olmoe_viz import RoutingPolicy, Trace, routing
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
-from olmoe_viz.ui.follow import expert_steps
-from olmoe_viz.ui.text import plain, visible
-from tests.ui.visitor import ROOT, app, checked, page
+from olmoe_viz.ui.text import visible
+from tests.ui.follow_page import (
+    STEPS,
+    captions,
+    charts,
+    drawn,
+    figures,
+    follow,
+    press,
+    stopped,
+    texts,
+    trace,
+)
+from tests.ui.visitor import ROOT, app, checked
 
-PROMPT = "The cat sat on the mat"
-STEPS = 9
 HOSTILE = {
     "one token": "a",
     "emoji": "🙂👩‍👩‍👧‍👦",
@@ -30,49 +32,6 @@ HOSTILE = {
     "long": "word " * 400,
 }
 TOO_LONG = "word " * 1_025  # the bundled model reads 1,024 tokens
-
-
-def follow(prompt: str = PROMPT, query: str = "token=2") -> AppTest:
-    """The page at an address."""
-    return app(f"{urlencode({'prompt': prompt})}&{query}", "follow")
-
-
-def press(test: AppTest, label: str) -> AppTest:
-    return checked(next(b for b in test.button if b.label == label).click().run())
-
-
-def texts(test: AppTest) -> str:
-    return "\n".join(text.value for text in test.text)
-
-
-def found(test: AppTest, pattern: str) -> tuple[str, ...]:
-    match = re.search(pattern, texts(test))
-    assert match, f"no {pattern!r} on the page"
-    return match.groups()
-
-
-@cache
-def model() -> object:
-    return ov.load_model()
-
-
-@cache
-def trace(policy: str = "k=8", prompt: str = PROMPT) -> Trace:
-    return ov.trace(model(), prompt, RoutingPolicy.parse(policy), "full")
-
-
-def captions(test: AppTest) -> str:
-    return "\n".join(caption.value for caption in test.caption)
-
-
-def figures(test: AppTest) -> list[str]:
-    """The data of the page's own figures."""
-    parts = [json.loads(part.proto.json) for part in test.get("bidi_component") if part.proto.json]
-    return [json.dumps(part["figure"]) for part in parts if "figure" in part]
-
-
-def charts(test: AppTest) -> int:
-    return len(figures(test)) + len(test.get("plotly_chart"))
 
 
 def badges(test: AppTest) -> list[str]:
@@ -103,13 +62,6 @@ def test_after_a_stop_the_page_shows_the_record_and_needs_no_torch() -> None:
     script = f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n{code}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
-
-
-def stopped() -> AppTest:
-    """The page in a session that stopped the run it asked for."""
-    test = app(name="about")
-    test.session_state["offered_a_run"] = True
-    return page(test, "follow")
 
 
 def test_the_first_visit_runs_the_model_by_itself() -> None:
@@ -167,84 +119,6 @@ def test_every_step_has_its_sentence_code_and_origin() -> None:
     assert "token 2 ‘·sat’ · layer 7 of 15 · k 8 against 16" in texts(test)
 
 
-def test_the_numbers_are_those_of_the_library() -> None:
-    test = follow(query="token=2&layer=5")
-    row = routing.probabilities(trace().router_logits)[5, 2]
-    eight, sixteen = found(
-        test, r"retained mass is ([\d.]*\d) with k = 8 and ([\d.]*\d) with k = 16"
-    )
-    assert float(eight) == pytest.approx(routing.retained_mass(row, 8), rel=5e-3)
-    assert float(sixteen) == pytest.approx(routing.retained_mass(row, 16), rel=5e-3)
-    (entropy,) = found(test, r"entropy is ([\d.]*\d) of at most 4\.16 nats")
-    assert float(entropy) == pytest.approx(routing.entropy(row), rel=5e-3)
-    (norm,) = found(test, r"What attention adds has norm ([\d.]*\d)")
-    assert float(norm) == pytest.approx(np.linalg.norm(trace().attention_outputs[5, 2]), rel=5e-3)
-
-
-def test_the_lines_of_code_run_as_they_stand() -> None:
-    names = {
-        "ov": ov,
-        "model": model(),
-        "prompt": PROMPT,
-        "layer": 5,
-        "token": 2,
-        "policy": RoutingPolicy(8),
-        "other_policy": RoutingPolicy(16),
-    }
-    shown = [_run(code.value, names) for code in follow().code]
-    assert len(shown) == STEPS
-    (tokens, ids, _), embedding, attention, cosines, _, (kept, _), seen, sums, last = shown
-    assert tokens == trace().tokens
-    np.testing.assert_array_equal(ids, trace().token_ids)
-    np.testing.assert_array_equal(embedding, trace().hidden_states[0, 2])
-    np.testing.assert_array_equal(attention, trace().attention_outputs[5, 2])
-    assert cosines.shape == (64,)
-    assert kept.shape == trace().router_logits.shape[:2]
-    assert len(seen[0]) == 8
-    np.testing.assert_allclose(sums[0], sums[1], atol=1e-4)
-    np.testing.assert_array_equal(last, trace().next_probabilities())
-
-
-def _run(code: str, names: dict[str, object]) -> object:
-    """Run lines in a namespace and return the value of the last one."""
-    *lines, last = ast.parse(code).body
-    assert isinstance(last, ast.Expr)
-    exec(compile(ast.Module(lines, []), "step", "exec"), names)  # noqa: S102 - our own lines
-    return eval(compile(ast.Expression(last.value), "step", "eval"), names)  # noqa: S307
-
-
-def test_the_live_check_holds_and_both_kinds_of_change_are_said() -> None:
-    test = follow(query="token=2&layer=5")
-    (difference,) = found(test, r"sum of contributions = block output, largest difference (\S+)\.")
-    assert 0 <= float(difference) < 1e-4
-    seen = ov.inspect(model(), trace(), 5, 2, [RoutingPolicy(8), RoutingPolicy(16)])
-    there = ov.inspect(model(), trace("k=16"), 5, 2, [RoutingPolicy(16)])
-    (same,) = found(test, r"Same input: the sum changes by ([\d.]*\d)%")
-    assert float(same) == pytest.approx(100 * expert_steps.change(*seen.sums), abs=0.06)
-    (run,) = found(test, r"As run: the sum changes by ([\d.]*\d)%")
-    assert float(run) == pytest.approx(
-        100 * expert_steps.change(seen.sums[0], there.sums[0]), abs=0.06
-    )
-    first = follow(query="token=2&layer=0")
-    assert found(first, r"comes into the block differs by ([\d.]*\d)%") == ("0.0",)
-
-
-def test_the_last_token_predicts_what_the_trace_recorded() -> None:
-    test = follow(query="")
-    share = f"{100 * trace().next_probabilities()[0]:#.3g}".rstrip(".") + "%"
-    assert any(share in figure for figure in figures(test))
-
-
-def test_the_logit_lens_says_what_it_draws() -> None:
-    test = follow(query="k=16&token=2")
-    words = next(m.value for m in test.markdown if "Through the layers." in m.value)
-    lens = drawn(test)["lens"]
-    (note,) = json.loads(lens)["figure"]["notes"]
-    winner = re.fullmatch("probability of ‘(.+)’, k = 16", note["text"])[1]
-    assert "in the run with k = 16. Early" in words
-    assert f"the probability of ‘{plain(winner)}’, which wins" in words
-
-
 def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
     test = follow()
     before = figures(test)
@@ -258,14 +132,6 @@ def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.Monk
     press(test, "← token")
     assert "token 1 ‘·cat’" in texts(test)
     assert all(one != two for one, two in zip(before, figures(test), strict=True))
-
-
-def drawn(test: AppTest) -> dict[str, str]:
-    """The page's own figures by their keys."""
-    parts = {
-        part.proto.id.rsplit("-", 1)[-1]: part.proto.json for part in test.get("bidi_component")
-    }
-    return {key: data for key, data in parts.items() if data and "figure" in json.loads(data)}
 
 
 # In the first layer: what comes into a later one depends on the k of those before it.
@@ -291,13 +157,13 @@ def test_a_run_does_not_move_what_stands_below_it() -> None:
     assert elements(press(test, "layer →")) == fresh
 
 
+MOVES = ("← token", "token →", "← layer", "layer →")
+
+
 def test_the_buttons_end_where_the_prompt_and_the_model_end() -> None:
     test = follow("a", "layer=15")
     disabled = {b.label: b.disabled for b in test.button if b.label in MOVES}
     assert disabled == {"← token": True, "token →": True, "← layer": False, "layer →": True}
-
-
-MOVES = ("← token", "token →", "← layer", "layer →")
 
 
 def test_the_weighting_of_step_8_is_that_of_the_whole_page() -> None:
@@ -350,31 +216,6 @@ def test_a_table_that_scrolls_says_so(against: int, scrolls: bool) -> None:
     checked(test.run())
     assert any("units active" in table.value for table in test.table)
     assert (f"The table has {against} rows and scrolls." in captions(test)) == scrolls
-
-
-def test_the_next_tokens_of_both_ks_stand_in_two_tables() -> None:
-    test = follow(query=f"token={len(trace().tokens) - 1}")
-    test.session_state["prediction_fold"] = True
-    checked(test.run())
-    tables = [table.value for table in test.table if "token" in table.value]
-    assert len(tables) == 2
-    for table, policy in zip(tables, ("k=8", "k=16"), strict=True):
-        made = trace(policy)
-        assert list(table["id"]) == [str(i) for i in made.next_ids[:10]]
-        for name, values in (
-            ("logit", made.next_logits),
-            ("probability", made.next_probabilities()),
-        ):
-            assert table[name].astype(float).to_numpy() == pytest.approx(values[:10], abs=6e-4)
-
-
-@pytest.mark.parametrize(("k", "against"), [(8, 8), (64, 1), (1, 64), (16, 8)])
-def test_any_two_ks_can_be_compared(k: int, against: int) -> None:
-    test = follow(query=f"token=2&k={k}&against={against}")
-    assert charts(test) == 13
-    assert f"k {k} against {against}" in texts(test)
-    (difference,) = found(test, r"largest difference (\S+)\.")
-    assert 0 <= float(difference) < 1e-4
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz import Trace
 from olmoe_viz.analysis import attention, inspection, prediction, tradeoff
 from olmoe_viz.ui.follow.story import Story
-from tests.ui.test_follow import STEPS, charts, drawn, follow, press
+from tests.ui.follow_page import STEPS, charts, drawn, follow, press
 from tests.ui.visitor import ROOT, checked
 
 OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz import routing
 from olmoe_viz.ui import origin
 from olmoe_viz.ui.follow import claims
-from tests.ui.test_follow import captions, charts, follow, press, stopped, trace
+from tests.ui.follow_page import captions, charts, follow, press, stopped, trace
 from tests.ui.visitor import ROOT
 
 
