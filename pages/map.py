@@ -7,6 +7,7 @@ from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
 from olmoe_viz.ui import glossary, link, map_panel, navigation, origin, panel, runs, state
 from olmoe_viz.ui.page_settings import ORDERS, MapSettings
+from olmoe_viz.ui.plot import plot
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.text import count, visible
 
@@ -46,7 +47,7 @@ def pick_cell(run: runs.Run, chosen: Selection) -> None:
             format_func={"probability": "by probability", "expert": "by expert id"}.__getitem__,
         )
     row = routing.probabilities(run.trace.router_logits[chosen.layer, chosen.token])
-    panel.chart(
+    plot(
         router_bars.figure(row, k=chosen.k, order=order, theme=state.theme()),
         alt=router_bars.describe(row, k=chosen.k),
         key="bars",
@@ -64,16 +65,14 @@ def draw_journey(run: runs.Run, chosen: Selection) -> None:
             f"The {glossary.link('retained mass')}: what the top experts keep of 1. The rest of "
             "the probability is dropped."
         )
-        panel.chart(
-            layer_lines.figure(
-                mass, names=names, quantity="retained mass", layer=chosen.layer, theme=state.theme()
-            ),
+        plot(
+            layer_lines.figure(mass, names=names, quantity="retained mass", layer=chosen.layer),
             alt=layer_lines.describe(mass, names=names, quantity="retained mass"),
             key="mass",
         )
     with right:
         st.caption("The strongest expert of each layer, and its probability.")
-        panel.chart(
+        plot(
             strongest_experts.figure(rows, layer=chosen.layer, theme=state.theme()),
             alt=strongest_experts.describe(rows),
             key="journey",

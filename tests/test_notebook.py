@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "warnings",
     "numpy",
     "pandas",
+    "plotly.express",
     "olmoe_viz",
     "olmoe_viz.analysis.quality",
     "olmoe_viz.analysis.tradeoff",

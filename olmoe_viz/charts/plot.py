@@ -107,6 +107,7 @@ class Line:
         dots: diameter of each, or none.
         fills: what the dots are filled with, else their color.
         arrow: whether the last point is the head of an arrow.
+        dotted: whether the line is.
         axis: which of the x axes it goes by.
     """
 
@@ -118,6 +119,7 @@ class Line:
     dots: Sequence[float] = ()
     fills: Sequence[str] = ()
     arrow: bool = False
+    dotted: bool = False
     axis: int = 0
 
 

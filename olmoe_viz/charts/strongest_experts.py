@@ -1,18 +1,16 @@
 """The journey of one token: its strongest expert in every layer, and how strong it is."""
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.palette import INKS, Theme, expert_color
-from olmoe_viz.charts.theme import NUMBER_FONT
-from olmoe_viz.charts.theme import figure as blank
+from olmoe_viz.charts.palette import Theme, expert_color
+from olmoe_viz.charts.plot import Axis, Bars, Box, Plot, ticks
+
+_WIDTH = 0.82  # of a bar, in layers
 
 
-def figure(
-    probabilities: NDArray[np.float64], *, layer: int | None = None, theme: Theme
-) -> go.Figure:
+def figure(probabilities: NDArray[np.float64], *, layer: int | None = None, theme: Theme) -> Plot:
     """One bar a layer: the color and number of the strongest expert, its probability as height.
 
     Args:
@@ -20,37 +18,33 @@ def figure(
         layer: the selected layer, outlined.
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
     layers = len(probabilities)
-    best = probabilities.argmax(axis=1)
-    heights = probabilities.max(axis=1)
-    chart = blank(theme, 210)
-    chart.add_bar(
-        x=np.arange(layers),
-        y=heights,
-        marker={
-            "color": [expert_color(int(e), theme) for e in best],
-            "line": {
-                "color": [inks.ink if at == layer else "rgba(0,0,0,0)" for at in range(layers)],
-                "width": 2,
-            },
-        },
-        text=[str(e) for e in best],
-        textposition="outside",
-        textfont={"family": NUMBER_FONT, "size": 12, "color": inks.ink},
-        textangle=0,
-        cliponaxis=False,
-        customdata=best,
-        hovertemplate="layer %{x}<br>expert %{customdata}<br>probability %{y:.3g}<extra></extra>",
+    best = probabilities.argmax(axis=1).tolist()
+    heights = probabilities.max(axis=1).tolist()
+    span = (0.0, max(heights) * 1.2)
+    colors = [expert_color(expert, theme) for expert in best]
+    bars = Bars(
+        at=list(range(layers)),
+        low=0,
+        high=heights,
+        width=_WIDTH,
+        fills=colors,
+        outlines=colors,
+        hover=[
+            f"layer {at}\nexpert {expert}\nprobability {height:.3g}"
+            for at, (expert, height) in enumerate(zip(best, heights, strict=True))
+        ],
+        names=[str(expert) for expert in best],
     )
-    chart.update_xaxes(
-        title_text="layer", tickvals=list(range(0, layers, 5)), range=[-0.7, layers - 0.3]
+    here = [] if layer is None else [(layer - _WIDTH / 2, layer + _WIDTH / 2, heights[layer], 0.0)]
+    return Plot(
+        height=250,
+        margin=(10, 16, 44, 52),
+        x=(Axis((-0.7, layers - 0.3), [(at, str(at)) for at in range(0, layers, 5)], "layer"),),
+        y=Axis(span, ticks(*span, most=4), "probability"),
+        marks=(bars,),
+        boxes=[Box(sides, "ink") for sides in here],
     )
-    chart.update_yaxes(
-        title_text="probability", range=[0, float(heights.max()) * 1.2], nticks=4, tickformat=".2~f"
-    )
-    chart.update_layout(margin={"t": 10, "r": 64})
-    return chart
 
 
 def describe(probabilities: NDArray[np.float64]) -> str:

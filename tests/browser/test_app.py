@@ -33,8 +33,8 @@ def choose_k(page: Page, k: int, row: str = "k") -> None:
 
 
 def cutoff_in_force(page: Page, k: int) -> Locator:
-    """The bold label; while a figure is exchanged, the old one's plain labels are there too."""
-    return page.locator(f'.st-key-bars [data-unformatted^="<b>top {k}:"]')
+    """The bold label of the bars."""
+    return page.locator('.st-key-bars svg text[font-weight="700"]').filter(has_text=f"top {k}:")
 
 
 def numerals(page: Page) -> Locator:

@@ -11,7 +11,6 @@ from olmoe_viz.charts import (
     layer_change,
     logit_lens,
     rank_change,
-    top_k_bars,
     tradeoff,
 )
 from olmoe_viz.charts.palette import INKS, Theme, expert_color
@@ -66,25 +65,6 @@ def test_bars_can_start_where_the_differences_do() -> None:
     assert bars.high == list(values)
     low, high = chart.y.span
     assert low < -3 < -1 < high < 0
-
-
-def test_the_top_k_are_filled_and_every_cutoff_has_its_mass() -> None:
-    row = np.random.default_rng(4).dirichlet(np.ones(64))
-    chart = top_k_bars.figure(row, k=8, marks=(8, 16), theme="light")
-    (bars,) = chart.marks
-    order = np.argsort(-row)
-    assert bars.names == [str(expert) for expert in order]
-    assert bars.outlines[9] == expert_color(int(order[9]), "light")
-    assert [fill != HOLLOW for fill in bars.fills] == [True] * 8 + [False] * 56
-    assert bars.high == sorted(row, reverse=True)
-    masses = np.sort(row)[::-1].cumsum()
-    assert notes(chart) == [f"top 8: {masses[7]:.3f}", f"top 16: {masses[15]:.3f}"]
-    assert bars.hover[15].endswith(f"mass up to this rank {masses[15]:.3g}")
-    assert [(rule.at, rule.color, rule.dotted) for rule in chart.rules] == [
-        (8.5, "accent", False),
-        (16.5, "muted", True),
-    ]
-    assert "the top 8 keep" in top_k_bars.describe(row, k=8)
 
 
 def test_contributions_leave_out_what_is_not_selected() -> None:
@@ -192,7 +172,6 @@ def test_every_figure_can_be_sent(theme: Theme) -> None:
     row = np.array([0.5, 0.25])
     figures = [
         expert_bars.figure(row, ids=[1, 2], quantity="<i>$q$", theme=theme),
-        top_k_bars.figure(row, k=1, marks=(1, 2), theme=theme),
         contributions.figure(np.vstack([row, row]), ids=[1, 2], names=("<i>$", "b"), theme=theme),
         layer_change.figure(row, name="<i>$", quantity="q", layer=0),
         rank_change.figure(side([1]), side([1]), names=("<i>$", "b")),

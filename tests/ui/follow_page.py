@@ -1,6 +1,5 @@
 """Opening and reading the page `Follow a token` on the bundled model, without a browser."""
 
-import json
 import re
 from functools import cache
 from urllib.parse import urlencode
@@ -9,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, Trace
-from tests.ui.visitor import app, checked, page
+from tests.ui.visitor import app, checked, drawn, page
 
 PROMPT = "The cat sat on the mat"
 STEPS = 9
@@ -48,14 +47,8 @@ def captions(test: AppTest) -> str:
     return "\n".join(caption.value for caption in test.caption)
 
 
-def figures(test: AppTest) -> list[str]:
-    """The data of the page's own figures."""
-    parts = [json.loads(part.proto.json) for part in test.get("bidi_component") if part.proto.json]
-    return [json.dumps(part["figure"]) for part in parts if "figure" in part]
-
-
 def charts(test: AppTest) -> int:
-    return len(figures(test)) + len(test.get("plotly_chart"))
+    return len(drawn(test)) + len(test.get("plotly_chart"))
 
 
 def stopped() -> AppTest:
@@ -63,11 +56,3 @@ def stopped() -> AppTest:
     test = app(name="about")
     test.session_state["offered_a_run"] = True
     return page(test, "follow")
-
-
-def drawn(test: AppTest) -> dict[str, str]:
-    """The page's own figures by their keys."""
-    parts = {
-        part.proto.id.rsplit("-", 1)[-1]: part.proto.json for part in test.get("bidi_component")
-    }
-    return {key: data for key, data in parts.items() if data and "figure" in json.loads(data)}

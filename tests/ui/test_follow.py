@@ -14,15 +14,13 @@ from tests.ui.follow_page import (
     STEPS,
     captions,
     charts,
-    drawn,
-    figures,
     follow,
     press,
     stopped,
     texts,
     trace,
 )
-from tests.ui.visitor import ROOT, app, checked
+from tests.ui.visitor import ROOT, app, checked, drawn
 
 HOSTILE = {
     "one token": "a",
@@ -121,7 +119,7 @@ def test_every_step_has_its_sentence_code_and_origin() -> None:
 
 def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
     test = follow()
-    before = figures(test)
+    before = drawn(test).items()
 
     def run(*_: object, **__: object) -> None:
         raise AssertionError("the recorded trace suffices")
@@ -131,7 +129,7 @@ def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.Monk
     assert "layer 8 of 15" in texts(test)
     press(test, "← token")
     assert "token 1 ‘·cat’" in texts(test)
-    assert all(one != two for one, two in zip(before, figures(test), strict=True))
+    assert all(one != two for one, two in zip(before, drawn(test).items(), strict=True))
 
 
 # In the first layer: what comes into a later one depends on the k of those before it.

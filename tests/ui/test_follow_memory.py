@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz import Trace
 from olmoe_viz.analysis import attention, inspection, prediction, tradeoff
 from olmoe_viz.ui.follow.story import Story
-from tests.ui.follow_page import STEPS, charts, drawn, follow, press
-from tests.ui.visitor import ROOT, checked
+from tests.ui.follow_page import STEPS, charts, follow, press
+from tests.ui.visitor import ROOT, checked, drawn
 
 OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
 SAYS = "The memory ran out\\."

@@ -15,15 +15,13 @@ from tests.ui.follow_page import (
     PROMPT,
     STEPS,
     charts,
-    drawn,
-    figures,
     follow,
     found,
     model,
     texts,
     trace,
 )
-from tests.ui.visitor import checked
+from tests.ui.visitor import checked, drawn
 
 
 def test_the_numbers_are_those_of_the_library() -> None:
@@ -91,7 +89,7 @@ def test_the_live_check_holds_and_both_kinds_of_change_are_said() -> None:
 def test_the_last_token_predicts_what_the_trace_recorded() -> None:
     test = follow(query="")
     share = f"{100 * trace().next_probabilities()[0]:#.3g}".rstrip(".") + "%"
-    assert any(share in figure for figure in figures(test))
+    assert any(share in figure for figure in drawn(test).values())
 
 
 def test_the_logit_lens_says_what_it_draws() -> None:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.ui.text import place, plain, visible
-from tests.ui.visitor import ROOT, app, checked, page
+from tests.ui.visitor import ROOT, app, checked, drawn, page
 
 HOSTILE = {
     "emoji": "🙂👩‍👩‍👧‍👦",
@@ -35,7 +35,7 @@ def choose(test: AppTest, key: str, value: object) -> AppTest:
 
 
 def specs(test: AppTest) -> list[str]:
-    """The figures on the page as JSON text."""
+    """Plotly's figures on the page as JSON text."""
     return [chart.proto.spec for chart in test.get("plotly_chart")]
 
 
@@ -62,10 +62,10 @@ def test_the_first_paint_needs_no_torch() -> None:
 
 def test_a_prompt_of_ones_own_draws_map_bars_lines_and_load() -> None:
     test = run_prompt(app(), "The cat sat on the mat")
-    bars, mass, journey, load = specs(test)
-    assert "top 8: 0." in bars
-    assert "retained mass" in mass
-    assert "probability" in journey
+    figures, (load,) = drawn(test), specs(test)
+    assert "top 8: 0." in figures["bars"]
+    assert "retained mass" in figures["mass"]
+    assert "probability" in figures["journey"]
     assert "share of tokens" in load
     assert any("layer 7" in text for text in texts(test))
     assert (
@@ -73,11 +73,19 @@ def test_a_prompt_of_ones_own_draws_map_bars_lines_and_load() -> None:
     )
 
 
+def cutoff_in_force(test: AppTest) -> str:
+    """The bold words in the bars."""
+    (words,) = (
+        note["text"] for note in json.loads(drawn(test)["bars"])["figure"]["notes"] if note["bold"]
+    )
+    return str(words)
+
+
 def test_k_moves_the_cutoff_and_stays_on_the_other_pages() -> None:
     test = run_prompt(app(), "The cat sat on the mat")
-    assert "<b>top 8: " in specs(test)[0].encode().decode("unicode_escape")
+    assert cutoff_in_force(test).startswith("top 8: ")
     choose(test, "choice_k", 32)
-    assert "<b>top 32: " in specs(test)[0].encode().decode("unicode_escape")
+    assert cutoff_in_force(test).startswith("top 32: ")
     page(test, "about")
     page(test, "map")
     assert test.segmented_control(key="choice_k").value == 32
@@ -86,14 +94,14 @@ def test_k_moves_the_cutoff_and_stays_on_the_other_pages() -> None:
 
 def test_token_and_layer_can_be_chosen_without_the_map() -> None:
     test = run_prompt(app(), "The cat sat on the mat")
-    before = specs(test)[0]
+    before = drawn(test)
     checked(test.selectbox(key="pick_token").set_value(0).run())
     checked(test.number_input(key="pick_layer").set_value(3).run())
-    assert specs(test)[0] != before
+    assert all(drawn(test)[key] != before[key] for key in ("bars", "mass", "journey"))
     assert any("token 0  ·  layer 3" in text for text in texts(test))
 
 
-def drawn(test: AppTest) -> dict[str, Any]:
+def of_map(test: AppTest) -> dict[str, Any]:
     """The data of the one map on the page, as its feed is given them."""
     parts = [part.proto for part in test.get("bidi_component")]
     (feed,) = (part for part in parts if part.component_name == "olmoe_viz_routing_feed")
@@ -105,7 +113,7 @@ def drawn(test: AppTest) -> dict[str, Any]:
 def test_every_view_of_the_map_draws(view: str) -> None:
     test = choose(run_prompt(app(), "The cat sat"), "view", view)
     assert [error.value for error in test.error] == []
-    data = drawn(test)
+    data = of_map(test)
     assert (data["view"], data["tokens"], data["layers"]) == (view, ["The", " cat", " sat"], 16)
 
 

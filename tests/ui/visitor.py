@@ -1,5 +1,6 @@
 """The application as a visitor's session, without a browser."""
 
+import json
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -25,3 +26,11 @@ def checked(test: AppTest) -> AppTest:
     """The session, if nothing went wrong in it."""
     assert [error.message for error in test.exception] == []
     return test
+
+
+def drawn(test: AppTest) -> dict[str, str]:
+    """The page's own figures by their keys."""
+    parts = {
+        part.proto.id.rsplit("-", 1)[-1]: part.proto.json for part in test.get("bidi_component")
+    }
+    return {key: data for key, data in parts.items() if data and "figure" in json.loads(data)}

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz import routing
-from olmoe_viz.charts import expert_bars, temperature, top_k_bars
+from olmoe_viz.charts import expert_bars, router_bars, temperature
 from olmoe_viz.charts.labels import alike, digits
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.follow import computed
@@ -157,8 +157,8 @@ def top_k(story: Story) -> None:
     step = replace(TOP_K, sentence=f"{TOP_K.sentence} {_DROPPED[story.chosen.weighting]}")
     with step.place(story, f"ids [{story.chosen.k}] int64, probabilities [{story.chosen.k}]"):
         plot(
-            top_k_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
-            alt=top_k_bars.describe(row, k=story.chosen.k),
+            router_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
+            alt=router_bars.describe(row, k=story.chosen.k),
             key="top_k",
         )
         st.text(

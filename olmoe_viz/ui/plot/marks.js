@@ -159,6 +159,7 @@ const line = (mark, g) => {
   if (mark.width) {
     drawn.push(shape("path", {
       d: `M${points.join("L")}`, fill: "none", stroke: ink(mark.color), "stroke-width": mark.width,
+      ...(mark.dotted && { "stroke-dasharray": "3 3" }),
     }))
   }
   mark.dots.forEach((size, index) => {
