@@ -53,7 +53,7 @@ def figure(
             f"\nmass up to this rank {masses[ranks[expert]]:.3g}"
             for expert in ids
         ],
-        # By expert id the axis names all, and the levels of the cutoffs would run through the words.
+        # By expert id the axis names all, and the cutoffs' levels would run through the words.
         names=[
             str(expert) if order == "probability" or ranks[expert] < k else "" for expert in ids
         ],

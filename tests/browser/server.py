@@ -23,8 +23,11 @@ expect.set_options(timeout=WAIT)
 
 
 @contextmanager
-def serve(script: str = "app.py") -> Iterator[str]:
-    """Yield the address of a fresh server of a Streamlit script; it ends with the block."""
+def serve(script: str = "app.py", root: Path = ROOT) -> Iterator[str]:
+    """Yield the address of a fresh server of a Streamlit script; it ends with the block.
+
+    `root` is the folder of the project, or of a copy of it.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -33,10 +36,10 @@ def serve(script: str = "app.py") -> Iterator[str]:
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             [*command, *options],
-            cwd=ROOT,
+            cwd=root,
             stdout=log,
             stderr=log,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(root)},
         )
         try:
             _wait(f"http://127.0.0.1:{port}/_stcore/health", server)

@@ -118,6 +118,19 @@ def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Visit) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_a_burst_of_steps_ends_where_the_last_one_went(open_map: Visit) -> None:
+    """Each step interrupts the run of the one before; `visit` fails if the page logs an error."""
+    page = open_map("tokens=60", width=390, touch=True)
+    cells(page).tap(position=at(page, 3, 5))
+    picked(page, 5, 3)
+    for pause in (30, 45):
+        for name in ("token →", "← token") * 20:
+            page.get_by_role("button", name=name).evaluate("button => button.click()")
+            page.wait_for_timeout(pause)
+    page.get_by_role("button", name="token →").tap()
+    picked(page, 6, 3)
+
+
 def test_a_finger_steps_to_the_cell_that_it_missed(open_map: Visit) -> None:
     page = open_map("tokens=60", width=390, touch=True)
     cells(page).tap(position=at(page, 3, 5))
