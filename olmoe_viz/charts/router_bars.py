@@ -32,40 +32,18 @@ def figure(
     """
     count = len(probabilities)
     ranking = np.argsort(-probabilities, kind="stable")
-    ranks = np.argsort(ranking)
-    ids = ranking if order == "probability" else np.arange(count)
     ordered = probabilities[ranking]
     masses = np.cumsum(ordered)
     cuts = sorted({m for m in (*marks, k) if 1 <= m <= count})
     span = (0.0, float(ordered[0]) * (1.12 + 0.05 * len(cuts)))
-    colors = [expert_color(expert, theme) for expert in ids.tolist()]
-    bars = Bars(
-        at=list(range(1, count + 1) if order == "probability" else range(count)),
-        low=0,
-        high=probabilities[ids].tolist(),
-        width=0.82,
-        fills=[
-            color if rank < k else HOLLOW for color, rank in zip(colors, ranks[ids], strict=True)
-        ],
-        outlines=colors,
-        hover=[
-            f"expert {expert} · rank {ranks[expert] + 1}\nprobability {probabilities[expert]:.3g}"
-            f"\nmass up to this rank {masses[ranks[expert]]:.3g}"
-            for expert in ids
-        ],
-        # By expert id the axis names all, and the cutoffs' levels would run through the words.
-        names=[
-            str(expert) if order == "probability" or ranks[expert] < k else "" for expert in ids
-        ],
-    )
-    draw = _upright_cuts if order == "probability" else _level_cuts
-    rules, notes = draw(cuts, k, ordered, masses)
+    by_rank = order == "probability"
+    rules, notes = (_upright_cuts if by_rank else _level_cuts)(cuts, k, ordered, masses)
     return Plot(
         height=340,
         margin=(16, 16, 44, 52),
-        x=(_ranks(count) if order == "probability" else _ids(count),),
+        x=(_ranks(count) if by_rank else _ids(count),),
         y=Axis(span, ticks(*span), "router probability"),
-        marks=(bars,),
+        marks=(_bars(probabilities, ranking, masses, k, by_rank, theme),),
         rules=rules,
         notes=notes,
     )
@@ -78,6 +56,42 @@ def describe(probabilities: NDArray[np.float64], *, k: int) -> str:
     return (
         f"Bar chart of {len(probabilities)} router probabilities: expert {best} leads with "
         f"{digits(float(probabilities[best]))}, and the top {k} keep {digits(kept)} of the mass."
+    )
+
+
+def _bars(
+    probabilities: NDArray[np.float64],
+    ranking: NDArray[np.int64],
+    masses: NDArray[np.float64],
+    k: int,
+    by_rank: bool,
+    theme: Theme,
+) -> Bars:
+    """One bar an expert, named by its id.
+
+    In the order of ids only the chosen are named: the axis has all ids already, and the levels of
+    the cutoffs would run through the words.
+    """
+    count = len(ranking)
+    ranks = np.argsort(ranking)
+    ids = ranking if by_rank else np.arange(count)
+    colors = [expert_color(expert, theme) for expert in ids.tolist()]
+    chosen = (ranks[ids] < k).tolist()
+    return Bars(
+        at=list(range(1, count + 1) if by_rank else range(count)),
+        low=0,
+        high=probabilities[ids].tolist(),
+        width=0.82,
+        fills=[color if used else HOLLOW for color, used in zip(colors, chosen, strict=True)],
+        outlines=colors,
+        hover=[
+            f"expert {expert} · rank {ranks[expert] + 1}\nprobability {probabilities[expert]:.3g}"
+            f"\nmass up to this rank {masses[ranks[expert]]:.3g}"
+            for expert in ids
+        ],
+        names=[
+            str(expert) if by_rank or used else "" for expert, used in zip(ids, chosen, strict=True)
+        ],
     )
 
 
