@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from olmoe_viz.ui import glossary
-from tests.ui.visitor import app, checked, page
+from tests.ui.visitor import app, checked, drawn, page
 
 
 def test_quality_shows_the_layer_that_is_selected_and_selects_it() -> None:
@@ -95,7 +95,7 @@ def test_a_link_restores_the_text_of_quality() -> None:
 def test_a_k_above_the_experts_in_a_link_leaves_a_page_with_the_map(query: str) -> None:
     test = app(query)
     assert not test.error
-    assert len(test.get("plotly_chart")) == 4
+    assert set(drawn(test)) == {"bars", "mass", "journey"}
     assert test.segmented_control(key="choice_k").value == 8
     assert test.segmented_control(key="choice_against").value == 16
 

@@ -16,7 +16,7 @@ _component = component(
     "geometry.js",
     "marks.js",
     "plot.js",
-    html='<div role="img"><canvas></canvas><svg aria-hidden="true"></svg></div>'
+    html='<div class="image"><canvas></canvas><svg aria-hidden="true"></svg></div>'
     '<div class="card"></div>',
     css="plot.css",
 )

@@ -117,13 +117,15 @@ const begin = (parts) => {
 
 const show = ({ parentElement, data }) => {
   const part = (name) => parentElement.querySelector(name)
-  const image = part("[role=img]")
+  const image = part(".image")
   const parts = { image, canvas: part("canvas"), svg: part("svg"), card: part(".card") }
   const state = states.get(parentElement) ?? begin(parts)
   const told = JSON.stringify(data)
   if (state.told !== told) {
     state.told = told
     state.figure = data.figure
+    // Only now: until there is a figure, there is nothing for anybody to hear.
+    image.setAttribute("role", "img")
     image.setAttribute("aria-label", data.alt)
     image.style.height = `${data.figure.height}px`
     parts.card.classList.remove("open")
