@@ -104,10 +104,6 @@ def measure_map(address: str, browser: Browser) -> None:
     page.close()
 
 
-PROMPT = (
-    "The old woman opened the door of the small house and saw that the garden was full of birds, "
-    "of which one was as white as the {word}"
-)
 # A page has begun to answer when a line of text changes, and ended when none of its figures changes
 # any more. Figures are in shadow roots, into which an observer of the page does not see. Nothing
 # here asks for a layout or looks at every frame: that would be part of the time.
@@ -151,7 +147,7 @@ def with_more_room(folder: Path) -> Path:
 
     It was not trained on so many, on which no time depends.
     """
-    for name in ("app.py", "pages", "olmoe_viz", "training", ".streamlit"):
+    for name in ("app.py", "pages", "olmoe_viz", ".streamlit"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, folder / name)
     models = folder / "olmoe_viz" / "models"
@@ -188,6 +184,10 @@ def measure_page(address: str, browser: Browser, tokens: int) -> None:
 
 
 FOLLOW_ROUNDS = 5
+PROMPT = (
+    "The old woman opened the door of the small house and saw that the garden was full of birds, "
+    "of which one was as white as the {word}"
+)
 WORDS = ("snow", "moon", "milk", "bone", "wall")
 
 

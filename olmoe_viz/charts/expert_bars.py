@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.charts.palette import Theme, expert_color
-from olmoe_viz.charts.plot import Axis, Bars, Note, Plot, Rule, number, ticks
+from olmoe_viz.charts.plot import Axis, Bars, Note, Plot, Rule, every, ticks
 
 
 def figure(
@@ -61,14 +61,13 @@ def figure(
         hover=[words.replace("-", "−") for words in hover],
         names=[str(expert) if at in named else "" for at, expert in enumerate(ids)],
     )
-    every_eighth = [(at, number(at)) for at in range(0, count, 8)]
     return Plot(
         height=height,
         margin=(10, 16, 34 if few else 44, 58),
         x=(
             Axis(
                 (-0.7, count - 0.3),
-                [] if few else every_eighth,
+                [] if few else every(8, count),
                 "expert (its id at the bar)" if few else "expert id",
             ),
         ),

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.charts import layer_lines
-from olmoe_viz.charts.plot import Axis, Line, Note, Plot, Rule, number, ticks
+from olmoe_viz.charts.plot import Axis, Line, Note, Plot, Rule, layer_axis, ticks
 
 
 def figure(values: NDArray[np.float64], *, name: str, quantity: str, layer: int) -> Plot:
@@ -22,13 +22,7 @@ def figure(values: NDArray[np.float64], *, name: str, quantity: str, layer: int)
     return Plot(
         height=220,
         margin=(10, 64, 44, 52),
-        x=(
-            Axis(
-                (-0.4, len(values) - 0.6),
-                [(at, number(at)) for at in range(0, len(values), 5)],
-                "layer",
-            ),
-        ),
+        x=(layer_axis(len(layers), 0.4),),
         y=Axis(span, ticks(*span), quantity),
         rules=[Rule("x", layer, "line")],
         marks=(

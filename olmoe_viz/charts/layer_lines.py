@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
-from olmoe_viz.charts.plot import Axis, Line, Note, Plot, Rule, ticks
+from olmoe_viz.charts.plot import Axis, Line, Note, Plot, Rule, layer_axis, ticks
 
 _INKS = ("accent", "ink", "muted")
 _APART = 0.11  # least distance of two names, a share of the height
@@ -43,7 +43,7 @@ def figure(
     return Plot(
         height=250,
         margin=(10, 64, 44, 52),
-        x=(Axis((-0.4, layers - 0.6), [(at, str(at)) for at in range(0, layers, 5)], "layer"),),
+        x=(layer_axis(layers, 0.4),),
         y=Axis((0.0, 1.03), ticks(0, 1), quantity),
         marks=tuple(lines),
         rules=[] if layer is None else [Rule("x", layer, "line")],

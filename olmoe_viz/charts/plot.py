@@ -221,6 +221,16 @@ def ticks(low: float, high: float, most: int = 5) -> list[Tick]:
     return [(at * step, number(at * step)) for at in range(first, last + 1)]
 
 
+def every(step: int, count: int) -> list[Tick]:
+    """The whole numbers below `count` that are multiples of `step`, and their words."""
+    return [(at, str(at)) for at in range(0, count, step)]
+
+
+def layer_axis(layers: int, room: float) -> Axis:
+    """The layers along x, with some room before the first and after the last, in layers."""
+    return Axis((-room, layers - 1 + room), every(5, layers), "layer")
+
+
 def number(value: float) -> str:
     """At most three significant digits, with a true minus sign."""
     return f"{value:.3g}".replace("-", "−")

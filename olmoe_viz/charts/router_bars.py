@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.charts.palette import Theme, expert_color
-from olmoe_viz.charts.plot import HOLLOW, Axis, Bars, Note, Plot, Rule, ticks
+from olmoe_viz.charts.plot import HOLLOW, Axis, Bars, Note, Plot, Rule, every, ticks
 
 Order = Literal["probability", "expert"]
 
@@ -101,7 +101,7 @@ def _ranks(count: int) -> Axis:
 
 
 def _ids(count: int) -> Axis:
-    return Axis((-0.7, count - 0.3), [(at, str(at)) for at in range(0, count, 8)], "expert id")
+    return Axis((-0.7, count - 0.3), every(8, count), "expert id")
 
 
 def _upright_cuts(

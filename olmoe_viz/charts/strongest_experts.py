@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.charts.labels import digits
 from olmoe_viz.charts.palette import Theme, expert_color
-from olmoe_viz.charts.plot import Axis, Bars, Box, Plot, ticks
+from olmoe_viz.charts.plot import Axis, Bars, Box, Plot, layer_axis, ticks
 
 _WIDTH = 0.82  # of a bar, in layers
 
@@ -36,15 +36,18 @@ def figure(probabilities: NDArray[np.float64], *, layer: int | None = None, them
         ],
         names=[str(expert) for expert in best],
     )
-    here = [] if layer is None else [(layer - _WIDTH / 2, layer + _WIDTH / 2, heights[layer], 0.0)]
     return Plot(
         height=250,
         margin=(10, 16, 44, 52),
-        x=(Axis((-0.7, layers - 0.3), [(at, str(at)) for at in range(0, layers, 5)], "layer"),),
+        x=(layer_axis(layers, 0.7),),
         y=Axis(span, ticks(*span, most=4), "probability"),
         marks=(bars,),
-        boxes=[Box(sides, "ink") for sides in here],
+        boxes=[] if layer is None else [_around(layer, heights[layer])],
     )
+
+
+def _around(layer: int, height: float) -> Box:
+    return Box((layer - _WIDTH / 2, layer + _WIDTH / 2, height, 0), "ink")
 
 
 def describe(probabilities: NDArray[np.float64]) -> str:
