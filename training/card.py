@@ -49,6 +49,24 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def recipe_table() -> str:
+    """What holds for the whole run."""
+    rows = ([name, str(value)] for name, value in vars(NANO).items())
+    return table(["field", "value"], (row for row in rows if row[0] not in ("config", "phases")))
+
+
+def phases_table() -> str:
+    """What differs between the phases, one column for each."""
+    columns = [vars(phase) for phase in NANO.phases]
+    header = ["", *(f"phase {index}" for index in range(1, len(columns) + 1))]
+    stages = [
+        "; ".join(f"from {s.start:.0%}: {s.batch} x {s.sequence}" for s in phase.stages)
+        for phase in NANO.phases
+    ]
+    rows = [[name, *(str(column[name]) for column in columns)] for name in columns[0]]
+    return table(header, (["batch", *stages] if row[0] == "stages" else row for row in rows))
+
+
 def quality_tables(rows: list[dict[str, str]]) -> tuple[str, str]:
     """(native weights: k by domain, every weighting: mean over the domains by k)."""
     bits = {(row["weighting"], int(row["k"]), row["domain"]): row for row in rows}
@@ -137,10 +155,8 @@ def card(folder: Path, data: Path = DATA, curve: Path = CURVE) -> str:
         "steps": f"{last['step']:,}",
         "tokens": f"{last['tokens'] / 1e6:,.0f}",
         "minutes": f"{last['seconds'] / 60:.0f}",
-        "recipe": table(
-            ["field", "value"],
-            ([name, str(value)] for name, value in vars(NANO).items() if name != "config"),
-        ),
+        "recipe": recipe_table(),
+        "phases": phases_table(),
         "heldout_tokens": f"{tokens:,}",
         "bits": f"{trained:.4f}",
         "first_trial": f"{FIRST_TRIAL:.3f}",

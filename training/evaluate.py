@@ -6,7 +6,7 @@ Writes ``quality.csv`` (bits per byte by domain, k and weighting, with a bootstr
 ``experts.csv`` (share of each domain's tokens that each expert gets), ``layers.csv`` (retained
 mass, entropy and load by layer), ``router_checkpoints.safetensors`` (the top-8 choices on one
 probe set while training went on) and, last, ``measured.json`` (the digest of the weights that all
-this was measured on). Runs in float32; a GPU takes about a minute, two CPU cores some hours.
+this was measured on). Runs in float32; a GPU takes some minutes, two CPU cores an hour or two.
 """
 
 from __future__ import annotations
@@ -196,13 +196,14 @@ def router_checkpoints(
     """Top-k choices at each checkpoint: uint8 [checkpoints, layers, tokens, k], best first."""
     probe = np.concatenate([window[:1, :-1][:, :PROBE_TOKENS] for window in windows.values()])
     on_device = torch.from_numpy(probe).to(model.device)
-    shares, choices = [], []
+    steps, choices = [], []
     for path in sorted(run.glob("weights-*.safetensors")):
-        shares.append(float(path.stem.removeprefix("weights-")))
+        steps.append(int(path.stem.removeprefix("weights-")))
         model.load_state_dict(load_file(path))
         top = router_probabilities(model, on_device).topk(model.config.num_experts_per_tok, dim=-1)
         choices.append(top.indices.to(torch.uint8).cpu().numpy())
     tensors = {"choices": np.stack(choices), "token_ids": probe.astype(np.uint16)}
+    shares = [step / steps[-1] for step in steps]
     metadata = {"shares": json.dumps(shares), "domains": json.dumps(list(windows))}
     save_file(tensors, out / "router_checkpoints.safetensors", metadata)
 

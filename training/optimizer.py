@@ -82,13 +82,13 @@ def make_optimizers(
     *,
     muon_lr: float,
     adam_lr: float,
-    router_factor: float,
+    router_lr: float,
     weight_decay: float,
 ) -> list[torch.optim.Optimizer]:
-    """Muon for attention and experts; AdamW for embeddings, head, norms and, slower, the routers.
+    """Muon for attention and experts; AdamW for embeddings, head, norms and the routers.
 
-    A router learning rate of a fraction of the others' keeps its softmax as flat as the published
-    model's; with one rate for everything it turns sharp and k stops mattering.
+    A router learning rate of a fraction of the others' keeps its softmax flat in a long run; with
+    one rate for everything it turns sharp and k stops mattering.
     """
     named = dict(model.named_parameters())
     routers = [p for name, p in named.items() if name.endswith("gate.weight")]
@@ -100,7 +100,7 @@ def make_optimizers(
     groups = [
         {"params": tables, "lr": adam_lr},
         {"params": norms, "lr": adam_lr, "weight_decay": 0.0},
-        {"params": routers, "lr": adam_lr * router_factor},
+        {"params": routers, "lr": router_lr},
     ]
     fused = next(model.parameters()).is_cuda
     adam = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=weight_decay, fused=fused)

@@ -4,7 +4,7 @@
 
 A run can be stopped (``--minutes``) and continued by the same command: model, optimizers and the
 step are stored, and the batch of a step depends on the seed and the step alone. Writes
-``curve.jsonl``, ``weights-SHARE.safetensors`` at the recipe's checkpoints, and at the end
+``curve.jsonl``, ``weights-STEP.safetensors`` at the recipe's checkpoints, and at the end
 ``model/``, an ordinary transformers checkpoint.
 """
 
@@ -107,16 +107,6 @@ class Run:
         torch.manual_seed(recipe.seed)
         self.recipe, self.folder, self.device = recipe, folder, device
         self.model = Olmoe(make_config(**recipe.config), router_std=recipe.router_std).to(device)
-        self.optimizers = make_optimizers(
-            self.model,
-            muon_lr=recipe.muon_lr,
-            adam_lr=recipe.adam_lr,
-            router_factor=recipe.router_factor,
-            weight_decay=recipe.weight_decay,
-        )
-        self.base_rates = [
-            [g["lr"] for g in optimizer.param_groups] for optimizer in self.optimizers
-        ]
         self.windows = Windows(data, recipe, device)
         self.heldout = HeldOut(data, device)
         self.head_loss: Any = token_losses
@@ -125,10 +115,26 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "state.json").is_file():
             self.restore()
+        else:
+            self.start_phase()
         if device.type == "cuda":
             for block in self.model.model.layers:
                 block.compile(dynamic=False)
             self.head_loss = torch.compile(token_losses, dynamic=False)
+
+    def start_phase(self) -> None:
+        """Fresh optimizers for the phase that the next step belongs to."""
+        phase, _ = self.recipe.phase(self.step)
+        self.optimizers = make_optimizers(
+            self.model,
+            muon_lr=self.recipe.muon_lr * phase.rate,
+            adam_lr=self.recipe.adam_lr * phase.rate,
+            router_lr=self.recipe.adam_lr * phase.router_rate,
+            weight_decay=self.recipe.weight_decay,
+        )
+        self.base_rates = [
+            [g["lr"] for g in optimizer.param_groups] for optimizer in self.optimizers
+        ]
 
     def loss_of(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(nats of every target [batch, sequence], load-balancing loss, router z-loss)."""
@@ -137,14 +143,16 @@ class Run:
 
     def advance(self) -> tuple[Tensor, Tensor, Tensor]:
         """One optimizer step."""
-        stage = self.recipe.stage(self.step)
-        factor = self.recipe.learning_rate(self.step)
+        phase, step = self.recipe.phase(self.step)
+        if step == 0 and self.step:
+            self.start_phase()
+        stage, factor = phase.stage(step), phase.learning_rate(step)
         for optimizer, rates in zip(self.optimizers, self.base_rates, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
         nats, balance, z_loss = self.loss_of(*self.windows.batch(self.step, stage))
         loss = nats.mean()
-        (loss + self.recipe.balance_weight * balance + self.recipe.z_weight * z_loss).backward()
+        (loss + phase.balance_weight * balance + phase.z_weight * z_loss).backward()
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -179,6 +187,7 @@ class Run:
             if name.startswith("model/")
         }
         self.model.load_state_dict(weights)
+        self.start_phase()
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 for parameter in group["params"]:
@@ -196,13 +205,12 @@ class Run:
 
     def train(self, minutes: float, log_every: int, evaluate_every: int) -> bool:
         """Train until the end or for `minutes`; True when the run is finished."""
-        checkpoints = self.recipe.checkpoint_steps()
         begun, before = time.monotonic(), self.seconds
         while self.step < self.recipe.steps and time.monotonic() - begun < minutes * 60:
             losses = self.advance()
             measure = self.step % evaluate_every == 0 or self.step == self.recipe.steps
-            if self.step in checkpoints:
-                self.checkpoint(checkpoints[self.step])
+            if self.step in self.recipe.checkpoints:
+                self.checkpoint()
             if measure or self.step % log_every == 0 or self.step == 1:
                 values = [loss.item() for loss in losses]  # waits for the device
                 self.seconds = before + time.monotonic() - begun
@@ -210,10 +218,10 @@ class Run:
         self.seconds = before + time.monotonic() - begun
         return self.step >= self.recipe.steps
 
-    def checkpoint(self, share: float) -> None:
-        """Keep the weights as they are after this share of the training."""
+    def checkpoint(self) -> None:
+        """Keep the weights as they are after this step."""
         weights = {name: t.to("cpu", torch.bfloat16) for name, t in self.model.state_dict().items()}
-        save_file(weights, self.folder / f"weights-{share:.2f}.safetensors")
+        save_file(weights, self.folder / f"weights-{self.step:06d}.safetensors")
 
     def report(self, losses: list[float], *, measure: bool) -> None:
         """One line of the curve, to the file and the terminal."""
@@ -222,8 +230,8 @@ class Run:
         row |= dict(zip(("loss", "balance", "z"), losses, strict=True))
         line = f"{self.step:6d} {self.seconds:6.0f} s  loss {losses[0]:.4f}"
         if measure:
-            stage = self.recipe.stage(self.step - 1)
-            row["heldout"] = self.heldout.bits_per_byte(stage, self.loss_of)
+            phase, step = self.recipe.phase(self.step - 1)
+            row["heldout"] = self.heldout.bits_per_byte(phase.stage(step), self.loss_of)
             line += f"  held-out {np.mean(list(row['heldout'].values())):.4f} bits per byte"
         with (self.folder / "curve.jsonl").open("a") as curve:
             curve.write(json.dumps(row) + "\n")
@@ -239,20 +247,13 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("training/runs/nano"))
     parser.add_argument("--recipe", choices=RECIPES, default="nano")
     parser.add_argument(
-        "--set", nargs="*", default=[], metavar="FIELD=NUMBER", help="change the recipe"
-    )
-    parser.add_argument(
         "--minutes", type=float, default=math.inf, help="stop and store after this long"
     )
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--evaluate-every", type=int, default=500)
     options = parser.parse_args()
-    changes = {name: float(value) for name, value in (item.split("=") for item in options.set)}
-    if "steps" in changes:
-        changes["steps"] = int(changes["steps"])
-    recipe = dataclasses.replace(RECIPES[options.recipe], **changes)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    run = Run(options.data, options.run, recipe, device)
+    run = Run(options.data, options.run, RECIPES[options.recipe], device)
     if run.train(options.minutes, options.log_every, options.evaluate_every):
         run.finish()
     else:

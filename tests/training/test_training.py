@@ -1,6 +1,5 @@
 """The recipe of the bundled model, from text files to measured tables, at a size for seconds."""
 
-import dataclasses
 import json
 import lzma
 import random
@@ -66,16 +65,17 @@ def test_the_loss_falls(finished: Run) -> None:
     assert heldout[-1] < heldout[0]
 
 
+@pytest.mark.parametrize("stop", [7, 20, 23], ids=["first phase", "between phases", "second"])
 def test_a_stopped_run_continues_to_the_same_weights(
-    finished: Run, data: Path, tmp_path: Path
+    finished: Run, data: Path, tmp_path: Path, stop: int
 ) -> None:
     device = torch.device("cpu")
     first = Run(data, tmp_path, SMOKE, device)
-    for _ in range(7):
+    for _ in range(stop):
         first.advance()
     first.store()
     second = Run(data, tmp_path, SMOKE, device)
-    assert second.step == 7
+    assert second.step == stop
     assert second.train(minutes=10, log_every=10, evaluate_every=100)
     for name, tensor in second.model.state_dict().items():
         torch.testing.assert_close(tensor, finished.model.state_dict()[name], rtol=1e-4, atol=1e-5)
@@ -155,7 +155,7 @@ def test_the_tokenizer_gives_back_what_it_was_given(data: Path) -> None:
 
 
 def test_the_batch_of_a_step_does_not_depend_on_what_came_before(finished: Run) -> None:
-    stage = SMOKE.stage(3)
+    stage = SMOKE.phases[0].stage(3)
     first, _ = finished.windows.batch(3, stage)
     finished.windows.batch(4, stage)
     again, targets = finished.windows.batch(3, stage)
@@ -164,13 +164,30 @@ def test_the_batch_of_a_step_does_not_depend_on_what_came_before(finished: Run) 
 
 
 def test_schedule() -> None:
-    rates = [NANO.learning_rate(step) for step in range(NANO.steps)]
+    first, second = NANO.phases
+    rates = [first.learning_rate(step) for step in range(first.steps)]
     assert rates[0] < 0.02
-    assert max(rates) == 1.0
+    assert max(rates) == rates[first.steps // 2] == 1.0
     assert rates[-1] < 1e-3
-    assert rates[NANO.steps // 2] == 1.0
+    assert second.learning_rate(second.steps // 2) == 0.5
+    assert NANO.phase(first.steps - 1) == (first, first.steps - 1)
+    assert NANO.phase(first.steps) == (second, 0)
+    assert NANO.phase(NANO.steps - 1) == (second, second.steps - 1)
+    assert NANO.checkpoints[-1] == NANO.steps
     assert sum(NANO.stream_weights([1000] * 11)) == pytest.approx(1)
-    assert dataclasses.replace(NANO, steps=100).checkpoint_steps()[100] == 1.0
+
+
+def test_routers_have_a_rate_of_their_own_in_each_phase(finished: Run) -> None:
+    last, adam = SMOKE.phases[-1], finished.optimizers[1]
+    rates = {
+        name: rate
+        for group, rate in zip(adam.param_groups, finished.base_rates[1], strict=True)
+        for name, parameter in finished.model.named_parameters()
+        if any(parameter is each for each in group["params"])
+    }
+    routers = [rates[f"model.layers.{layer}.mlp.gate.weight"] for layer in range(2)]
+    assert routers == pytest.approx([SMOKE.adam_lr * last.router_rate] * 2)
+    assert rates["lm_head.weight"] == pytest.approx(SMOKE.adam_lr * last.rate)
 
 
 def test_simple_stories_are_told_from_books() -> None:
