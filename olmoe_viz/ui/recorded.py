@@ -1,13 +1,17 @@
 """The measured tables that come with the bundled model, read once."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 import olmoe_viz
+from olmoe_viz.charts.quality_against_k import Lines
 from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 _DATA = Path(olmoe_viz.__file__).parent / "data"
 ALL = "all"
@@ -18,6 +22,30 @@ HELD_OUT = "held-out text in windows of 1,024 tokens, float32"
 def table(name: str) -> pd.DataFrame:
     """One of "quality", "experts" or "layers"; see the model card for the columns."""
     return pd.read_csv(_DATA / f"{name}.csv")
+
+
+def lines(rows: pd.DataFrame) -> Lines:
+    """By weighting: bits per byte and the ends of their interval, one value for each k of `rows`.
+
+    `rows` are those of "quality" for one text, sorted by k.
+    """
+    found = {}
+    for weighting in WEIGHTINGS:
+        part = rows[rows["weighting"] == weighting]
+        bits, low, high = (part[name].to_numpy(float) for name in ("bits_per_byte", "low", "high"))
+        found[WEIGHTING_NAMES[weighting]] = (bits, low, high)
+    return found
+
+
+def numbers(ks: Sequence[int], lines: Lines) -> dict[str, list[str]]:
+    """By column: k, and for each weighting bits per byte with their 95 % interval."""
+    columns = {
+        name: [
+            f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in zip(*values, strict=True)
+        ]
+        for name, values in lines.items()
+    }
+    return {"k": [str(k) for k in ks], **columns}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

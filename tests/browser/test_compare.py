@@ -73,19 +73,15 @@ def words(written: str) -> str:
 
 
 def test_a_long_run_of_line_breaks_takes_few_lines_but_keeps_its_tokens(visit: Visit) -> None:
-    page = visit("compare?columns=k%3D8~k%3D64")
+    prompt, policy = "Title\n\n\n", ov.RoutingPolicy(64, "gain_anchored")
+    page = visit(f"compare?columns=k%3D8~k%3D64,w%3Dgain_anchored&prompt={quote_plus(prompt)}")
     finish(page)
     folded = text(page, 1).locator(".folded")
     assert folded.count() > 20
     box = columns(page).nth(1).bounding_box()
     assert box is not None
     assert box["height"] < 400
-    expected = ov.compare(
-        ov.load_model(),
-        page.get_by_label("Prompt").input_value(),
-        [ov.RoutingPolicy(64)],
-        max_new_tokens=80,
-    )
+    expected = ov.compare(ov.load_model(), prompt, [policy], max_new_tokens=80)
     assert text(page, 1).text_content() == expected[0].text
     # One after the other, with the arrow keys and by pointing.
     card = columns(page).nth(1).locator(".card")

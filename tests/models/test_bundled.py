@@ -5,13 +5,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import olmoe_viz as ov
 from olmoe_viz.analysis.saturation import RouterCheckpoints, load_router_checkpoints
 from olmoe_viz.models.catalogue import bundled_path
 from olmoe_viz.models.load import Model
-from training.card import card
+from training.card import FIRST_TRIAL, card
 
 DATA = Path(ov.__file__).parent / "data"
 MEGABYTE = 1_000_000
@@ -52,6 +53,29 @@ def test_the_card_is_what_template_and_tables_make() -> None:
 def test_the_recorded_tables_were_measured_on_these_weights(model: Model) -> None:
     measured = json.loads((DATA / "measured.json").read_text(encoding="utf-8"))
     assert measured["digest"] == model.digest
+
+
+def test_the_recorded_tables_reach_what_the_training_aimed_at() -> None:
+    """The aims are those of the first sections of ``training/LOG.md``."""
+    layers, quality = pd.read_csv(DATA / "layers.csv"), pd.read_csv(DATA / "quality.csv")
+    mass = layers["retained_mass_median"]
+    assert mass.between(0.25, 0.60).all()
+    assert np.corrcoef(layers["layer"], mass)[0, 1] > 0.9
+    assert layers["least_load"].min() >= 0.2
+    assert layers["greatest_load"].max() <= 5
+    assert (layers["dead_experts"] == 0).all()
+    assert (layers["greatest_domain_share"] >= 3 * 8 / 64).sum() >= 8
+    mean = quality[(quality["domain"] == "all") & (quality["weighting"] == "native")]
+    bits = mean.set_index("k")["bits_per_byte"]
+    assert bits[8] <= 0.95 * FIRST_TRIAL
+    assert bits[64] >= 1.05 * bits[8]
+
+
+def test_the_retained_mass_is_the_recorded_one(probabilities: np.ndarray) -> None:
+    """On a part of the text that it was recorded on, so it may differ a little."""
+    medians = np.median(ov.routing.retained_mass(probabilities, 8), axis=1)
+    recorded = pd.read_csv(DATA / "layers.csv")["retained_mass_median"]
+    np.testing.assert_allclose(medians, recorded, atol=0.03)
 
 
 def test_the_weights_keep_their_size_limits() -> None:
