@@ -35,7 +35,7 @@ st.markdown(
     "**derived** follows from a formula, **quoted** was measured or said by others."
 )
 panel.head("What k costs in OLMoE-1B-7B", "derived", "OLMoE-1B-7B, 6.92 B parameters in all.")
-st.table(costs_table(), width="content")
+st.table(costs_table(), border="horizontal", width="content")
 with st.container(horizontal=True, gap="medium"):
     st.page_link("pages/quality.py", label="Does a larger k predict better?")
     st.page_link("pages/glossary.py", label="What the words mean")

@@ -11,10 +11,8 @@ from olmoe_viz.analysis.saturation import (
 from olmoe_viz.charts import domain_experts, quality_against_k
 from olmoe_viz.charts import saturation as saturation_chart
 from olmoe_viz.costs import OLMOE_1B_7B
-from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import glossary, link, navigation, panel, quoted, recorded, state
 from olmoe_viz.ui.page_settings import QualitySettings
-from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 GEOMETRY = OLMOE_1B_7B  # the bundled model has its k and its experts
 
@@ -37,11 +35,7 @@ def draw_quality() -> None:
     link.mirror(QualitySettings(domain))
     rows = table[table["domain"] == domain].sort_values("k")
     ks = [int(k) for k in rows["k"].unique()]
-    lines = {}
-    for weighting in WEIGHTINGS:
-        part = rows[rows["weighting"] == weighting]
-        columns = ("bits_per_byte", "low", "high")
-        lines[WEIGHTING_NAMES[weighting]] = tuple(part[name].to_numpy(float) for name in columns)
+    lines = recorded.lines(rows)
     tokens = int(rows["tokens"].iloc[0])
     st.caption(
         f"{tokens:,} held-out tokens, {recorded.readable(domain)}, in "
@@ -59,7 +53,12 @@ def draw_quality() -> None:
         st.caption("All three weightings from k = 1.")
         _chart(ks, lines, "quality")
     with st.expander("The numbers"):
-        st.dataframe(rows.drop(columns="domain"), hide_index=True, width="stretch")
+        st.table(
+            recorded.numbers(ks, lines),
+            border="horizontal",
+            hide_index=True,
+            alt="Bits per byte by k and weighting",
+        )
         st.download_button(
             "Download all domains as CSV",
             lambda: table.to_csv(index=False),
@@ -115,7 +114,9 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
     st.caption(
         f"The {glossary.link('saturation')} over {tokens:,} fixed held-out tokens: the share of "
         f"the final model's top {GEOMETRY.trained_k} that an earlier checkpoint already chose. "
-        "Thin lines are layers, the thick one their mean."
+        "Thin lines are layers, the thick one their mean. The last twelfth of the training is a "
+        "phase of its own, in which the routers learn fast and all else slowly; hence the late "
+        "rise."
     )
     panel.chart(
         saturation_chart.figure(checkpoints.shares, values, chance=chance, theme=state.theme()),
@@ -131,7 +132,7 @@ with st.container(key="quality_part"):
     draw_quality()
 panel.head("The same question on OLMoE-1B-7B-0924", "quoted", quoted.FROM)
 st.caption(f"{quoted.FROM} Lower {glossary.link('perplexity')} is better.")
-st.table(quoted.QUALITY, width="content")
+st.table(quoted.QUALITY, border="horizontal", width="content")
 with st.container(key="domains_part"):
     panel.head("Do experts prefer domains?", "recorded", recorded.where())
     draw_domains()

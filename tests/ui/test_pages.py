@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
-from olmoe_viz.ui.text import place, plain, visible
+from olmoe_viz.charts.labels import visible
+from olmoe_viz.ui.text import place, plain
 from tests.ui.visitor import ROOT, app, checked, drawn, page
 
 HOSTILE = {
@@ -165,16 +166,17 @@ def test_about_has_costs_by_formula_and_says_who_made_the_model() -> None:
 
 def test_quality_shows_the_recorded_numbers_of_the_chosen_text() -> None:
     test = app(name="quality")
-    everything, before = test.dataframe[0].value, specs(test)
+    everything, before = test.table[0].value, specs(test)
     assert len(before) == 4
     german = checked(test.selectbox(key="quality_domain").select("german").run())
-    shown = german.dataframe[0].value
-    recorded = pd.read_csv(ROOT / "olmoe_viz/data/quality.csv").query("domain == 'german'")
-    pd.testing.assert_frame_equal(
-        shown.reset_index(drop=True),
-        recorded.sort_values("k").drop(columns="domain").reset_index(drop=True),
-    )
-    assert not shown["bits_per_byte"].equals(everything["bits_per_byte"])
+    shown = german.table[0].value
+    recorded = pd.read_csv(ROOT / "olmoe_viz/data/quality.csv")
+    of_german = recorded[recorded["domain"] == "german"].set_index(["k", "weighting"])
+    assert shown["k"].astype(int).tolist() == [1, 2, 4, 8, 16, 32, 64]
+    for k, cell in zip(shown["k"].astype(int), shown["native"], strict=True):
+        bits, low, high = of_german.loc[(k, "native"), ["bits_per_byte", "low", "high"]]
+        assert cell == f"{bits:.3f} ({low:.3f} to {high:.3f})"
+    assert not shown["native"].equals(everything["native"])
     assert [old == new for old, new in zip(before, specs(german), strict=True)] == [
         False,
         False,
