@@ -96,8 +96,8 @@ badge = panel.head("What does each k write?", None, level=2)
 st.caption(
     "All columns continue the prompt at the same time, each with its own number of experts. What a "
     "text shares from the beginning with the one it is compared with is dimmed; ▼ marks the first "
-    "token that differs, a thin line the others. Point at a token, or press Tab and the arrow "
-    "keys, to see what it was worth."
+    "token that differs, a thin line the others; an upright one stands where tokens of that text "
+    "are missing. Point at a token, or press Tab and the arrow keys, to see what it was worth."
 )
 controls = st.container(horizontal=True, vertical_alignment="bottom", key="compare_controls")
 with controls:

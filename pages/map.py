@@ -5,11 +5,12 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
+from olmoe_viz.charts.labels import visible
 from olmoe_viz.ui import glossary, link, map_panel, navigation, origin, panel, runs, state
 from olmoe_viz.ui.page_settings import ORDERS, MapSettings
 from olmoe_viz.ui.plot import plot
 from olmoe_viz.ui.selection import Selection
-from olmoe_viz.ui.text import count, visible
+from olmoe_viz.ui.text import count
 
 
 def pick_cell(run: runs.Run, chosen: Selection) -> None:

@@ -1,15 +1,23 @@
-"""Text inside figures: plotly reads a little HTML, TeX and its own templates.
+"""Tokens and numbers as figures and pages show them.
 
-Foreign text is made inert here.
+plotly reads a little HTML, TeX and its own templates: foreign text is made inert here.
 """
 
 from collections.abc import Sequence
 from html import escape
 
+# As the map's paint.js has them: fonts for code lack the pictures of a line feed and a tab.
+_SHOWN = str.maketrans({" ": "·", "␊": "↵", "␉": "⇥"})
+
 
 def safe(text: str) -> str:
     """Text that plotly shows as typed: no tags or entities, no TeX, no `%{...}` of a template."""
     return escape(text, quote=True).replace("$", "&#36;").replace("%{", "&#37;{")
+
+
+def visible(token: str) -> str:
+    """A token with its spaces as middle dots, its line feeds as arrows, and never empty."""
+    return token.translate(_SHOWN) or "∅"
 
 
 def shorten(text: str, limit: int = 14) -> str:
@@ -24,6 +32,11 @@ def digits(value: float) -> str:
     if abs(value) >= 1000 or abs(value) < 1e-4:
         return f"{value:.2e}"
     return f"{value:#.3g}".rstrip(".")
+
+
+def number(value: float, form: str = ".3g") -> str:
+    """In Python's format `form`, with a true minus sign."""
+    return f"{value:{form}}".replace("-", "−")
 
 
 def alike(values: Sequence[float]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.charts.labels import digits, shorten
+from olmoe_viz.charts.labels import digits, shorten, visible
 from olmoe_viz.charts.palette import SEQUENTIAL, Theme
 from olmoe_viz.charts.plot import Axis, Cells, Line, Note, Plot, rounded
 
@@ -84,7 +84,7 @@ def figure(
 
 
 def _name(token: str, limit: int) -> str:
-    return shorten(token.replace(" ", "·"), limit) or "∅"
+    return shorten(visible(token), limit)
 
 
 def describe(tokens: Sequence[Sequence[str]], winner: NDArray[np.float64]) -> str:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.charts.labels import number
+
 Tick = tuple[float, str]
 Anchor = Literal["start", "middle", "end"]
 HOLLOW = "none"
@@ -229,11 +231,6 @@ def every(step: int, count: int) -> list[Tick]:
 def layer_axis(layers: int, room: float) -> Axis:
     """The layers along x, with some room before the first and after the last, in layers."""
     return Axis((-room, layers - 1 + room), every(5, layers), "layer")
-
-
-def number(value: float) -> str:
-    """At most three significant digits, with a true minus sign."""
-    return f"{value:.3g}".replace("-", "−")
 
 
 def rounded(values: NDArray[np.floating[Any]], digits: int = 5) -> list[list[float | None]]:

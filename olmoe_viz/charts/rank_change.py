@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.charts.labels import digits, shorten
+from olmoe_viz.charts.labels import digits, shorten, visible
 from olmoe_viz.charts.plot import Anchor, Axis, Line, Note, Plot
 
 Side = tuple[Sequence[int], Sequence[str], NDArray[np.float64]]
@@ -65,7 +65,7 @@ def describe(left: Side, right: Side, *, names: tuple[str, str]) -> str:
 def _names(side_values: Side, others: set[int], *, side: int, flips: bool) -> list[Note]:
     notes = []
     for at, (token, text, share) in enumerate(zip(*side_values, strict=True)):
-        word = shorten(text.replace(" ", "·"), 10) or "∅"
+        word = shorten(visible(text), 10)
         new = "" if token in others else "+ "
         amount = f"{100 * share:#.3g}".rstrip(".") + "%"
         first = at == 0 and flips

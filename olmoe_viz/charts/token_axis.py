@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from olmoe_viz.charts.labels import shorten
+from olmoe_viz.charts.labels import shorten, visible
 from olmoe_viz.charts.plot import Axis, ticks
 
 _NAMED = 48
@@ -18,5 +18,5 @@ def token_axis(tokens: Sequence[str], *, first: int = 0, down: bool = False) -> 
     span = (ends[1], ends[0]) if down else ends
     if count > _NAMED:
         return Axis(span, ticks(first, first + count - 1, 10), "position of the token", bare=True)
-    words = [shorten(token.replace(" ", "·"), 10) or "∅" for token in tokens]
+    words = [shorten(visible(token), 10) for token in tokens]
     return Axis(span, list(enumerate(words, first)), bare=True, number=True)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from olmoe_viz.analysis.comparison import shared_prefix
 from olmoe_viz.charts import logit_moves
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import digits, number, visible
 from olmoe_viz.trace import Generation
 from olmoe_viz.ui import columns, link, measures, panel, queue, state
 from olmoe_viz.ui.comparison import Column, Comparison, Pair, Settings, distinct_names
-from olmoe_viz.ui.text import plain, visible
+from olmoe_viz.ui.text import plain
 from olmoe_viz.ui.trouble import TROUBLE, refuse
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ def _words(
         first, second = found.logit_moves.sum(axis=0)
         st.text(
             f"At k = {large.k}, the experts of rank {small.k + 1} to {large.k} together move the "
-            f"logit of {names[0]} by {first:+.3g} and that of {names[1]} by {second:+.3g}: "
-            f"directly they favor {names[int(second > first)]} by {digits(abs(second - first))}."
+            f"logit of {names[0]} by {number(first, '+.3g')} and that of {names[1]} by "
+            f"{number(second, '+.3g')}: directly they favor {names[int(second > first)]} "
+            f"by {digits(abs(second - first))}."
         )
     st.caption(
         "Only the direct way to the output is counted. What later layers make of the extra "
@@ -118,9 +119,9 @@ def table(found: "ExtraExperts", names: tuple[str, str]) -> dict[str, list[str]]
     heads = [f"logit of {plain(name)}" for name in names]
     return {
         "layer": [str(layer) for layer in range(len(found.ids))],
-        heads[0]: [f"{move:+.3f}" for move in found.logit_moves[:, 0]],
+        heads[0]: [number(move, "+.3f") for move in found.logit_moves[:, 0]],
         heads[1] if heads[1] != heads[0] else f"{heads[1]} (second)": [
-            f"{move:+.3f}" for move in found.logit_moves[:, 1]
+            number(move, "+.3f") for move in found.logit_moves[:, 1]
         ],
         "extra experts": [_experts(found, layer) for layer in range(len(found.ids))],
     }

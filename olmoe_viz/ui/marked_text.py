@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from olmoe_viz import routing
 from olmoe_viz.analysis.comparison import shared_prefix, token_diff
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import digits, visible
 from olmoe_viz.trace import Generation
 from olmoe_viz.ui.comparison import Column, Comparison
-from olmoe_viz.ui.text import visible
 
 Mark = Literal["", "shared", "first", "changed", "gap"]
 Float64s = NDArray[np.float64]

@@ -7,9 +7,9 @@ notices), it goes through `plain`.
 import re
 from collections.abc import Sequence
 
+from olmoe_viz.charts.labels import visible
 from olmoe_viz.policy import Weighting
 
-SPACE = "·"
 WEIGHTING_NAMES: dict[Weighting, str] = {
     "native": "native",
     "renormalized": "renormalized",
@@ -20,11 +20,6 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # (logo, icon, emoji), and addresses, which become links. An invisible word joiner keeps it off.
 _JOINER = "\N{WORD JOINER}"
 _REWRITTEN = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=\S)|(?<=[wW]{3})(?=\.)|(?=@)")
-
-
-def visible(token: str) -> str:
-    """A token with its spaces as middle dots and never empty."""
-    return token.replace(" ", SPACE) or "∅"
 
 
 def plain(text: str) -> str:

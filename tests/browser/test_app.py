@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
-from olmoe_viz.ui.text import place, visible
+from olmoe_viz.charts.labels import visible
+from olmoe_viz.ui.text import place
 from tests.browser.server import drawn_map, settled
 
 Visit = Callable[..., Page]

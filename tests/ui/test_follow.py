@@ -7,9 +7,9 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.charts.labels import visible
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
-from olmoe_viz.ui.text import visible
 from tests.ui.follow_page import (
     STEPS,
     captions,

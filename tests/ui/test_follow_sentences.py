@@ -16,8 +16,8 @@ def test_the_row_of_the_strongest_expert_is_longer_or_shorter_as_the_signs_have_
     assert "expert 0 points most in its direction, with a cosine of 0.500" in longer
     assert "2.400, is that of expert 1: its row is longer, 3.00 against 1.00." in longer
     shorter = direction([3, 1, 4], [-0.2, -0.3, -0.9])
-    assert "expert 0 is the least opposed to it, with a cosine of -0.200" in shorter
-    assert "-0.600, is that of expert 1: its row is shorter, 1.00 against 3.00." in shorter
+    assert "expert 0 is the least opposed to it, with a cosine of −0.200" in shorter
+    assert "−0.600, is that of expert 1: its row is shorter, 1.00 against 3.00." in shorter
     for sign in (1, -1):
         same = direction([1, 1], [0.5 * sign, 0.6 * sign])
         assert "also has the largest logit" in same

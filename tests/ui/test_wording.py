@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from olmoe_viz.charts.labels import visible
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.trace import Provenance
 from olmoe_viz.ui.origin import details
-from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count, listed, place, plain, visible
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count, listed, place, plain
 
 JOINER = "\N{WORD JOINER}"
 
@@ -15,6 +16,7 @@ JOINER = "\N{WORD JOINER}"
 def test_tokens_show_their_spaces_and_are_never_empty() -> None:
     assert visible(" was") == "·was"
     assert visible("") == "∅"
+    assert visible("␊␉") == "↵⇥"
     assert place(" was", 5, 7) == "·was  ·  token 5  ·  layer 7"
 
 

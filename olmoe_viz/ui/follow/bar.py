@@ -2,11 +2,11 @@
 
 import streamlit as st
 
+from olmoe_viz.charts.labels import visible
 from olmoe_viz.charts.palette import expert_color, text_on
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.text import visible
 
 
 def draw(story: Story) -> None:

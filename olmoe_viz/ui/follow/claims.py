@@ -7,11 +7,11 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz import costs, routing
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import digits, visible
 from olmoe_viz.ui import origin, recorded
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain, visible
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.tradeoff import TradeOff

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz.charts import contributions, cosine_matrix, layer_change, vector_strip
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import digits, number
 from olmoe_viz.charts.palette import Theme
 from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.ui import state
@@ -107,7 +107,7 @@ def _each(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
             "selected with": "both" if at < small else f"k = {large}",
             "norm": f"{norms[at]:.4g}",
             "units active": f"{seen.active_shares[at]:.1%}",
-            "mean cosine": f"{others[at]:.3f}",
+            "mean cosine": number(others[at], ".3f"),
         }
         for at, expert in enumerate(ids)
     ]
@@ -234,7 +234,7 @@ def _by_weighting(story: Story, seen: "Inspection") -> None:
                 "sum of weights": f"{gains[0]:.3f} → {gains[1]:.3f}",
                 "norm of the sum": f"{digits(norms[0])} → {digits(norms[1])}",
                 "change": f"{change(one, two):.1%}",
-                "cosine of the sums": f"{_cosine(one, two):.3f}",
+                "cosine of the sums": number(_cosine(one, two), ".3f"),
             }
         )
     st.caption(

@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz.charts import tradeoff as chart
-from olmoe_viz.charts.labels import digits, shorten
+from olmoe_viz.charts.labels import digits, shorten, visible
 from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.model import get_model
-from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain, visible
+from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain
 from olmoe_viz.ui.trouble import TROUBLE, memory_guard, refuse
 
 if TYPE_CHECKING:

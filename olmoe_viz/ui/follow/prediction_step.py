@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz.charts import expert_bars, logit_lens, rank_change
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import digits, number, visible
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.text import plain, visible
+from olmoe_viz.ui.text import plain
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.prediction import Prediction
@@ -87,7 +87,7 @@ def _columns(found: "Prediction") -> Columns:
     return {
         "token": [plain(visible(token)) for token in found.top_tokens],
         "id": [str(i) for i in found.top_ids],
-        "logit": [f"{found.logits[i]:.3f}" for i in found.top_ids],
+        "logit": [number(found.logits[i], ".3f") for i in found.top_ids],
         "probability": [f"{p:.4f}" for p in found.probabilities],
     }
 
@@ -149,8 +149,8 @@ def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
     )
     st.text(
         f"The {len(ids)} experts of layer {story.layer} together push "
-        f"‘{visible(one.top_tokens[0])}’ by {pushes[used].sum():+.3f}, of a logit of "
-        f"{one.logits[one.top_ids[0]]:.2f}."
+        f"‘{visible(one.top_tokens[0])}’ by {number(pushes[used].sum(), '+.3f')}, of a "
+        f"logit of {number(one.logits[one.top_ids[0]], '.2f')}."
     )
     plot(
         expert_bars.figure(pushes[used], ids=ids, quantity=quantity, height=230, theme=story.theme),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from olmoe_viz import routing
 from olmoe_viz.charts import expert_bars, router_bars, temperature
-from olmoe_viz.charts.labels import alike, digits
+from olmoe_viz.charts.labels import alike, digits, number
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
@@ -97,11 +97,12 @@ def direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
     row is therefore the better match.
     """
     near, strongest = int(cosines.argmax()), int(logits.argmax())
+    largest = number(logits[strongest], ".3f")
     how = "points most in its direction" if cosines[near] > 0 else "is the least opposed to it"
     if near == strongest:
-        also = f"Expert {strongest} also has the largest logit, {logits[strongest]:.3f}."
+        also = f"Expert {strongest} also has the largest logit, {largest}."
     else:
-        also = f"The largest logit, {logits[strongest]:.3f}, is that of expert {strongest}"
+        also = f"The largest logit, {largest}, is that of expert {strongest}"
         if cosines[near] and cosines[strongest]:
             own, other = (float(logits[at] / (cosines[at] * norm)) for at in (strongest, near))
             word = "longer" if own > other else "shorter"
@@ -109,7 +110,7 @@ def direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
         also += "."
     return (
         f"The router's input has norm {digits(norm)}. Of all rows, that of expert {near} {how}, "
-        f"with a cosine of {cosines[near]:.3f}. {also}"
+        f"with a cosine of {number(cosines[near], '.3f')}. {also}"
     )
 
 
@@ -192,7 +193,7 @@ def _ranked(story: Story, row: np.ndarray, count: int) -> list[dict[str, str]]:
         {
             "rank": str(rank + 1),
             "expert": str(expert),
-            "logit": f"{logits[expert]:.3f}",
+            "logit": number(logits[expert], ".3f"),
             "probability": f"{row[expert]:.4f}",
             "cumulative mass": f"{cumulative[rank]:.4f}",
         }

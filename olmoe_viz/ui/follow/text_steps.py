@@ -4,14 +4,14 @@ import numpy as np
 import streamlit as st
 
 from olmoe_viz.charts import vector_strip
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.charts.labels import digits, number, visible
 from olmoe_viz.charts.palette import DIVERGING, text_on
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.text import count, visible
+from olmoe_viz.ui.text import count
 
 TOKENIZATION = Step(
     1,
@@ -95,8 +95,8 @@ def _similar(story: Story, cosines: np.ndarray) -> None:
     cells = []
     for at, (token, cosine) in enumerate(zip(story.trace.tokens, cosines, strict=True)):
         fill = scale[round((float(cosine) + 1) / 2 * (len(scale) - 1))]
-        words = f"token {at}: {visible(token)}, cosine {cosine:.3f}"
-        cells.append(Cell(visible(token), f"{cosine:.2f}", words, fill, text_on(fill)))
+        words = f"token {at}: {visible(token)}, cosine {number(cosine, '.3f')}"
+        cells.append(Cell(visible(token), number(cosine, ".2f"), words, fill, text_on(fill)))
     picker(
         cells,
         label="Token, by likeness",
