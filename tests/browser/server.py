@@ -72,9 +72,10 @@ def browse() -> Iterator[Browser]:
 
 
 def settled(page: Page) -> None:
-    """Wait until the script has run and nothing spins."""
+    """Wait until the script has run, nothing spins, and every element's own code is there."""
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    expect(page.get_by_test_id("stSpinner")).to_have_count(0)
+    for unfinished in ("stSpinner", "stSkeleton"):
+        expect(page.get_by_test_id(unfinished)).to_have_count(0)
 
 
 def drawn_map(page: Page, tokens: int | None = None) -> Locator:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from olmoe_viz.ui.tour.stops import STOPS
 from tests.browser.server import WAIT, drawn_map, settled
@@ -59,6 +59,28 @@ def test_a_cell_picked_on_the_map_is_what_follow_shows(visit: Visit) -> None:
     expect(bar(page)).to_contain_text(re.compile(r"token 3 .* layer 9 of 15"))
     again = visit(path_of(page))
     expect(bar(again)).to_have_text(bar(page).inner_text())
+
+
+def test_the_map_stays_in_its_place_when_the_controls_above_it_come_later(
+    server: str, browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # a bound method of a list is nothing that playwright takes
+        held.append(route)
+
+    page.route(re.compile(r"/(ButtonGroup|TextArea)[.\w-]*\.js"), hold)
+    page.goto(server)
+    cells = drawn_map(page)
+    expect(page.get_by_test_id("stSkeleton").first).to_be_visible()
+    before = cells.bounding_box()
+    for request in held:
+        request.continue_()
+    settled(page)
+    expect(page.get_by_role("radiogroup", name="color of a cell")).to_be_visible()
+    assert before == cells.bounding_box()
+    page.close()
 
 
 def test_a_link_opens_the_same_view_elsewhere(visit: Visit) -> None:
