@@ -1,33 +1,31 @@
 """See which experts an OLMoE model uses for each token, and what changes with their number.
 
-Importing this package loads neither torch nor streamlit: names that need the model are imported
-when they are first asked for.
+Importing this package changes nothing in the process and loads neither torch nor streamlit: names
+that need the model are imported when they are first asked for.
 """
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from olmoe_viz import costs, routing
-from olmoe_viz.costs import Geometry
+from olmoe_viz.errors import EngineError, GenerationError, InputError, ModelError
+from olmoe_viz.numerics import costs, routing
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import Generation, Trace
-
-# A thread that waits for its neighbor sleeps instead of spinning. With more work than cores, as in
-# a classroom, spinning made decoding 20 times slower. OpenMP reads this when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.trace import Trace
 
 if TYPE_CHECKING:
-    from olmoe_viz.analysis.inspection import inspect
-    from olmoe_viz.engine.decoding import DecodingError, compare, stream
-    from olmoe_viz.engine.recording import InputError, trace
-    from olmoe_viz.models.load import ModelError, load_model
+    from olmoe_viz.engine.calls import compare, inspect, stream, trace
+    from olmoe_viz.engine.local import LocalEngine
+    from olmoe_viz.models.load import load_model
 
 __all__ = [
-    "DecodingError",
+    "EngineError",
     "Generation",
+    "GenerationError",
     "Geometry",
     "InputError",
+    "LocalEngine",
     "ModelError",
     "RoutingPolicy",
     "Trace",
@@ -41,20 +39,13 @@ __all__ = [
 ]
 
 _LAZY = {
-    "DecodingError": "olmoe_viz.engine.decoding",
-    "InputError": "olmoe_viz.engine.recording",
-    "ModelError": "olmoe_viz.models.load",
-    "compare": "olmoe_viz.engine.decoding",
-    "inspect": "olmoe_viz.analysis.inspection",
+    "LocalEngine": "olmoe_viz.engine.local",
+    "compare": "olmoe_viz.engine.calls",
+    "inspect": "olmoe_viz.engine.calls",
     "load_model": "olmoe_viz.models.load",
-    "stream": "olmoe_viz.engine.decoding",
-    "trace": "olmoe_viz.engine.recording",
+    "stream": "olmoe_viz.engine.calls",
+    "trace": "olmoe_viz.engine.calls",
 }
-
-# Importing the module olmoe_viz.trace above bound its name here. The name belongs to the function:
-# without this line `ov.trace` would never reach __getattr__. `from olmoe_viz.trace import Trace`
-# does not need it.
-globals().pop("trace", None)
 
 
 def __getattr__(name: str) -> object:

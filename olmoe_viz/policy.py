@@ -4,6 +4,7 @@ Knows nothing about any model: the numbers of layers and experts are passed in w
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import Literal, SupportsIndex, get_args
@@ -11,76 +12,103 @@ from typing import Literal, SupportsIndex, get_args
 Weighting = Literal["native", "renormalized", "gain_anchored"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
-_TEXT = re.compile(r"k=([0-9]{1,9}(?:-[0-9]{1,9})*)(-?)(?:,w=([a-z_]+))?")
+_K = r"k=(?P<k>[0-9]{1,9}(?:-[0-9]{1,9})*)(?P<single>-?)"
+_THRESHOLD = r"p>=(?P<threshold>[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]{1,3})?)"
+_TEXT = re.compile(rf"(?:{_K}(?:,{_THRESHOLD})?|{_THRESHOLD.replace('threshold', 'alone')})(?:,w=(?P<w>[a-z_]+))?")
 
 
 @dataclass(frozen=True)
 class RoutingPolicy:
-    """The k experts of every token, and their weights.
+    """The experts of every token, and their weights.
 
-    `k` is one number for all layers, or a tuple with one number per layer. With router
-    probabilities p, M_k the sum of the k largest and k0 the trained k, expert i of the k weighs
+    `k` is one number for all layers, or a tuple with one number per layer of experts. Of the k
+    experts of a token only those with a router probability of at least `threshold` are kept, and
+    always the strongest; with k None there is no limit but the threshold. With router
+    probabilities p, M the sum over the experts kept and M_k0 over the k0 strongest, k0 the trained
+    k, expert i of those kept weighs
 
     - native: p_i, as OLMoE was trained (arXiv 2409.02060, section 2);
-    - renormalized: p_i / M_k, so that the weights sum to 1;
-    - gain_anchored: p_i * M_k0 / M_k, so that they sum to what the trained k gives.
+    - renormalized: p_i / M, so that the weights sum to 1;
+    - gain_anchored: p_i * M_k0 / M, so that they sum to what the trained k gives.
 
-    Raises ValueError for a k below 1 and for an unknown weighting.
+    Raises ValueError for a k below 1, a threshold outside 0 to 1, neither of the two, and an
+    unknown weighting.
     """
 
-    k: int | tuple[int, ...]
+    k: int | tuple[int, ...] | None = None
     weighting: Weighting = "native"
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", _whole_numbers(self.k))
-        if min(self._listed(), default=0) < 1:
-            raise ValueError(f"k must be at least 1 in every layer; it is {self.k}.")
+        if self.k is not None:
+            object.__setattr__(self, "k", _whole_numbers(self.k))
+            if min(self._listed(), default=0) < 1:
+                raise ValueError(f"k must be at least 1 in every layer; it is {self.k}.")
+        if not isinstance(self.threshold, int | float) or not 0 <= self.threshold <= 1:
+            raise ValueError(f"The threshold must be from 0 to 1; it is {self.threshold!r}.")
+        object.__setattr__(self, "threshold", float(self.threshold))
+        if self.k is None and self.threshold == 0:
+            raise ValueError("A policy needs a k, or a threshold above 0.")
         if self.weighting not in WEIGHTINGS:
             raise ValueError(
                 f"The weighting must be one of {', '.join(WEIGHTINGS)}; it is {self.weighting!r}."
             )
 
-    def ks(self, layers: int) -> tuple[int, ...]:
-        """Return one k per layer; ValueError when a tuple has another number of layers."""
-        if isinstance(self.k, int):
-            return (self.k,) * layers
-        if len(self.k) != layers:
-            raise ValueError(
-                f"The policy has a k for each of {len(self.k)} layers, the model has {layers}."
-            )
-        return self.k
+    def ks(self, layers: int, experts: int) -> tuple[int, ...]:
+        """Return the most experts of a token in each layer; ValueError when they do not fit.
 
-    def check(self, layers: int, experts: int) -> None:
-        """Raise ValueError unless every k is from 1 to `experts` and there is one per layer."""
-        for k in self.ks(layers):
-            if k > experts:
-                raise ValueError(f"k must be from 1 to {experts}; it is {k}.")
+        Without a k that is every expert. A tuple must have one number for each layer, and none may
+        be above `experts`.
+        """
+        ks = (experts,) * layers if self.k is None else self._listed()
+        if isinstance(self.k, int):
+            ks *= layers
+        if len(ks) != layers:
+            raise ValueError(
+                f"The policy has a k for each of {len(ks)} layers, the model has {layers}."
+            )
+        if max(ks) > experts:
+            raise ValueError(f"k must be from 1 to {experts}; it is {max(ks)}.")
+        return ks
 
     def __str__(self) -> str:
-        """Write the policy for a URL: `k=16`, `k=16,w=renormalized`, `k=8-8-16`.
+        """Write the policy for a URL: `k=16`, `k=8,p>=0.03`, `p>=0.03`, `k=8-8-16,w=renormalized`.
 
         A tuple of a single layer ends in a hyphen, `k=8-`, which tells it from the number.
         """
-        numbers = "-".join(map(str, self._listed()))
-        single = isinstance(self.k, tuple) and len(self.k) == 1
-        weighting = "" if self.weighting == "native" else f",w={self.weighting}"
-        return f"k={numbers}{'-' if single else ''}{weighting}"
+        parts = []
+        if self.k is not None:
+            single = isinstance(self.k, tuple) and len(self.k) == 1
+            parts.append(f"k={'-'.join(map(str, self._listed()))}{'-' if single else ''}")
+        if self.threshold > 0:
+            parts.append(f"p>={self.threshold!r}")
+        if self.weighting != "native":
+            parts.append(f"w={self.weighting}")
+        return ",".join(parts)
 
     @classmethod
     def parse(cls, text: str) -> "RoutingPolicy":
         """Read what `str` writes; ValueError with the expected form for anything else."""
         match = _TEXT.fullmatch(text)
-        if match is None or (match[2] and "-" in match[1]):
+        if match is None or (match["single"] and "-" in match["k"]):
             raise ValueError(
-                f"Not a routing policy: {text[:60]!r}. Write k=16, k=16,w=renormalized "
-                "or one number per layer, k=8-8-16."
+                f"Not a routing policy: {text[:60]!r}. Write k=16, k=16,w=renormalized, "
+                "k=8,p>=0.03, p>=0.03 or one number per layer, k=8-8-16."
             )
-        ks = tuple(map(int, match[1].split("-")))
-        weighting = _named(match[3] or "native")
-        return cls(ks if len(ks) > 1 or match[2] else ks[0], weighting)
+        ks = tuple(map(int, match["k"].split("-"))) if match["k"] else ()
+        k = ks if len(ks) > 1 or match["single"] else next(iter(ks), None)
+        threshold = float(match["threshold"] or match["alone"] or 0)
+        return cls(k, _named(match["w"] or "native"), threshold)
 
     def _listed(self) -> tuple[int, ...]:
+        if self.k is None:
+            return ()
         return (self.k,) if isinstance(self.k, int) else self.k
+
+
+def one_k(policies: Sequence[RoutingPolicy]) -> bool:
+    """Whether every policy is a single k for all layers and no threshold."""
+    return all(isinstance(policy.k, int) and policy.threshold == 0 for policy in policies)
 
 
 def _whole_numbers(k: object) -> int | tuple[int, ...]:

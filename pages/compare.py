@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.ui import (
     columns,
     compare_settings,

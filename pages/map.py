@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from olmoe_viz import routing
-from olmoe_viz.charts import expert_load, layer_lines, router_bars, strongest_experts
-from olmoe_viz.charts.labels import visible
+from olmoe_viz.numerics import routing
+from olmoe_viz.figures import expert_load, layer_lines, router_bars, strongest_experts
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.ui import glossary, link, map_panel, navigation, origin, panel, runs, state
 from olmoe_viz.ui.page_settings import ORDERS, MapSettings
 from olmoe_viz.ui.plot import plot

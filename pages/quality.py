@@ -8,9 +8,9 @@ from olmoe_viz.analysis.saturation import (
     load_router_checkpoints,
     saturation,
 )
-from olmoe_viz.charts import domain_experts, quality_against_k
-from olmoe_viz.charts import saturation as saturation_chart
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.figures import domain_experts, quality_against_k
+from olmoe_viz.figures import saturation as saturation_chart
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.ui import glossary, link, navigation, panel, quoted, recorded, state
 from olmoe_viz.ui.page_settings import QualitySettings
 

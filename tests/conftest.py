@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Generation, Geometry, RoutingPolicy, Trace
-from olmoe_viz.trace import Provenance, display_token
+from olmoe_viz.numerics import routing
+from olmoe_viz.records.provenance import Provenance
+from olmoe_viz.records.tokens import display_token
+from olmoe_viz.requests import GenerateRequest, TraceRequest
 
 TEXT = "Süß 🙂!"
 
@@ -35,6 +38,7 @@ def provenance() -> Provenance:
         digest="sha256:00",
         dtype="float32",
         device="cpu",
+        runner="none",
         versions={"numpy": np.__version__},
         created="2026-01-02T03:04:05+00:00",
         seconds=0.25,
@@ -43,64 +47,92 @@ def provenance() -> Provenance:
 
 @pytest.fixture
 def make_trace(geometry: Geometry, provenance: Provenance) -> Callable[..., Trace]:
-    """Return a function that makes a trace of one byte a token; keywords replace its parts."""
+    """Return a function that makes a trace of one byte a token; keywords replace its parts.
 
-    def make(*, full: bool = False, seed: int = 0, **parts: object) -> Trace:
+    `policy` and `full` go into its request; what ran follows from its router logits.
+    """
+
+    def make(
+        *, full: bool = False, seed: int = 0, policy: RoutingPolicy | None = None, **parts: object
+    ) -> Trace:
         token_bytes = tuple(bytes([byte]) for byte in TEXT.encode())
-        layers, tokens = geometry.layers, len(token_bytes)
+        sizes = parts.get("geometry", geometry)
+        policy = policy or RoutingPolicy(2)
         draw = np.random.default_rng(seed)
-        next_logits = -np.sort(-draw.normal(size=geometry.vocab)).astype(np.float32)
+        next_logits = -np.sort(-draw.normal(size=sizes.vocab)).astype(np.float32)
         values: dict[str, object] = {
             "text": TEXT,
-            "token_ids": draw.integers(0, geometry.vocab, tokens),
+            "token_ids": draw.integers(0, sizes.vocab, len(token_bytes)),
             "tokens": tuple(map(display_token, token_bytes)),
             "token_bytes": token_bytes,
-            "router_logits": _normal(draw, layers, tokens, geometry.experts),
-            "hidden_norms": np.abs(_normal(draw, layers + 1, tokens)),
-            "next_ids": draw.permutation(geometry.vocab),
+            "next_ids": draw.permutation(sizes.vocab),
             "next_logits": next_logits,
             "log_sum_exp": float(np.log(np.exp(next_logits.astype(float)).sum())),
-            "policy": RoutingPolicy(2),
-            "geometry": geometry,
+            "geometry": sizes,
             "provenance": provenance,
         }
+        values |= parts
+        tokens, layers = len(values["tokens"]), sizes.layers
+        values.setdefault("router_logits", _normal(draw, layers, tokens, sizes.experts))
+        values.setdefault("hidden_norms", np.abs(_normal(draw, layers + 1, tokens)))
+        detail = "full" if full else "routing"
+        values.setdefault("request", TraceRequest("random", str(values["text"]), policy, detail))
+        _add_what_ran(values, policy, sizes)
         if full:
-            values["hidden_states"] = _normal(draw, layers + 1, tokens, geometry.hidden)
-            values["attention_outputs"] = _normal(draw, layers, tokens, geometry.hidden)
-            values["expert_outputs"] = _normal(draw, layers, tokens, geometry.hidden)
-        return Trace(**(values | parts))
+            shape = (layers + 1, tokens, sizes.hidden)
+            values.setdefault("hidden_states", _normal(draw, *shape))
+            values.setdefault("attention_outputs", _normal(draw, layers, *shape[1:]))
+        return Trace(**values)
 
     return make
 
 
 @pytest.fixture
 def make_generation(geometry: Geometry, provenance: Provenance) -> Callable[..., Generation]:
-    """Return a function that makes a generation of `tokens` tokens; keywords replace its parts."""
+    """Return a function that makes a generation of `tokens` tokens; keywords replace its parts.
 
-    def make(*, tokens: int = 4, seed: int = 0, **parts: object) -> Generation:
+    `policy` becomes the only one of its request; what ran follows from its router logits.
+    """
+
+    def make(
+        *, tokens: int = 4, seed: int = 0, policy: RoutingPolicy | None = None, **parts: object
+    ) -> Generation:
         draw = np.random.default_rng(seed)
+        sizes = parts.get("geometry", geometry)
+        policy = policy or RoutingPolicy((1, 2, 8), "renormalized")
         values: dict[str, object] = {
-            "policy": RoutingPolicy((1, 2, 8), "renormalized"),
+            "request": GenerateRequest("random", "one two", (policy,), tokens or 1, seed=seed),
+            "row": 0,
             "prompt": "one two",
+            "prompt_tokens": 2,
             "prompt_ids": np.array([1, 2]),
-            "token_ids": draw.integers(0, geometry.vocab, tokens),
+            "token_ids": draw.integers(0, sizes.vocab, tokens),
             "tokens": tuple("abcdefgh"[:tokens]),
             "text": "abcdefgh"[:tokens],
             "logprobs": -np.abs(_normal(draw, tokens)),
-            "router_logits": _normal(draw, geometry.layers, tokens, geometry.experts),
-            "prompt_router_logits": _normal(draw, geometry.layers, 2, geometry.experts),
+            "router_logits": _normal(draw, sizes.layers, tokens, sizes.experts),
+            "prompt_router_logits": _normal(draw, sizes.layers, 2, sizes.experts),
             "seconds": 0.5,
             "prefill_seconds": 0.125,
             "finish": "length",
-            "temperature": 0.0,
-            "top_p": 1.0,
-            "seed": seed,
-            "geometry": geometry,
+            "geometry": sizes,
             "provenance": provenance,
         }
-        return Generation(**(values | parts))
+        values |= parts
+        _add_what_ran(values, policy, sizes)
+        _add_what_ran(values, policy, sizes, "prompt_")
+        return Generation(**values)
 
     return make
+
+
+def _add_what_ran(
+    values: dict[str, object], policy: RoutingPolicy, geometry: Geometry, prefix: str = ""
+) -> None:
+    probabilities = routing.probabilities(values[f"{prefix}router_logits"])
+    ids, weights = routing.select(probabilities, policy, geometry.trained_k)
+    values.setdefault(f"{prefix}expert_ids", ids.astype(np.int16))
+    values.setdefault(f"{prefix}weights", weights.astype(np.float32))
 
 
 def _normal(draw: np.random.Generator, *shape: int) -> np.ndarray:

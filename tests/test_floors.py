@@ -83,7 +83,7 @@ def modules_loaded_by(statement: str) -> set[str]:
 
 def chart_modules() -> list[str]:
     files = sorted((PACKAGE / "charts").glob("[!_]*.py"))
-    return ["olmoe_viz.charts", *(f"olmoe_viz.charts.{file.stem}" for file in files)]
+    return ["olmoe_viz.figures", *(f"olmoe_viz.figures.{file.stem}" for file in files)]
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "olmoe_viz",
     "olmoe_viz.analysis.quality",
     "olmoe_viz.analysis.tradeoff",
-    "olmoe_viz.charts",
+    "olmoe_viz.figures",
 }
 PLOTLY = "application/vnd.plotly.v1+json"
 # Run after the last cell, by the test alone.

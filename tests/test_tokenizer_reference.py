@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.engine.inputs import encode
 from olmoe_viz.engine.text import TokenBytes, is_byte_level
 from olmoe_viz.models.catalogue import bundled_path

@@ -20,7 +20,7 @@ import numpy as np
 
 import olmoe_viz as ov
 from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
-from olmoe_viz.costs import Geometry, active_parameters, total_parameters
+from olmoe_viz.numerics.costs import Geometry, active_parameters, total_parameters
 from olmoe_viz.models.catalogue import bundled_path
 from training.corpus import DOMAINS
 from training.recipe import NANO

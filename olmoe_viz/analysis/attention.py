@@ -15,7 +15,7 @@ from transformers.models.olmoe.modeling_olmoe import apply_rotary_pos_emb, repea
 from olmoe_viz.analysis.recorded import check_layer, check_token, on_device, residual_stream
 from olmoe_viz.engine.forward import device_of
 from olmoe_viz.models.load import Model
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.analysis.recorded import check_token, present
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 
 
 def cosine_similarities(trace: Trace, token: int) -> NDArray[np.float64]:

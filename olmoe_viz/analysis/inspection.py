@@ -27,8 +27,8 @@ from olmoe_viz.engine.inputs import check_policies
 from olmoe_viz.engine.router import routing
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.routing import ranking
-from olmoe_viz.trace import Trace
+from olmoe_viz.numerics.routing import ranking
+from olmoe_viz.records.trace import Trace
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]

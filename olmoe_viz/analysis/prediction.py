@@ -8,7 +8,7 @@ from accelerate.utils import align_module_device  # type: ignore[import-untyped]
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from olmoe_viz import routing
+from olmoe_viz.numerics import routing
 from olmoe_viz.analysis.inspection import Inspection
 from olmoe_viz.analysis.recorded import check_token, on_device, residual_stream
 from olmoe_viz.engine.forward import logits

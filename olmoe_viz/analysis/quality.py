@@ -16,7 +16,7 @@ from olmoe_viz.engine.router import routing
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import Generation
+from olmoe_viz.records.generation import Generation
 
 _CHUNK = 256  # positions whose whole vocabulary is held at a time
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 
 BUNDLED = Path(__file__).parent.parent / "data" / "router_checkpoints.safetensors"
 MAX_BYTES = 64 * 2**20

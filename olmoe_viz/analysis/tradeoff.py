@@ -8,8 +8,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz import costs
-from olmoe_viz import routing as numerics
+from olmoe_viz.numerics import costs
+from olmoe_viz.numerics import routing as numerics
 from olmoe_viz.analysis.prediction import kl_divergence
 from olmoe_viz.engine.decoding import advance
 from olmoe_viz.engine.forward import Cache
@@ -17,7 +17,7 @@ from olmoe_viz.engine.inputs import InputError, check_policies, encode
 from olmoe_viz.engine.text import TokenBytes
 from olmoe_viz.models.load import Model
 from olmoe_viz.policy import RoutingPolicy, Weighting
-from olmoe_viz.trace import display_token
+from olmoe_viz.records.tokens import display_token
 
 Float32s = NDArray[np.float32]
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import torch
 
-from olmoe_viz.costs import total_parameters
+from olmoe_viz.numerics.costs import total_parameters
 from olmoe_viz.models.load import Model
 
 _WORTH_SHARING = 2.5e9  # tokens times parameters: some fifty tokens of the bundled model

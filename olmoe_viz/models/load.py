@@ -20,7 +20,7 @@ from huggingface_hub.utils.tqdm import tqdm
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, OlmoeConfig, OlmoeForCausalLM, PreTrainedTokenizerFast
 
-from olmoe_viz.costs import Geometry
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.engine.experts import install_experts
 from olmoe_viz.engine.forward import device_of
 from olmoe_viz.engine.router import install_routers

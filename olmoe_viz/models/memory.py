@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from olmoe_viz.costs import Geometry, total_parameters
+from olmoe_viz.numerics.costs import Geometry, total_parameters
 
 _CGROUP = Path("/sys/fs/cgroup")
 _HEADROOM = 1.1  # activations, the cache of a run, and one layer's experts while they are joined

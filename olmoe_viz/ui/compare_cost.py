@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from olmoe_viz.charts.labels import digits
-from olmoe_viz.costs import bytes_per_token
+from olmoe_viz.figures.labels import digits
+from olmoe_viz.numerics.costs import bytes_per_token
 from olmoe_viz.ui import columns, compare_table, panel, queue
 from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import billions, count

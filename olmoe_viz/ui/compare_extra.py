@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from olmoe_viz.analysis.comparison import shared_prefix
-from olmoe_viz.charts import logit_moves
-from olmoe_viz.charts.labels import digits, number, visible
-from olmoe_viz.trace import Generation
+from olmoe_viz.figures import logit_moves
+from olmoe_viz.figures.labels import digits, number, visible
+from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui import columns, link, measures, panel, queue, state
 from olmoe_viz.ui.comparison import Column, Comparison, Pair, Settings, distinct_names
 from olmoe_viz.ui.text import plain

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
-from olmoe_viz.charts import layer_profile
+from olmoe_viz.numerics import routing
+from olmoe_viz.figures import layer_profile
 from olmoe_viz.ui import columns, glossary, panel, state
 from olmoe_viz.ui.comparison import Comparison, distinct_names
 

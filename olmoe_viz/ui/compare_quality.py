@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from olmoe_viz.analysis.comparison import repetition_rate
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.figures.labels import digits
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui import columns, compare_table, glossary, panel, recorded

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from olmoe_viz.ui import link, state
 from olmoe_viz.ui.comparison import (

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
+from olmoe_viz.numerics import routing
 from olmoe_viz.analysis.comparison import first_difference, repetition_rate
-from olmoe_viz.costs import Geometry, active_parameters, total_parameters
+from olmoe_viz.numerics.costs import Geometry, active_parameters, total_parameters
 from olmoe_viz.policy import RoutingPolicy, Weighting
-from olmoe_viz.trace import Generation
+from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 if TYPE_CHECKING:

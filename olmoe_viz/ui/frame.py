@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import glossary, link, state, tour

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
+from olmoe_viz.numerics import routing
 from olmoe_viz.analysis.comparison import shared_prefix, token_diff
-from olmoe_viz.charts.labels import digits, visible
-from olmoe_viz.trace import Generation
+from olmoe_viz.figures.labels import digits, visible
+from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.comparison import Column, Comparison
 
 Mark = Literal["", "shared", "first", "changed", "gap"]

@@ -13,7 +13,7 @@ import streamlit as st
 
 from olmoe_viz.analysis.comparison import shared_prefix
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import Generation
+from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.comparison import Comparison
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import streamlit as st
 
-from olmoe_viz.trace import Provenance
+from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.ui.text import plain
 
 Origin = Literal["live", "recorded", "derived", "quoted"]

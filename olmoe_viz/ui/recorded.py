@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import olmoe_viz
-from olmoe_viz.charts.quality_against_k import Lines
+from olmoe_viz.figures.quality_against_k import Lines
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui.text import WEIGHTING_NAMES

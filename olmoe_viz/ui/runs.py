@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 import olmoe_viz
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui import origin, queue, state
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import hint

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import BUNDLED, find
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from olmoe_viz.charts.palette import Theme
+from olmoe_viz.figures.palette import Theme
 from olmoe_viz.ui import link
 from olmoe_viz.ui.comparison import Settings
 from olmoe_viz.ui.page_settings import FollowSettings

@@ -7,7 +7,7 @@ notices), it goes through `plain`.
 import re
 from collections.abc import Sequence
 
-from olmoe_viz.charts.labels import visible
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.policy import Weighting
 
 WEIGHTING_NAMES: dict[Weighting, str] = {

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 
 Detail = Literal["routing", "full"]
 Request = tuple[str, str, Detail, str]  # text, policy, detail and the model's digest

@@ -24,7 +24,7 @@ def main() -> None:
     import streamlit as st
 
     from olmoe_viz import RoutingPolicy
-    from olmoe_viz.costs import OLMOE_1B_7B
+    from olmoe_viz.numerics.geometry import OLMOE_1B_7B
     from olmoe_viz.ui.routing_map import Columns, GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
-from olmoe_viz.charts.labels import visible
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.ui.text import place
 from tests.browser.server import drawn_map, settled
 

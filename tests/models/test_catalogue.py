@@ -2,7 +2,7 @@
 
 import json
 
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path
 
 

@@ -6,7 +6,8 @@ import psutil
 import pytest
 import torch
 
-from olmoe_viz.costs import OLMOE_1B_7B, Geometry
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz.numerics.costs import Geometry
 from olmoe_viz.models import memory
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ from olmoe_viz import Generation
 from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.quality import PromptQuality
 from olmoe_viz.analysis.speed import Bandwidth
-from olmoe_viz.costs import Geometry, bytes_per_token
+from olmoe_viz.numerics.costs import Geometry, bytes_per_token
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui import compare_cost, compare_extra, compare_quality
 from olmoe_viz.ui.compare_export import csv_text, json_text

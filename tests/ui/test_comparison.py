@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from olmoe_viz import Generation
-from olmoe_viz.costs import OLMOE_1B_7B, Geometry
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz.numerics.costs import Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 from olmoe_viz.ui.comparison import (
     Column,

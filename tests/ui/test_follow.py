@@ -7,7 +7,7 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from olmoe_viz.charts.labels import visible
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.engine import recording
 from olmoe_viz.ui import origin
 from tests.ui.follow_page import (

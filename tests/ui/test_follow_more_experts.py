@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from olmoe_viz import routing
+from olmoe_viz.numerics import routing
 from olmoe_viz.ui import origin
 from olmoe_viz.ui.follow import claims
 from tests.ui.follow_page import captions, charts, follow, press, stopped, trace

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Generation
-from olmoe_viz.costs import Geometry
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.comparison import Column, Comparison, Settings
 from olmoe_viz.ui.marked_text import END, tokens, unfinished

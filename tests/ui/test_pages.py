@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
-from olmoe_viz.charts.labels import visible
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.ui.text import place, plain
 from tests.ui.visitor import ROOT, app, checked, drawn, page
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from olmoe_viz import RoutingPolicy, Trace, routing
-from olmoe_viz.costs import OLMOE_1B_7B
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui import routing_map
 from olmoe_viz.ui.routing_map import Columns, MapEvent

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.trace_cache import Request, TraceCache, size
 
 

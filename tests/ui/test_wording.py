@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from olmoe_viz.charts.labels import visible
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.policy import WEIGHTINGS
-from olmoe_viz.trace import Provenance
+from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.ui.origin import details
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count, listed, place, plain
 

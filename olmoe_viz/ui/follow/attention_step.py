@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts import attention_heads, attention_map
-from olmoe_viz.charts.labels import digits
+from olmoe_viz.figures import attention_heads, attention_map
+from olmoe_viz.figures.labels import digits
 from olmoe_viz.ui import link
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors

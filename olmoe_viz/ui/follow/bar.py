@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from olmoe_viz.charts.labels import visible
-from olmoe_viz.charts.palette import expert_color, text_on
+from olmoe_viz.figures.labels import visible
+from olmoe_viz.figures.palette import expert_color, text_on
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.story import Story

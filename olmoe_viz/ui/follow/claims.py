@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz import costs, routing
-from olmoe_viz.charts.labels import digits, visible
+from olmoe_viz.numerics import costs, routing
+from olmoe_viz.figures.labels import digits, visible
 from olmoe_viz.ui import origin, recorded
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.story import Story

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 
 if TYPE_CHECKING:
     from olmoe_viz.analysis.inspection import Inspection

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts import contributions, cosine_matrix, layer_change, vector_strip
-from olmoe_viz.charts.labels import digits, number
-from olmoe_viz.charts.palette import Theme
+from olmoe_viz.figures import contributions, cosine_matrix, layer_change, vector_strip
+from olmoe_viz.figures.labels import digits, number
+from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow import computed

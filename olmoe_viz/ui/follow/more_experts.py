@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts import tradeoff as chart
-from olmoe_viz.charts.labels import digits, shorten, visible
+from olmoe_viz.figures import tradeoff as chart
+from olmoe_viz.figures.labels import digits, shorten, visible
 from olmoe_viz.ui import origin, panel, queue
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts import expert_bars, logit_lens, rank_change
-from olmoe_viz.charts.labels import digits, number, visible
+from olmoe_viz.figures import expert_bars, logit_lens, rank_change
+from olmoe_viz.figures.labels import digits, number, visible
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from olmoe_viz import routing
-from olmoe_viz.charts import expert_bars, router_bars, temperature
-from olmoe_viz.charts.labels import alike, digits, number
+from olmoe_viz.numerics import routing
+from olmoe_viz.figures import expert_bars, router_bars, temperature
+from olmoe_viz.figures.labels import alike, digits, number
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors

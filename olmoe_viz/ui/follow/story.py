@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
-from olmoe_viz.charts.palette import Theme
-from olmoe_viz.costs import Geometry
+from olmoe_viz.numerics import routing
+from olmoe_viz.figures.palette import Theme
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import Trace
+from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui import runs, state
 from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.selection import Selection

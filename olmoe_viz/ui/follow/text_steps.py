@@ -3,9 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts import vector_strip
-from olmoe_viz.charts.labels import digits, number, visible
-from olmoe_viz.charts.palette import DIVERGING, text_on
+from olmoe_viz.figures import vector_strip
+from olmoe_viz.figures.labels import digits, number, visible
+from olmoe_viz.figures.palette import DIVERGING, text_on
 from olmoe_viz.ui import state
 from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.step import Step, needs_vectors

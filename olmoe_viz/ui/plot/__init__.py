@@ -7,7 +7,7 @@ through `textContent`.
 
 from pathlib import Path
 
-from olmoe_viz.charts.plot import Plot
+from olmoe_viz.figures.plot import Plot
 from olmoe_viz.ui.component import component
 
 _component = component(

@@ -17,7 +17,7 @@ from uuid import uuid4
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.charts.palette import SEQUENTIAL, Theme, expert_colors
+from olmoe_viz.figures.palette import SEQUENTIAL, Theme, expert_colors
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.component import component, script
 from olmoe_viz.ui.routing_map.payload import LEGENDS, VIEWS, Columns, TraceLike, View, build

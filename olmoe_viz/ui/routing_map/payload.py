@@ -17,10 +17,10 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
-from olmoe_viz.costs import Geometry
+from olmoe_viz.numerics import routing
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import display_token
+from olmoe_viz.records.tokens import display_token
 
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
 VIEWS: tuple[View, ...] = get_args(View)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from olmoe_viz import routing
+from olmoe_viz.numerics import routing
 from olmoe_viz.ui import recorded
 
 _MASS_BOUNDS = (0.25, 0.5, 0.75)

@@ -1,0 +1,74 @@
+"""What each expert adds to the block's output: the length of weight times output, for two ks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.palette import Theme, expert_color
+from olmoe_viz.figures.plot import HOLLOW, Axis, Bars, Note, Plot, ticks
+
+_WIDTH = 0.3375
+_ASIDE = 0.1875  # of the two bars of an expert from its place
+
+
+def figure(
+    norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str], theme: Theme
+) -> Plot:
+    """Draw two bars an expert: filled for the first policy, hollow for the second.
+
+    Args:
+        norms: [2, experts], L2 norms of weight times output; 0 where not selected.
+        ids: the experts' ids, by falling router probability.
+        names: the two policies in words.
+        theme: the theme on the screen.
+    """
+    count = len(ids)
+    colors = [expert_color(expert, theme) for expert in ids]
+    span = (0.0, max(float(norms.max()) * 1.05, 1e-6))
+    every = 1 if count <= 32 else 4
+    return Plot(
+        height=270,
+        margin=(28, 16, 52, 58),
+        x=(
+            Axis(
+                (-0.7, count - 0.3),
+                [(at, str(ids[at])) for at in range(0, count, every)],
+                "expert id, by falling probability",
+                number=True,
+            ),
+        ),
+        y=Axis(span, ticks(*span), "norm"),
+        marks=tuple(
+            Bars(
+                at=[at + side for at in range(count)],
+                low=0,
+                high=[height or None for height in heights],
+                width=_WIDTH,
+                fills=fills,
+                outlines=colors,
+                hover=[
+                    f"{name}\nexpert {expert}\nnorm of weight × output {height:.4g}"
+                    for expert, height in zip(ids, heights, strict=True)
+                ],
+            )
+            for name, heights, side, fills in zip(
+                names,
+                norms.tolist(),
+                (-_ASIDE, _ASIDE),
+                (colors, [HOLLOW] * count),
+                strict=True,
+            )
+        ),
+        notes=[Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10))],
+    )
+
+
+def describe(norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str]) -> str:
+    """One sentence for a person who cannot see the bars."""
+    parts = [
+        f"under {name} expert {ids[int(row.argmax())]} adds most, {digits(float(row.max()))}"
+        for name, row in zip(names, norms, strict=True)
+    ]
+    return f"Bars of what {len(ids)} experts add: " + "; ".join(parts) + "."

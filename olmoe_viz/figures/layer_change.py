@@ -1,0 +1,44 @@
+"""How far one run is from another after each layer: one line, the chosen layer marked."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz.figures import layer_lines
+from olmoe_viz.figures.plot import Axis, Line, Note, Plot, Rule, layer_axis, ticks
+
+
+def figure(values: NDArray[np.float64], *, name: str, quantity: str, layer: int) -> Plot:
+    """Draw the line in the accent, its name at its end.
+
+    Args:
+        values: [layers], none below zero.
+        name: what the line is.
+        quantity: name and unit of the vertical axis.
+        layer: the selected layer.
+    """
+    layers = list(range(len(values)))
+    span = (0.0, max(float(values.max()) * 1.1, 1e-6))
+    heights = values.tolist()
+    return Plot(
+        height=220,
+        margin=(10, 64, 44, 52),
+        x=(layer_axis(len(layers), 0.4),),
+        y=Axis(span, ticks(*span), quantity),
+        rules=[Rule("x", layer, "line")],
+        marks=(
+            Line(
+                layers,
+                heights,
+                "accent",
+                [f"{name}\nlayer {at}\n{quantity} {heights[at]:.3g}" for at in layers],
+                dots=[9 if at == layer else 5 for at in layers],
+                fills=["accent" if at == layer else "paper" for at in layers],
+            ),
+        ),
+        notes=[Note(name, 1, heights[-1], "x", shift=(4, 0), color="accent")],
+    )
+
+
+def describe(values: NDArray[np.float64], *, name: str, quantity: str) -> str:
+    """One sentence for a person who cannot see the line."""
+    return layer_lines.describe(values[None], names=[name], quantity=quantity)

@@ -1,0 +1,244 @@
+"""What the page's own figures are made of: axes, bars, cells, lines, rules, notes. Plain data.
+
+A `Plot` is drawn in the browser by `olmoe_viz.ui.plot`, in a few milliseconds where plotly takes
+fifty; figures that are drawn again at every move are therefore plots. Text is shown as it is, never
+read as markup. A color is "#rrggbb", or the name of an ink (`ink`, `muted`, `line`, `accent`,
+`paper`), which the browser takes from the theme on the screen.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz.figures.labels import number
+
+Tick = tuple[float, str]
+Anchor = Literal["start", "middle", "end"]
+HOLLOW = "none"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis, from the left or from the bottom.
+
+    Args:
+        span: the values at its two ends; the first may be the larger.
+        ticks: values and their words; those of x turn, or every other goes, where room is short.
+        title: name and unit.
+        bare: without line and tick marks.
+        number: whether the words are ids or tokens, set in the face of numbers.
+        log: whether the axis is logarithmic.
+        part: the share of the figure's width that it takes.
+    """
+
+    span: tuple[float, float]
+    ticks: Sequence[Tick] = ()
+    title: str = ""
+    bare: bool = False
+    number: bool = False
+    log: bool = False
+    part: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Upright bars, the n-th entry of every list about the n-th bar.
+
+    Args:
+        at: their places along x.
+        low: where they start.
+        high: where they end, above or below; without a number there is no bar.
+        width: in units of x.
+        fills: colors, or `HOLLOW`.
+        outlines: colors.
+        names: words at the ends, left out where they would touch something.
+        hover: words about each, lines parted by a line break.
+    """
+
+    at: Sequence[float]
+    low: float
+    high: Sequence[float | None]
+    width: float
+    fills: Sequence[str]
+    outlines: Sequence[str]
+    hover: Sequence[str]
+    names: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A grid of colored cells around whole numbers.
+
+    Args:
+        values: [rows, columns]; what is not a number has no cell.
+        first: place of the first row and of the first column.
+        scale: colors from `span[0]` to `span[1]`.
+        span: values beyond it have the color of its ends.
+        gaps: pixels between columns and between rows.
+        hover: words in which {row}, {column}, {value} and {text} are those of the cell.
+        rows: the words for {row}, else its number.
+        columns: the same for {column}.
+        texts: words inside the cells.
+    """
+
+    values: Sequence[Sequence[float | None]]
+    first: tuple[int, int]
+    scale: Sequence[str]
+    span: tuple[float, float]
+    gaps: tuple[int, int]
+    hover: str
+    rows: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    texts: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through points.
+
+    Args:
+        x: one number a point.
+        y: the same.
+        color: of line and dots.
+        hover: words about each point.
+        width: 0 for dots alone.
+        dots: diameter of each, or none.
+        fills: what the dots are filled with, else their color.
+        arrow: whether the last point is the head of an arrow.
+        dotted: whether the line is.
+        axis: which of the x axes it goes by.
+    """
+
+    x: Sequence[float]
+    y: Sequence[float]
+    color: str
+    hover: Sequence[str]
+    width: float = 2
+    dots: Sequence[float] = ()
+    fills: Sequence[str] = ()
+    arrow: bool = False
+    dotted: bool = False
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A straight line at one value of an axis; `reach` is how much of the figure it crosses."""
+
+    along: Literal["x", "y"]
+    at: float
+    color: str
+    width: float = 1
+    dotted: bool = False
+    reach: float = 1
+
+
+@dataclass(frozen=True)
+class Note:
+    """Words in the figure.
+
+    Args:
+        text: shown as it is.
+        x: a value of the first x axis, or with `paper` a share of the width.
+        y: a value, or with `paper` a share of the height from the bottom.
+        paper: which of the two are shares: "x", "y" or "xy".
+        anchor: which end of the words stands there.
+        shift: pixels to the right and down; at 0 down the words are centered.
+        number: whether they are set in the face of numbers.
+    """
+
+    text: str
+    x: float
+    y: float
+    paper: str = ""
+    anchor: Anchor = "start"
+    shift: tuple[float, float] = (0, 0)
+    color: str = "muted"
+    size: int = 13
+    bold: bool = False
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class ColorBar:
+    """The key of the cells' colors at the right, from the lower end to the upper."""
+
+    scale: Sequence[str]
+    span: tuple[float, float]
+    ticks: Sequence[Tick]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Box:
+    """An outline around a range of cells: left, right, top and bottom in values of the axes."""
+
+    sides: tuple[float, float, float, float]
+    color: str = "accent"
+
+
+Mark = Bars | Cells | Line
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure as high as `height` pixels and as wide as the page lets it be.
+
+    `margin` is in pixels: top, right, bottom, left.
+    """
+
+    height: int
+    margin: tuple[int, int, int, int]
+    x: tuple[Axis, ...]
+    y: Axis
+    marks: tuple[Mark, ...]
+    rules: Sequence[Rule] = ()
+    notes: Sequence[Note] = ()
+    boxes: Sequence[Box] = ()
+    bar: ColorBar | None = None
+
+    def data(self) -> dict[str, Any]:
+        """What the browser gets: dicts, lists, numbers and text."""
+        return vars(self) | {
+            "x": [vars(axis) for axis in self.x],
+            "y": vars(self.y),
+            "marks": [{"kind": type(mark).__name__, **vars(mark)} for mark in self.marks],
+            "rules": [vars(rule) for rule in self.rules],
+            "notes": [vars(note) for note in self.notes],
+            "boxes": [vars(box) for box in self.boxes],
+            "bar": self.bar and vars(self.bar),
+        }
+
+
+def ticks(low: float, high: float, most: int = 5) -> list[Tick]:
+    """Round values between two ends, `most` or one more."""
+    rough = (high - low) / most
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = unit * next(size for size in (2, 5, 10, 20) if size * unit >= rough)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(at * step, number(at * step)) for at in range(first, last + 1)]
+
+
+def every(step: int, count: int) -> list[Tick]:
+    """The whole numbers below `count` that are multiples of `step`, and their words."""
+    return [(at, str(at)) for at in range(0, count, step)]
+
+
+def layer_axis(layers: int, room: float) -> Axis:
+    """The layers along x, with some room before the first and after the last, in layers."""
+    return Axis((-room, layers - 1 + room), every(5, layers), "layer")
+
+
+def rounded(values: NDArray[np.floating[Any]], digits: int = 5) -> list[list[float | None]]:
+    """A matrix of significant digits as lists, None for what is not a number."""
+    sizes = np.abs(np.where(np.isfinite(values) & (values != 0), values, 1.0), dtype=np.float64)
+    scale = 10.0 ** (digits - 1 - np.floor(np.log10(sizes)))
+    short = np.round(values * scale) / scale
+    rows: list[list[float | None]] = short.tolist()
+    if not np.isfinite(short).all():
+        rows = [[v if v is not None and math.isfinite(v) else None for v in row] for row in rows]
+    return rows

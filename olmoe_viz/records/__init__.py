@@ -1,0 +1,1 @@
+"""What comes back from an engine: immutable records of numpy arrays, and their file format."""

@@ -1,0 +1,137 @@
+"""What all records have in common: they check themselves, and each is saved as one file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz import json_form
+from olmoe_viz.records import file
+from olmoe_viz.records.file import Layout
+
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+Ids = NDArray[np.int64]
+ExpertIds = NDArray[np.int16]
+
+MAX_TOKENS = 8192
+MAX_TEXT = 200_000
+MAX_TOKEN_TEXT = 4_000
+ROUNDING = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """An immutable record: arrays that are read-only, and facts that have a JSON form.
+
+    A subclass is a frozen dataclass. Its `layout` says from the facts which arrays it must have; an
+    array that is not in the layout is None. Raises ValueError when an array is missing, does not
+    fit or is not finite.
+    """
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def layout(cls, facts: Mapping[str, Any]) -> Layout:
+        """Return dtype and shape of each array by name; ValueError for facts that do not fit."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise ValueError unless facts and arrays fit each other, beyond their shapes."""
+
+    def __post_init__(self) -> None:
+        layout = self.layout(vars(self))
+        for name in self._array_names():
+            array = getattr(self, name)
+            if name in layout:
+                self._freeze(name, array, *layout[name])
+            elif array is not None:
+                raise ValueError(f"{name} is foreign to this {self.kind}")
+        self.check()
+
+    def _freeze(self, name: str, array: Any, dtype: str, shape: tuple[int, ...]) -> None:
+        if not isinstance(array, np.ndarray) or (array.dtype, array.shape) != (dtype, shape):
+            raise ValueError(f"{name} is not {dtype} of shape {list(shape)}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{name} has values that are not finite")
+        view = array.view()
+        view.flags.writeable = False
+        object.__setattr__(self, name, view)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (getattr(self, name) for name in self._array_names())
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the record to one safetensors file; OSError from the file system."""
+        names = self._array_names()
+        described = {
+            part.name: json_form.encode(getattr(self, part.name))
+            for part in fields(self)
+            if part.name not in names
+        }
+        arrays = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        file.write(Path(path), self.kind, described, arrays)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a saved record; ValueError in a sentence for a file that is not one, OSError."""
+        names = cls._array_names()
+        described = frozenset(part.name for part in fields(cls)) - names
+        facts: dict[str, Any] = {}
+
+        def layout(values: dict[str, Any]) -> Layout:
+            facts.update(json_form.decode_fields(cls, values, described))
+            return cls.layout(facts)
+
+        try:
+            _, arrays = file.read(Path(path), cls.kind, layout)
+            return cls(**facts, **dict.fromkeys(names) | arrays)
+        except ValueError as error:
+            raise ValueError(f"{Path(path).name} is not a readable {cls.kind}: {error}.") from None
+
+    @classmethod
+    def _array_names(cls) -> frozenset[str]:
+        return frozenset(part.name for part in fields(cls) if "arrays" in part.metadata)
+
+
+# Metadata of the fields that are arrays.
+ARRAY = {"arrays": True}
+
+
+def check_text(what: str, text: object, limit: int) -> None:
+    """Raise ValueError unless it is text of at most `limit` characters."""
+    if not isinstance(text, str) or len(text) > limit:
+        raise ValueError(f"{what} must be text of at most {limit:,} characters")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{what} has half a surrogate pair, which is not text")
+
+
+def check_tokens(tokens: tuple[str, ...]) -> None:
+    """Raise ValueError unless each is the visible text of a token."""
+    for token in tokens:
+        check_text("a token", token, MAX_TOKEN_TEXT)
+
+
+def check_count(tokens: int, least: int) -> None:
+    """Raise ValueError unless a record may have so many tokens."""
+    if not least <= tokens <= MAX_TOKENS:
+        raise ValueError(f"it must hold {least} to {MAX_TOKENS} tokens, not {tokens}")
+
+
+def check_number(what: str, value: object, least: float = 0.0) -> None:
+    """Raise ValueError unless it is a finite number of at least `least`."""
+    if not isinstance(value, int | float) or not least <= value < np.inf:
+        raise ValueError(f"{what} must be a finite number, not below {least}")
+
+
+def check_ids(what: str, ids: Ids, vocab: int) -> None:
+    """Raise ValueError unless every id is in the vocabulary."""
+    if ids.size and not 0 <= ids.min() <= ids.max() < vocab:
+        raise ValueError(f"{what} has ids outside the vocabulary of {vocab}")

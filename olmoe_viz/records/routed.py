@@ -1,0 +1,59 @@
+"""What ran in the layers of experts, as records hold it: ids and weights beside router logits.
+
+The logits do not name the experts: equal ones tie, and some families add a bias to the choice.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.record import ExpertIds, Float32s
+
+
+def width(policy: RoutingPolicy, geometry: Geometry) -> int:
+    """Return the most experts that a token can have under a policy: the columns of a record."""
+    return max(policy.ks(len(geometry.moe_layers), geometry.experts))
+
+
+def routing_layout(
+    policy: RoutingPolicy, geometry: Geometry, tokens: int, prefix: str = ""
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Return the layout of router logits, expert ids and weights, [layers of experts, tokens, :].
+
+    ValueError when the policy does not fit the geometry.
+    """
+    layers, most = len(geometry.moe_layers), width(policy, geometry)
+    return {
+        f"{prefix}router_logits": ("float32", (layers, tokens, geometry.experts)),
+        f"{prefix}expert_ids": ("int16", (layers, tokens, most)),
+        f"{prefix}weights": ("float32", (layers, tokens, most)),
+    }
+
+
+def check_routing(ids: ExpertIds, weights: Float32s, geometry: Geometry) -> None:
+    """Raise ValueError unless every token has different experts, and weights for just these.
+
+    Columns that a token does not use come last and hold id -1 and weight 0.
+    """
+    used = ids >= 0
+    if (ids < -1).any() or (ids >= geometry.experts).any():
+        raise ValueError(f"an expert id is not from 0 to {geometry.experts - 1}, nor -1")
+    if (weights < 0).any() or (weights[~used] != 0).any():
+        raise ValueError("a routing weight is below 0, or stands where no expert does")
+    if (used[..., 1:] & ~used[..., :-1]).any() or not used[..., :1].all():
+        raise ValueError("a token has no expert, or a gap among its experts")
+    ordered = np.sort(ids, axis=-1)
+    if ((ordered[..., 1:] == ordered[..., :-1]) & (ordered[..., 1:] >= 0)).any():
+        raise ValueError("a token has the same expert twice")
+
+
+def experts_used(ids: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how many experts a token used in each layer, in the mean, float64 [layers].
+
+    From expert ids [layers, tokens, :]; whole numbers unless the policy has a threshold. Zeros when
+    there are no tokens.
+    """
+    return np.asarray((ids >= 0).sum(axis=-1).sum(axis=-1) / max(ids.shape[1], 1))

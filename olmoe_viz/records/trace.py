@@ -1,0 +1,125 @@
+"""Trace: one pass over one text, as recorded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.file import Layout
+from olmoe_viz.records.provenance import Provenance
+from olmoe_viz.records.record import (
+    ARRAY,
+    MAX_TEXT,
+    ROUNDING,
+    ExpertIds,
+    Float32s,
+    Ids,
+    Record,
+    check_count,
+    check_ids,
+    check_number,
+    check_text,
+    check_tokens,
+)
+from olmoe_viz.records.routed import check_routing, routing_layout
+from olmoe_viz.requests import Detail, TraceRequest
+
+NEXT_TOKENS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Trace(Record):
+    """One pass over one text; arrays are read-only.
+
+    `text` is the text, or what its ids decode to. `token_ids` is int64 [tokens], `tokens` their
+    visible text and `token_bytes` their exact bytes. The first axis of what is recorded of routing
+    are the layers of experts, `geometry.layer_ids`:
+
+    - `router_logits` float32 [layers, tokens, experts], raw, before the softmax;
+    - `expert_ids` int16 and `weights` float32 [layers, tokens, largest k], the experts that ran,
+      strongest first, and what their outputs were multiplied by. A token with fewer experts ends
+      in id -1 and weight 0.
+
+    `hidden_norms` is float32 [blocks + 1, tokens]: the L2 norm of the residual stream entering each
+    block and, last, leaving the last block, before the final norm. `next_ids` and `next_logits`
+    ([50], or the whole vocabulary when that is smaller) are the most likely next tokens at the
+    final position, and `log_sum_exp` is over the whole vocabulary there.
+
+    Recorded only with detail "full", else None: `hidden_states` float32 [blocks + 1, tokens,
+    hidden], the residual stream at the same places as `hidden_norms`, and `attention_outputs`
+    float32 [blocks, tokens, hidden], what attention adds to it.
+
+    Raises ValueError when a value does not fit the rest or is not finite.
+    """
+
+    kind = "trace"
+
+    request: TraceRequest
+    text: str
+    tokens: tuple[str, ...]
+    token_bytes: tuple[bytes, ...]
+    log_sum_exp: float
+    geometry: Geometry
+    provenance: Provenance
+    token_ids: Ids = field(metadata=ARRAY, repr=False)
+    router_logits: Float32s = field(metadata=ARRAY, repr=False)
+    expert_ids: ExpertIds = field(metadata=ARRAY, repr=False)
+    weights: Float32s = field(metadata=ARRAY, repr=False)
+    hidden_norms: Float32s = field(metadata=ARRAY, repr=False)
+    next_ids: Ids = field(metadata=ARRAY, repr=False)
+    next_logits: Float32s = field(metadata=ARRAY, repr=False)
+    hidden_states: Float32s | None = field(default=None, metadata=ARRAY, repr=False)
+    attention_outputs: Float32s | None = field(default=None, metadata=ARRAY, repr=False)
+
+    @classmethod
+    def layout(cls, facts: Mapping[str, Any]) -> Layout:
+        """Return dtype and shape of each array by name; ValueError for facts that do not fit."""
+        request, geometry, count = facts["request"], facts["geometry"], len(facts["tokens"])
+        check_count(count, least=1)
+        blocks, top = geometry.layers, min(NEXT_TOKENS, geometry.vocab)
+        layout: dict[str, tuple[str, tuple[int, ...]]] = {
+            "token_ids": ("int64", (count,)),
+            **routing_layout(request.policy, geometry, count),
+            "hidden_norms": ("float32", (blocks + 1, count)),
+            "next_ids": ("int64", (top,)),
+            "next_logits": ("float32", (top,)),
+        }
+        if request.detail == "full":
+            layout["hidden_states"] = ("float32", (blocks + 1, count, geometry.hidden))
+            layout["attention_outputs"] = ("float32", (blocks, count, geometry.hidden))
+        return layout
+
+    def check(self) -> None:
+        """Raise ValueError unless facts and arrays fit each other, beyond their shapes."""
+        check_text("the text", self.text, MAX_TEXT)
+        check_tokens(self.tokens)
+        if len(self.token_bytes) != len(self.tokens):
+            raise ValueError(
+                f"there are {len(self.token_bytes)} token bytes for {len(self.tokens)} tokens"
+            )
+        check_number("log_sum_exp", self.log_sum_exp, least=-np.inf)
+        check_ids("token_ids", self.token_ids, self.geometry.vocab)
+        check_ids("next_ids", self.next_ids, self.geometry.vocab)
+        check_routing(self.expert_ids, self.weights, self.geometry)
+        if (self.next_logits > self.log_sum_exp + ROUNDING).any() or (
+            self.next_probabilities().sum() > 1 + ROUNDING
+        ):
+            raise ValueError("the next tokens' probabilities sum to more than 1")
+
+    @property
+    def policy(self) -> RoutingPolicy:
+        """How the text was routed."""
+        return self.request.policy
+
+    @property
+    def detail(self) -> Detail:
+        """How much was recorded."""
+        return self.request.detail
+
+    def next_probabilities(self) -> NDArray[np.float64]:
+        """Return the probabilities of `next_ids` over the whole vocabulary, float64 [50]."""
+        return np.exp(self.next_logits.astype(np.float64) - self.log_sum_exp)

@@ -1,0 +1,191 @@
+"""Figures of what experts give, of the next token, and of the trade-off."""
+
+import json
+
+import numpy as np
+import pytest
+
+from olmoe_viz.figures import (
+    contributions,
+    expert_bars,
+    layer_change,
+    logit_lens,
+    rank_change,
+    tradeoff,
+)
+from olmoe_viz.figures.palette import INKS, Theme, expert_color
+from olmoe_viz.figures.plot import HOLLOW, Plot
+from olmoe_viz.figures.theme import template
+
+NAMES = ("k = 8", "k = 16")
+
+
+def notes(chart: Plot) -> list[str]:
+    return [note.text for note in chart.notes]
+
+
+def test_bars_keep_their_experts_colors_and_names() -> None:
+    values = np.array([0.5, -0.25, 0.125])
+    chart = expert_bars.figure(values, ids=[60, 3, 12], quantity="push", theme="light")
+    (bars,) = chart.marks
+    assert bars.names == ["60", "3", "12"]
+    assert bars.fills == [expert_color(expert, "light") for expert in (60, 3, 12)]
+    assert bars.hover[1] == "expert 3\npush −0.25"
+    assert chart.y.span[0] < -0.25
+    assert "most 0.500 at expert 60, least -0.250 at expert 3" in expert_bars.describe(
+        values, ids=[60, 3, 12], quantity="push"
+    )
+
+
+def test_of_many_bars_only_the_eight_largest_are_named() -> None:
+    values = np.random.default_rng(2).normal(size=64)
+    cosines = np.linspace(-1, 1, 64)
+    chart = expert_bars.figure(
+        values,
+        ids=range(64),
+        quantity="router logit",
+        level=(0.5, "dotted: half"),
+        also=("cosine", cosines),
+        theme="dark",
+    )
+    (bars,) = chart.marks
+    named = {at for at, text in enumerate(bars.names) if text}
+    assert named == set(np.argsort(-values)[:8].tolist())
+    assert bars.hover[63].endswith("\ncosine 1")
+    assert [rule.at for rule in chart.rules] == [0, 0.5]
+    assert [tick for tick, _ in chart.x[0].ticks] == list(range(0, 64, 8))
+    assert notes(chart) == ["dotted: half"]
+
+
+def test_bars_can_start_where_the_differences_do() -> None:
+    values = np.array([-3.0, -1.0, -2.0])
+    chart = expert_bars.figure(values, ids=[4, 5, 6], quantity="logit", base=-2, theme="light")
+    (bars,) = chart.marks
+    assert bars.low == -2
+    assert bars.high == list(values)
+    low, high = chart.y.span
+    assert low < -3 < -1 < high < 0
+
+
+def test_contributions_leave_out_what_is_not_selected() -> None:
+    norms = np.array([[2.0, 1.0, 0.0], [2.0, 1.0, 0.5]])
+    chart = contributions.figure(norms, ids=[5, 9, 33], names=NAMES, theme="light")
+    first, second = chart.marks
+    assert first.high[2] is None
+    assert second.high[2] == 0.5
+    assert first.fills[1] == expert_color(9, "light")
+    assert set(second.fills) == {HOLLOW}
+    assert first.at[1] + first.width / 2 < second.at[1] - second.width / 2
+    assert notes(chart) == ["■ k = 8     □ k = 16"]
+    assert "under k = 16 expert 5 adds most, 2.00" in contributions.describe(
+        norms, ids=[5, 9, 33], names=NAMES
+    )
+
+
+def test_the_chosen_layer_of_a_change_is_filled() -> None:
+    chart = layer_change.figure(
+        np.array([0.0, 0.1, 0.4]), name="as run", quantity="relative change", layer=1
+    )
+    (line,) = chart.marks
+    assert line.fills == ["paper", "accent", "paper"]
+    assert line.hover[2] == "as run\nlayer 2\nrelative change 0.4"
+    assert [rule.at for rule in chart.rules] == [1]
+    assert chart.y.span == (0, pytest.approx(0.44))
+    words = layer_change.describe(np.array([0.0, 0.5]), name="as run", quantity="change")
+    assert "as run from 0 in layer 0 to 0.500 in layer 1" in words
+
+
+def side(ids: list[int]) -> rank_change.Side:
+    return ids, [f" <b>t{i}$" for i in ids], np.linspace(0.5, 0.1, len(ids))
+
+
+def test_moved_tokens_are_joined_new_ones_marked_and_flips_accented() -> None:
+    chart = rank_change.figure(side([1, 2, 3]), side([2, 1, 4]), names=NAMES)
+    assert [line.y for line in chart.marks] == [[0, 1], [1, 0]]
+    assert {line.color for line in chart.marks} == {"ink"}
+    assert all(line.arrow for line in chart.marks)
+    accented = [note.text for note in chart.notes if note.color == "accent"]
+    assert accented == ["·<b>t1$  50.0%", "50.0%  ·<b>t2$ "]
+    new = [text for text in notes(chart) if "+" in text]
+    assert len(new) == 2
+    assert "t3" in new[0]
+    assert "t4" in new[1]
+    sentence = rank_change.describe(side([1, 2, 3]), side([2, 1, 4]), names=NAMES)
+    assert "2 are in both lists" in sentence
+
+
+def test_lists_that_agree_have_no_accent() -> None:
+    chart = rank_change.figure(side([1, 2]), side([1, 2]), names=NAMES)
+    assert {line.color for line in chart.marks} == {"line"}
+    assert "accent" not in [note.color for note in chart.notes]
+
+
+def test_the_lens_names_tokens_and_follows_the_winner() -> None:
+    tokens = [(" a", "b"), (" was", "a"), (" was", "b")]
+    probabilities = np.array([[0.2, 0.1], [0.6, 0.2], [0.9, 0.05]])
+    winner, ranks = np.array([0.01, 0.6, 0.9]), np.array([40, 1, 1])
+    chart = logit_lens.figure(tokens, probabilities, winner, ranks, k=8, theme="light")
+    table, line = chart.marks
+    assert table.texts[1][0] == "·was"
+    assert line.x == winner.tolist()
+    assert [axis.title for axis in chart.x] == ["rank", "probability"]
+    assert [note.text for note in chart.notes] == ["probability of ‘·was’, k = 8"]
+    assert line.hover[0] == "the token that wins\nprobability 0.01\nrank 40"
+    assert [words for _, words in chart.y.ticks] == ["embedding", "block 0", "block 1"]
+    assert "leads from block 0 on and ends with probability 0.900" in logit_lens.describe(
+        tokens, winner
+    )
+
+
+def test_the_trade_off_fills_the_trained_k_only() -> None:
+    ks, values = (1, 8, 64), np.array([0.1, 0.4, 1.0])
+    chart = tradeoff.figure(ks, values, quantity="retained mass", trained_k=8, theme="light")
+    assert [color == INKS["light"].accent for color in chart.data[0].marker.color] == [
+        False,
+        True,
+        False,
+    ]
+    assert chart.data[0].marker.opacity == 1
+    low, high = chart.layout.yaxis.range
+    assert low < 0  # a dot at zero, as that of the KL of the trained k, is whole
+    assert high > 1
+    assert chart.layout.xaxis.type == "log"
+    assert [note.text for note in chart.layout.annotations] == ["retained mass"]
+    assert "0.400 at k = 8" in tradeoff.describe(ks, values, quantity="retained mass")
+
+
+def test_the_trade_off_draws_the_spread_of_what_it_is_given() -> None:
+    ks, values = (1, 8), np.array([20.0, 30.0])
+    ends = np.array([19.0, 25.0]), np.array([24.0, 90.0])
+    words = {"quantity": "time, ms", "trained_k": 8, "theme": "light"}
+    chart = tradeoff.figure(ks, values, spread=ends, **words)
+    bars = chart.data[0].error_y
+    assert list(bars.array) == [4, 60]
+    assert list(bars.arrayminus) == [1, 5]
+    assert chart.layout.yaxis.range[1] > 90
+    assert chart.layout.yaxis.tickformat == ".3~g"  # with fewer digits 100 becomes 1e+2
+    assert not tradeoff.figure(ks, values, **words).data[0].error_y.visible
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_figure_can_be_sent(theme: Theme) -> None:
+    row = np.array([0.5, 0.25])
+    figures = [
+        expert_bars.figure(row, ids=[1, 2], quantity="<i>$q$", theme=theme),
+        contributions.figure(np.vstack([row, row]), ids=[1, 2], names=("<i>$", "b"), theme=theme),
+        layer_change.figure(row, name="<i>$", quantity="q", layer=0),
+        rank_change.figure(side([1]), side([1]), names=("<i>$", "b")),
+        logit_lens.figure([("<i>$",)], np.array([[1.0]]), row[:1], np.array([1]), k=8, theme=theme),
+    ]
+    for chart in figures:
+        assert json.loads(json.dumps(chart.data()))["height"] == chart.height
+        for mark in chart.marks:
+            assert isinstance(mark.hover, str) or all(mark.hover)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_trade_off_uses_the_template_and_shows_text_as_typed(theme: Theme) -> None:
+    chart = tradeoff.figure([1, 2], np.zeros(2), quantity="<i>$q$", trained_k=1, theme=theme)
+    assert chart.layout.template == template(theme)
+    assert all(trace.hovertemplate.endswith("<extra></extra>") for trace in chart.data)
+    assert "<i>$" not in chart.to_json()
