@@ -14,7 +14,9 @@ WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 _K = r"k=(?P<k>[0-9]{1,9}(?:-[0-9]{1,9})*)(?P<single>-?)"
 _THRESHOLD = r"p>=(?P<threshold>[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]{1,3})?)"
-_TEXT = re.compile(rf"(?:{_K}(?:,{_THRESHOLD})?|{_THRESHOLD.replace('threshold', 'alone')})(?:,w=(?P<w>[a-z_]+))?")
+_TEXT = re.compile(
+    rf"(?:{_K}(?:,{_THRESHOLD})?|{_THRESHOLD.replace('threshold', 'alone')})(?:,w=(?P<w>[a-z_]+))?"
+)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ def active_parameters(geometry: Geometry, k: float | Sequence[float]) -> int:
     return _embedding(geometry) + _matrices(geometry, k) + _norms(geometry)
 
 
-def bytes_per_token(geometry: Geometry, k: float | Sequence[float], bytes_per_value: int = 2) -> int:
+def bytes_per_token(
+    geometry: Geometry, k: float | Sequence[float], bytes_per_value: int = 2
+) -> int:
     """Return the bytes of weights read to decode one token alone; 2 bytes a value is bf16.
 
     The input embedding is left out: a token reads one row of it. The key-value cache, which

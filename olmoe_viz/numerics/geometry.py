@@ -73,10 +73,18 @@ class Geometry:
 
     @property
     def layer_ids(self) -> tuple[int, ...]:
-        """The layers of experts by their place among all blocks: the first axis of what is
-        recorded of routing.
-        """
+        """Place of each layer of experts among all blocks: the first axis of recorded routing."""
         return tuple(each.layer for each in self.moe_layers)
+
+
+def _check_whole(sizes: Geometry | MoeLayer, least: dict[str, int]) -> None:
+    for part in fields(sizes):
+        value = getattr(sizes, part.name)
+        low = least.get(part.name, 1)
+        if part.name == "moe_layers":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise ValueError(f"{part.name} must be a whole number from {low}; it is {value!r}.")
 
 
 OLMOE_1B_7B = Geometry(
@@ -90,13 +98,3 @@ OLMOE_1B_7B = Geometry(
     vocab=50304,
     context=4096,
 )
-
-
-def _check_whole(sizes: Geometry | MoeLayer, least: dict[str, int]) -> None:
-    for part in fields(sizes):
-        value = getattr(sizes, part.name)
-        low = least.get(part.name, 1)
-        if part.name == "moe_layers":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise ValueError(f"{part.name} must be a whole number from {low}; it is {value!r}.")
