@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.analysis.recorded import check_token, present
+from olmoe_viz.errors import InputError
 from olmoe_viz.records.trace import Trace
 
 
@@ -13,8 +13,11 @@ def cosine_similarities(trace: Trace, token: int) -> NDArray[np.float64]:
     From -1 to 1; 1 for the token itself, and 0 where an embedding is all zeros. Raises InputError
     for a trace without hidden states and for a token that it does not have.
     """
-    embeddings = present(trace.hidden_states)[0].astype(np.float64)
-    check_token(trace, token)
+    if trace.hidden_states is None:
+        raise InputError('This trace has no hidden states. Record it with detail="full".')
+    if not 0 <= token < len(trace.tokens):
+        raise InputError(f"The token must be from 0 to {len(trace.tokens) - 1}; it is {token}.")
+    embeddings = trace.hidden_states[0].astype(np.float64)
     norms = np.linalg.norm(embeddings, axis=-1)
     products = norms * norms[token]
     cosines = np.zeros(len(norms))

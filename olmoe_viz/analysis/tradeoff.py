@@ -1,36 +1,25 @@
 """What a prompt costs, and what it makes the model say next, for several k."""
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-from numpy.typing import NDArray
-
-from olmoe_viz.numerics import costs
-from olmoe_viz.numerics import routing as numerics
-from olmoe_viz.analysis.prediction import kl_divergence
-from olmoe_viz.engine.decoding import advance
-from olmoe_viz.engine.forward import Cache
-from olmoe_viz.engine.inputs import InputError, check_policies, encode
-from olmoe_viz.engine.text import TokenBytes
-from olmoe_viz.models.load import Model
+from olmoe_viz.engine.engine import Ask
+from olmoe_viz.numerics import costs, routing
 from olmoe_viz.policy import RoutingPolicy, Weighting
-from olmoe_viz.records.tokens import display_token
-
-Float32s = NDArray[np.float32]
+from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.requests import ModelRequest, ScoreRequest, Text, TimeRequest, TraceRequest
 
 
 @dataclass(frozen=True)
 class TradeOff:
     """One k on one prompt.
 
-    Measured: `retained_mass` of the k strongest experts and `gain`, the sum of the routing weights,
-    both means over layers and tokens; `seconds`, the median wall time of `runs` passes over the
-    prompt after one that is not counted, `fastest` and `slowest` of them; `kl`, in nats, the
-    divergence of the next-token distribution from the trained one; `top_token` and whether it is
-    the trained one's, `same_top`.
+    Measured: `retained_mass` of the k experts that ran and `gain`, the sum of their routing
+    weights, both means over layers and tokens; `seconds`, the median wall time of `runs` passes
+    over the prompt after one that is not counted, `fastest` and `slowest` of them; `kl`, in nats,
+    the divergence of the next-token distribution from the trained one; `top_token` and whether it
+    is the trained one's, `same_top`.
 
     Derived: `active_parameters` and `active_share` of all; `bytes_per_token` of weights read to
     decode one token, in the model's dtype; `flops_per_token` at the prompt's last position.
@@ -53,78 +42,55 @@ class TradeOff:
 
 
 def tradeoff(
-    model: Model,
-    prompt: str | Iterable[int],
-    ks: Sequence[int] = (1, 4, 8, 16, 32, 64),
+    ask: Ask,
+    model: str,
+    text: Text,
+    ks: Sequence[int],
     runs: int = 3,
     weighting: Weighting = "native",
 ) -> Iterator[TradeOff]:
-    """Run a prompt under each k and yield one record at a time, in the order of `ks`.
+    """Run a prompt under each k and yield one row at a time, in the order of `ks`.
 
-    The trained k with native weights runs first and is the reference. Raises InputError, at once,
-    for a prompt or a k that does not fit the model and for less than one run.
+    The trained k with native weights is the reference. Raises at once: InputError for a prompt or a
+    k that does not fit the model and for less than one run, and whatever else `ask` raises.
     """
-    if runs < 1:
-        raise InputError(f"There must be at least 1 run; it is {runs}.")
-    policies = [RoutingPolicy(k, weighting) for k in ks]
-    check_policies(model, policies)
-    return _rows(model, encode(model, prompt), policies, runs)
-
-
-def _rows(
-    model: Model, ids: list[int], policies: Sequence[RoutingPolicy], runs: int
-) -> Iterator[TradeOff]:
-    cache = Cache(model.module, slots=1, length=len(ids))
-    trained, _ = _run(model, cache, ids, RoutingPolicy(model.geometry.trained_k))
-    for policy in policies:
-        scores, router_logits = _run(model, cache, ids, policy)
-        seconds = [_seconds(model, cache, ids, policy) for _ in range(runs)]
-        yield _row(model, policy, scores, router_logits, trained, seconds, len(ids))
+    facts = ask(ModelRequest(model))
+    policies = tuple(RoutingPolicy(k, weighting) for k in ks)
+    timings = [TimeRequest(model, text, policy, runs=runs) for policy in policies]
+    trained = RoutingPolicy(facts.geometry.trained_k)
+    scores = ask(ScoreRequest(model, text, policies, trained))
+    assert scores.kl is not None  # noqa: S101 - there is a reference
+    assert scores.same_top is not None  # noqa: S101
+    ends = scores.kl[:, -1].tolist(), scores.same_top[:, -1].tolist()
+    rows = zip(ks, timings, *ends, strict=True)
+    return (_row(ask, facts, *row) for row in rows)
 
 
 def _row(
-    model: Model,
-    policy: RoutingPolicy,
-    scores: Float32s,
-    router_logits: Float32s,
-    trained: Float32s,
-    seconds: list[float],
-    tokens: int,
+    ask: Ask, facts: ModelFacts, k: int, timing: TimeRequest, kl: float, same_top: int
 ) -> TradeOff:
-    geometry, (k, *_) = model.geometry, policy.ks(1)
-    probabilities = numerics.probabilities(router_logits)
+    run = ask(TraceRequest(timing.model, timing.text, timing.policy))
+    seconds = ask(timing).seconds.tolist()
+    probabilities, geometry = routing.probabilities(run.router_logits), facts.geometry
     active = costs.active_parameters(geometry, k)
-    top = int(scores.argmax())
     return TradeOff(
         k=k,
-        retained_mass=float(numerics.retained_mass(probabilities, k).mean()),
-        gain=float(numerics.gain(probabilities, policy, geometry.trained_k).mean()),
+        retained_mass=float(routing.mass(probabilities, run.expert_ids).mean()),
+        gain=float(run.weights.sum(axis=-1, dtype=float).mean()),
         active_parameters=active,
         active_share=active / costs.total_parameters(geometry),
-        bytes_per_token=costs.bytes_per_token(geometry, k, model.dtype.itemsize),
-        flops_per_token=costs.flops_per_token(geometry, k, tokens - 1),
+        bytes_per_token=costs.bytes_per_token(geometry, k, facts.bytes_per_value),
+        flops_per_token=costs.flops_per_token(geometry, k, len(run.tokens) - 1),
         seconds=median(seconds),
         fastest=min(seconds),
         slowest=max(seconds),
         runs=len(seconds),
-        kl=kl_divergence(trained, scores),
-        same_top=top == int(trained.argmax()),
-        top_token=display_token(TokenBytes(model.tokenizer).of(top)),
+        kl=kl,
+        same_top=bool(same_top),
+        top_token=_text(ask, run.request, int(run.next_ids[0])),
     )
 
 
-def _run(
-    model: Model, cache: Cache, ids: list[int], policy: RoutingPolicy
-) -> tuple[Float32s, Float32s]:
-    """Return logits [vocab] after the prompt and router logits [layers, tokens, experts].
-
-    Both come back on the CPU, so the device has finished when this returns.
-    """
-    scores, router_logits = advance(model, cache, [ids], [0], [0], [policy])
-    return scores[0].numpy(), router_logits[0]
-
-
-def _seconds(model: Model, cache: Cache, ids: list[int], policy: RoutingPolicy) -> float:
-    start = time.perf_counter()
-    _run(model, cache, ids, policy)
-    return time.perf_counter() - start
+def _text(ask: Ask, run: TraceRequest, token_id: int) -> str:
+    """Return the visible text of a token, which a trace of it alone has."""
+    return ask(TraceRequest(run.model, (token_id,), run.policy)).tokens[0]
