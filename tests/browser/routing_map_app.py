@@ -1,52 +1,76 @@
 """A page with nothing but the routing map over random routing.
 
-Query parameters: tokens, view, live (a word: the map grows). Used by the browser tests and by the
-benchmark of the map.
+Query parameters: tokens, view, live (a word: the map grows), sparse (a word: few layers of experts,
+which are not the first ones). Used by the browser tests and by the benchmark of the map.
 """
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from olmoe_viz.numerics.geometry import Geometry
+    from olmoe_viz.ui.routing_map import Columns
 
 SCRIPT = "tests/browser/routing_map_app.py"
 HOSTILE = "<img src=x onerror=alert(1)>"
 WORDS = ("Once", " upon", " a", " time", HOSTILE, " there", " was", " a", " little", " robot", "\n")
 
 
-def random_logits(tokens: int) -> NDArray[np.float32]:
-    """Router logits [16, tokens, 64], the same for the same number of tokens."""
-    return np.random.default_rng(0).normal(size=(16, tokens, 64)).astype(np.float32)
+def random_columns(tokens: int, geometry: "Geometry") -> "Columns":
+    """Routing of so many tokens under k = 8, the same for the same number."""
+    from olmoe_viz.numerics import routing
+    from olmoe_viz.policy import RoutingPolicy
+    from olmoe_viz.ui.routing_map import Columns
+
+    shape = (len(geometry.layer_ids), tokens, geometry.experts)
+    logits = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    ids, weights = routing.select(routing.probabilities(logits), RoutingPolicy(8), 8)
+    words = [WORDS[at % len(WORDS)] for at in range(tokens)]
+    return Columns(words, logits, ids.astype(np.int16), weights.astype(np.float32), geometry)
+
+
+def until(columns: "Columns", end: int) -> "Columns":
+    """The first tokens of a text."""
+    from olmoe_viz.ui.routing_map import Columns
+
+    arrays = (columns.router_logits, columns.expert_ids, columns.weights)
+    return Columns(columns.tokens[:end], *(each[:, :end] for each in arrays), columns.geometry)
 
 
 def main() -> None:
     """Draw the page; what was picked stands above the map."""
+    from dataclasses import replace
+
     import streamlit as st
 
     from olmoe_viz import RoutingPolicy
-    from olmoe_viz.numerics.geometry import OLMOE_1B_7B
-    from olmoe_viz.ui.routing_map import Columns, GrowingMap, MapEvent, routing_map
+    from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
+    from olmoe_viz.ui.routing_map import GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")
     tokens = int(st.query_params.get("tokens", "12"))
-    logits = st.cache_resource(random_logits, max_entries=1)(tokens)
-    words = [WORDS[at % len(WORDS)] for at in range(tokens)]
+    geometry = OLMOE_1B_7B
+    if "sparse" in st.query_params:
+        few = tuple(MoeLayer(layer, 64, 8, 64) for layer in (1, 3, 4))
+        geometry = replace(geometry, moe_layers=few)
+    columns = st.cache_resource(random_columns, max_entries=1)(tokens, geometry)
     policy = RoutingPolicy(8)
 
     def take(event: MapEvent) -> None:
         st.session_state.picked = event
 
-    event = st.session_state.get("picked", MapEvent(1, 2))
+    event = st.session_state.get("picked", MapEvent(1, geometry.layer_ids[2]))
     st.text(f"picked {event.token} {event.layer} {event.last_token} {event.last_layer}")
     if "live" in st.query_params:
-        growing = GrowingMap(layers=16, key="map")
+        growing = GrowingMap(layer_ids=geometry.layer_ids, key="map")
         for end in range(1, tokens + 1):
-            part = Columns(words[:end], logits[:, :end], OLMOE_1B_7B)
-            growing.show(part, policy=policy, theme="light")
+            growing.show(until(columns, end), policy=policy, theme="light")
             time.sleep(0.05)
     else:
         routing_map(
-            Columns(words, logits, OLMOE_1B_7B),
+            columns,
             policy=policy,
             view=st.query_params.get("view", "strongest"),
             expert=12,

@@ -1,8 +1,9 @@
-"""What is sent to the routing map says what the routing numerics say, within the budget."""
+"""What is sent to the routing map says what ran and what the numerics say, within the budget."""
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from olmoe_viz import RoutingPolicy, Trace, routing
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui import routing_map
 from olmoe_viz.ui.routing_map import Columns, MapEvent
@@ -25,10 +26,23 @@ from olmoe_viz.ui.routing_map.payload import (
 )
 
 
-def columns(tokens: list[str], seed: int = 0) -> Columns:
+EIGHT = RoutingPolicy(8)
+
+
+def columns(tokens: Sequence[str], policy: RoutingPolicy = EIGHT, seed: int = 0) -> Columns:
+    """Random routing of the tokens in OLMoE's shape, and what the policy makes of it."""
     draw = np.random.default_rng(seed)
     logits = draw.normal(size=(16, len(tokens), 64)).astype(np.float32)
-    return Columns(tokens, logits, OLMOE_1B_7B)
+    ids, weights = routing.select(routing.probabilities(logits), policy, 8)
+    return Columns(tokens, logits, ids.astype(np.int16), weights.astype(np.float32), OLMOE_1B_7B)
+
+
+def cell(row: Sequence[float], ids: Sequence[int]) -> Columns:
+    """One cell of one layer: its router logits, and the experts that ran."""
+    geometry = replace(OLMOE_1B_7B, layers=1, experts=len(row), trained_k=2, moe_layers=())
+    logits = np.array([[row]], np.float32)
+    weights = np.full((1, 1, len(ids)), 0.1, np.float32)
+    return Columns(["a"], logits, np.array([[ids]], np.int16), weights, geometry)
 
 
 def numbers(
@@ -46,6 +60,7 @@ def test_cells_hold_the_strongest_experts_and_their_mass(
     layers, tokens, _ = probabilities.shape
     sent = build(trace, policy=RoutingPolicy(2), against=RoutingPolicy(4))
     assert (sent["shown"], sent["depth"], sent["ks"]) == (4, 2, [2] * layers)
+    assert sent["againstName"] == "k = 4"
     ids = numbers(sent["ids"], 1, (tokens, layers, 4), high=255.0)
     order = routing.ranking(probabilities)[..., :4]
     np.testing.assert_array_equal(ids, order)
@@ -61,9 +76,11 @@ def test_cells_hold_the_strongest_experts_and_their_mass(
 
 
 def test_each_layer_has_its_own_k(make_trace: Callable[..., Trace]) -> None:
-    trace = make_trace()
+    policy = RoutingPolicy((1, 3, 8))
+    trace = make_trace(policy=policy)
     probabilities = routing.probabilities(trace.router_logits)
-    sent = build(trace, policy=RoutingPolicy((1, 3, 8)), view="margin")
+    sent = build(trace, policy=policy, view="margin")
+    assert sent["ks"] == [1, 3, 8]
     shape = (len(trace.tokens), 3)
     drawn = numbers(sent["values"], 2, shape, high=sent["high"])
     for layer, k in enumerate((1, 3, 8)):
@@ -85,7 +102,8 @@ def drawn(sent: dict[str, Any], tokens: int, layers: int) -> NDArray[np.float64]
 
 
 def test_every_view_draws_what_the_numerics_say(make_trace: Callable[..., Trace]) -> None:
-    trace, other = make_trace(), make_trace(seed=1)
+    policy = RoutingPolicy(3)
+    trace, other = make_trace(policy=policy), make_trace(policy=policy, seed=1)
     mine, theirs = (routing.probabilities(each.router_logits) for each in (trace, other))
     expected = {
         "strongest": mine.max(axis=-1),
@@ -96,22 +114,128 @@ def test_every_view_draws_what_the_numerics_say(make_trace: Callable[..., Trace]
         "follow": mine[..., 5],
     }
     for view in VIEWS:
-        sent = build(trace, policy=RoutingPolicy(3), view=view, other=other, expert=5)
+        sent = build(trace, policy=policy, view=view, other=other, expert=5)
         found = drawn(sent, len(trace.tokens), len(mine))
         np.testing.assert_allclose(found, expected[view], atol=1e-4, err_msg=view)
         assert found.std() > 0
 
 
-def test_drift_counts_the_experts_that_dropped_out() -> None:
-    one, other = np.zeros((2, 1, 1, 6), np.float32)
-    one[..., :2], other[..., 1:3] = 3.0, 3.0  # experts {0, 1} against {1, 2}
+@pytest.mark.parametrize(
+    ("theirs", "compared", "dropped"),
+    [
+        ([1, 2], 2, 1),
+        ([1, 0], 2, 0),
+        ([4, 5, 0, 1], 2, 2),  # both ran there, but were not among the two strongest
+        ([1], 1, 1),
+        ([0], 1, 0),
+        ([0, -1, -1], 1, 0),
+    ],
+)
+def test_drift_counts_the_recorded_experts_that_dropped_out(
+    theirs: list[int], compared: int, dropped: int
+) -> None:
+    even = [0.0] * 6  # the logits say nothing: only what was recorded counts
     sent = build(
-        Columns(["a"], one, OLMOE_1B_7B),
-        policy=RoutingPolicy(2),
-        view="drift",
-        other=Columns(["a"], other, OLMOE_1B_7B),
+        cell(even, [0, 1]), policy=RoutingPolicy(2), view="drift", other=cell(even, theirs)
     )
-    assert numbers(sent["values"], sent["depth"], (1, 1), high=sent["high"]).round() == 1
+    assert sent["driftKs"] == [compared]
+    assert sent["high"] == compared
+    found = numbers(sent["values"], sent["depth"], (1, 1), high=sent["high"])
+    assert found.round() == dropped
+
+
+TIE = [1.0, 3.0, 2.0, 2.0, 2.0, 0.0]  # experts 2, 3 and 4 tie at the cutoff of k = 2
+
+
+@pytest.mark.parametrize("last", [2, 3, 4])
+def test_of_experts_that_tie_the_one_that_ran_is_drawn(last: int) -> None:
+    text = cell(TIE, [1, last])
+    sent = build(text, policy=RoutingPolicy(2), against=RoutingPolicy(4))
+    ids = numbers(sent["ids"], 1, (1, 1, 4), high=255.0)[0, 0].astype(int).tolist()
+    assert ids == [1, last, *(expert for expert in (2, 3, 4) if expert != last)]
+    for expert in range(6):
+        followed = build(text, policy=RoutingPolicy(2), view="follow", expert=expert)
+        marks = np.frombuffer(base64.b64decode(followed["marks"]), np.uint8)
+        assert bool(marks[0]) == (expert in (1, last))
+
+
+def test_the_strongest_expert_is_the_recorded_one() -> None:
+    text = cell(TIE, [3, 1])
+    sent = build(text, policy=RoutingPolicy(2))
+    assert numbers(sent["ids"], 1, (1, 1, 2), high=255.0)[0, 0, 0] == 3
+    share = routing.probabilities(TIE)[3]
+    assert drawn(sent, 1, 1)[0, 0] == pytest.approx(share, abs=1e-4)
+
+
+def test_mass_and_margin_are_of_what_ran() -> None:
+    text, p = cell(TIE, [3, 0]), routing.probabilities(TIE)
+    mass = build(text, policy=RoutingPolicy(2), view="mass")
+    assert drawn(mass, 1, 1)[0, 0] == pytest.approx(p[3] + p[0], abs=1e-4)
+    tied = build(cell(TIE, [1, 3]), policy=RoutingPolicy(2), view="margin")
+    assert drawn(tied, 1, 1)[0, 0] == 0
+
+
+def test_a_threshold_lets_each_token_have_its_own_number_of_experts(
+    make_trace: Callable[..., Trace],
+) -> None:
+    policy = RoutingPolicy(4, threshold=0.15)
+    trace = make_trace(policy=policy)
+    counts = (trace.expert_ids >= 0).sum(axis=-1)
+    assert 1 <= counts.min() < counts.max() <= 4
+    for view in VIEWS:
+        sent = build(trace, policy=policy, view=view, other=make_trace(seed=1), expert=5)
+        assert sent["ks"] is None
+        shape = (len(trace.tokens), 3)
+        np.testing.assert_array_equal(1 + numbers(sent["more"], 1, shape, high=255.0), counts)
+        ids = numbers(sent["ids"], 1, (*shape, sent["shown"]), high=255.0)
+        shown = np.arange(sent["shown"]) < counts[..., None]
+        np.testing.assert_array_equal(ids[shown], trace.expert_ids[trace.expert_ids >= 0])
+        # What did not run comes after, by falling probability, and nothing twice.
+        assert all(len(set(row)) == sent["shown"] for row in ids.reshape(-1, sent["shown"]))
+        mass = numbers(sent["mass"], sent["depth"], shape)
+        np.testing.assert_allclose(mass, trace.weights.sum(axis=-1), atol=1e-4)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str) -> None:
+    policy = RoutingPolicy(8, "gain_anchored", threshold=0.05)
+    text = columns(["🙂" * 40] * 2048, policy)
+    sent = build(
+        text,
+        policy=policy,
+        view=view,
+        against=RoutingPolicy(64),
+        other=columns(text.tokens, seed=1),
+        expert=63,
+    )
+    assert len(json.dumps(sent)) <= BUDGET
+    if "more" not in sent:  # then it must not be asked which of the shown ones ran
+        assert sent["shown"] <= (text.expert_ids >= 0).sum(axis=-1).min()
+
+
+def test_rows_are_the_layers_of_experts_by_their_absolute_ids(
+    make_trace: Callable[..., Trace], geometry: Geometry
+) -> None:
+    few = tuple(MoeLayer(layer, 8, 2, 8) for layer in (1, 3, 4))
+    sparse = replace(geometry, layers=6, moe_layers=few)
+    trace = make_trace()
+    text = Columns(trace.tokens, trace.router_logits, trace.expert_ids, trace.weights, sparse)
+    sent, usual = (build(each, policy=RoutingPolicy(2)) for each in (text, trace))
+    assert sent["layerIds"] == [1, 3, 4]
+    assert usual["layerIds"] == [0, 1, 2]
+    assert sent["ids"] == usual["ids"]
+    assert sent["version"] != usual["version"]
+
+
+def test_up_to_256_experts_have_colors_of_their_own() -> None:
+    row = np.random.default_rng(0).normal(size=256)
+    sent = routing_map._painted(
+        build(cell(row, [255, 254]), policy=RoutingPolicy(2)), "light", "map"
+    )
+    assert len(set(sent["expertColors"])) == 256
+    assert base64.b64decode(sent["ids"])[:1] == b"\xff"
+    with pytest.raises(ValueError, match="at most 256 experts"):
+        build(cell([0.0] * 257, [0, 1]), policy=RoutingPolicy(2))
 
 
 def test_follow_marks_where_the_expert_is_selected(make_trace: Callable[..., Trace]) -> None:
@@ -140,27 +264,28 @@ def test_entropy_is_drawn_in_nats(make_trace: Callable[..., Trace]) -> None:
 def test_weights_follow_from_the_factor_also_of_long_texts(
     weighting: Weighting, k: int, tokens: int
 ) -> None:
-    text = columns(["a"] * tokens)
-    assert "factor" not in build(text, policy=RoutingPolicy(k))
     policy = RoutingPolicy(k, weighting)
+    text = columns(["a"] * tokens, policy)
+    assert "factor" not in build(columns(["a"] * tokens), policy=RoutingPolicy(8))
     sent = build(text, policy=policy)["factor"]
     probabilities = routing.probabilities(text.router_logits)
-    weights = routing.select(probabilities, policy, 8)[1].max(axis=-1)
     drawn = numbers(sent["values"], 2, (tokens, 16), high=sent["high"])
-    np.testing.assert_allclose(drawn * probabilities.max(axis=-1), weights, rtol=2e-3)
+    # What the strongest expert's output was multiplied by.
+    np.testing.assert_allclose(drawn * probabilities.max(axis=-1), text.weights[..., 0], rtol=2e-3)
 
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("token", [" there", " extraordinarily long token", "🙂" * 40])
 def test_the_longest_text_stays_within_the_budget(view: str, token: str) -> None:
-    text = columns([token] * 2048)
+    policy = RoutingPolicy(8, "gain_anchored")
+    text = columns([token] * 2048, policy)
     sent = routing_map._painted(
         build(
             text,
-            policy=RoutingPolicy(8, "gain_anchored"),
+            policy=policy,
             view=view,
             against=RoutingPolicy(64),
-            other=columns([token] * 2048, seed=1),
+            other=columns([token] * 2048, RoutingPolicy(64), seed=1),
             expert=63,
         ),
         "dark",
@@ -179,7 +304,8 @@ def test_only_drawn_changes_change_the_version(make_trace: Callable[..., Trace])
     one = build(make_trace(), policy=RoutingPolicy(2))
     assert one == build(make_trace(), policy=RoutingPolicy(2))
     assert one["version"] != build(make_trace(seed=1), policy=RoutingPolicy(2))["version"]
-    assert one["version"] != build(make_trace(), policy=RoutingPolicy(3))["version"]
+    three = RoutingPolicy(3)
+    assert one["version"] != build(make_trace(policy=three), policy=three)["version"]
 
 
 @given(st.text(max_size=60), st.integers(19, 72))
@@ -208,6 +334,7 @@ def test_shown_tokens(token: str, shown: str) -> None:
         ({"view": "follow", "expert": 8}, "expert to follow, from 0 to 7"),
         ({"policy": RoutingPolicy(9)}, "from 1 to 8"),
         ({"against": RoutingPolicy(9)}, "from 1 to 8"),
+        ({"policy": RoutingPolicy(3)}, "the expert ids and weights that k=3 gave"),
     ],
 )
 def test_arguments_that_do_not_fit(

@@ -8,7 +8,7 @@ browser under the map's key. The drawing is a canvas; token text reaches the pag
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ import streamlit as st
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme, expert_colors
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.component import component, script
-from olmoe_viz.ui.routing_map.payload import LEGENDS, VIEWS, Columns, TraceLike, View, build
+from olmoe_viz.ui.routing_map.cells import Columns, TraceLike
+from olmoe_viz.ui.routing_map.payload import LEGENDS, VIEWS, View, build
 
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 
@@ -43,9 +44,9 @@ _map = component(
 class MapEvent:
     """What a person picked: a cell or a range of cells.
 
-    A cell has `token` and `layer` (0-based). A range has its far corner in `last_token` and
-    `last_layer` too, both inclusive, `token <= last_token` and `layer <= last_layer`. Escape
-    turns a range into its first cell; there is always a cell.
+    A cell has `token`, from 0, and `layer`, which counts all blocks of the model from 0. A range
+    has its far corner in `last_token` and `last_layer` too, both inclusive, `token <= last_token`
+    and `layer <= last_layer`. Escape turns a range into its first cell; there is always a cell.
     """
 
     token: int
@@ -76,13 +77,14 @@ def routing_map(
 
     Args:
         columns: a Trace, or `Columns`. At most 2,048 tokens of 16 layers fit.
-        policy: the k that is drawn, one for all layers or one per layer.
+        policy: the one that the columns ran under.
         view: one of `VIEWS`.
-        against: a second policy; the card shows its mass and marks its further experts.
+        against: a second policy; the card shows what it would keep of the same probabilities, and
+            the further experts that it would choose.
         other: for the view "drift", the same tokens recorded under another policy.
         expert: for the view "follow", the expert whose probability is drawn.
         selected_token: the app's selected token. The map draws the selection it is given.
-        selected_layer: the app's selected layer.
+        selected_layer: the app's selected layer, counted over all blocks.
         last_token: far corner of the selected range, inclusive; pass back what the event had.
         last_layer: far corner of the selected range, inclusive.
         theme: which set of expert colors.
@@ -113,7 +115,7 @@ def routing_map(
     with st.container(gap=None):
         _feed(data=data, key=f"{key}-feed")
         return _mount(
-            key, columns.geometry.layers, selection, on_change, ranges=ranges, grown=grown
+            key, columns.geometry.layer_ids, selection, on_change, ranges=ranges, grown=grown
         )
 
 
@@ -129,7 +131,7 @@ class GrowingMap:
     def __init__(
         self,
         *,
-        layers: int,
+        layer_ids: Sequence[int],
         key: str,
         on_change: Callable[[MapEvent], None] | None = None,
         ranges: bool = True,
@@ -138,7 +140,7 @@ class GrowingMap:
         self._growth = uuid4().hex
         with st.container(gap=None):
             self._slot = st.empty()
-            _mount(key, layers, {}, on_change, ranges=ranges, grown=True, live=self._growth)
+            _mount(key, layer_ids, {}, on_change, ranges=ranges, grown=True, live=self._growth)
         self._key = key
         self._shown = 0
 
@@ -165,7 +167,7 @@ class GrowingMap:
 
 def _mount(
     key: str,
-    layers: int,
+    layer_ids: Sequence[int],
     selection: dict[str, int | None],
     on_change: Callable[[MapEvent], None] | None,
     *,
@@ -182,7 +184,7 @@ def _mount(
         key=key,
         data={
             "channel": key,
-            "layers": layers,
+            "layerIds": list(layer_ids),
             "live": live,
             "ranges": ranges,
             "grown": grown,
@@ -214,11 +216,16 @@ def _event(value: Any) -> MapEvent | None:
 
 def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dict[str, Any]:
     """The feed's data, from the session's memory while nothing that is drawn has changed."""
-    digest = hashlib.blake2b(np.ascontiguousarray(columns.router_logits).data, digest_size=16)
-    digest.update("\0".join(columns.tokens).encode("utf-8", "surrogatepass"))
+    # Native weights follow from the rest.
+    weighted = settings["policy"].weighting != "native"
+    arrays = [columns.router_logits, columns.expert_ids, *([columns.weights] if weighted else [])]
     other: TraceLike | None = settings["other"]
     if other is not None:
-        digest.update(np.ascontiguousarray(other.router_logits).data)
+        arrays.append(other.expert_ids)
+    words = repr((columns.geometry.layer_ids, "\0".join(columns.tokens)))
+    digest = hashlib.blake2b(words.encode(), digest_size=16)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
     drawn = {name: str(value) for name, value in settings.items() if name != "other"}
     fingerprint = (digest.hexdigest(), theme, *drawn.values())
     memory = f"_{key}_drawn"

@@ -23,17 +23,20 @@ function swatch(color, kind) {
 
 // [name, value] lines of a cell.
 function facts(data, index, layer) {
-  const k = data.ks[layer];
-  const lines = [[`mass of the top ${k}`, digits(data, data.mass(index))]];
+  const ran = data.count(index);
+  const lines = [[ran ? `mass of the top ${ran}` : "mass of those that ran",
+    digits(data, data.mass(index))]];
   if (data.against) {
-    lines.push([`mass of the top ${data.againstKs[layer]}`, digits(data, data.against(index))]);
+    lines.push([`${data.againstName} would keep`, digits(data, data.against(index))]);
   }
   if (data.factor) lines.push(["weight = p ×", data.factor(index).toPrecision(3)]);
   const value = data.value(index);
   if (data.view === "entropy") lines.push(["entropy", `${digits(data, value)} nats`]);
   if (data.view === "margin") lines.push(["margin", digits(data, value)]);
   if (data.view === "drift") {
-    lines.push([`not in the other run's top ${k}`, `${Math.round(value)} of ${k}`]);
+    const k = data.driftKs?.[layer];
+    lines.push(k ? [`not in the other run's top ${k}`, `${Math.round(value)} of ${k}`]
+      : ["not among the other run's", Math.round(value)]);
   }
   if (data.view === "follow") {
     const state = data.marked(index) ? "selected" : "cut off";
@@ -45,7 +48,7 @@ function facts(data, index, layer) {
 // What a screen reader hears.
 function sentence(data, token, layer) {
   const index = token * data.layers + layer;
-  const first = `Token ${token}, ${data.tokens[token]}, layer ${layer}.`
+  const first = `Token ${token}, ${data.tokens[token]}, layer ${data.layerIds[layer]}.`
     + ` Strongest expert ${data.expertAt(index, 0)}, probability `
     + `${digits(data, data.probabilityAt(index, 0))}.`;
   return [first, ...facts(data, index, layer).map((line) => `${line.join(" ")}.`)].join(" ");
@@ -53,23 +56,22 @@ function sentence(data, token, layer) {
 
 function writeCard(card, data, token, layer) {
   const index = token * data.layers + layer;
-  const k = data.ks[layer];
+  const ran = data.count(index) ?? data.shown;
   const rows = Array.from({ length: data.shown }, (_, rank) => {
     const id = data.expertAt(index, rank);
     const p = data.probabilityAt(index, rank);
     const bar = part("bar");
     bar.style.setProperty("--share", p / (data.probabilityAt(index, 0) || 1));
     bar.style.setProperty("--color", data.expertColors[id]);
-    const kind = rank < k ? "selected" : "cut";
+    const kind = rank < ran ? "selected" : "cut";
     return part(`expert ${kind}`, "", swatch(data.expertColors[id], kind),
       part("number", id), bar, part("number", digits(data, p)));
   });
-  const listed = Math.min(data.shown, k);
-  const note = listed < k ? `strongest ${listed} of ${k} shown`
-    : data.shown > k ? `hollow: cut off at k = ${k}` : "";
+  const note = data.shown < ran ? `strongest ${data.shown} of ${ran} shown`
+    : data.shown > ran ? `hollow: cut off${data.ks ? ` at k = ${ran}` : ""}` : "";
   card.replaceChildren(
     part("title", "", part("token", data.tokens[token]),
-      part("place", `token ${token} · layer ${layer}`)),
+      part("place", `token ${token} · layer ${data.layerIds[layer]}`)),
     part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
     ...(note ? [part("note", note)] : []),
     ...facts(data, index, layer).map(([name, value]) =>

@@ -47,12 +47,15 @@ class RoutingMap {
   }
 
   configure(config) {
-    if (this.picks.news(config.selection)) {
-      const { token, layer, lastToken, lastLayer } = config.selection;
-      this.selected = token == null || layer == null ? null
-        : [token, layer, lastToken ?? token, lastLayer ?? layer];
-    }
     this.config = config;
+    if (this.picks.news(config.selection)) {
+      const { token, lastToken } = config.selection;
+      // Python's layers count all blocks, rows here only the layers of experts.
+      const [row, lastRow] = [config.selection.layer, config.selection.lastLayer]
+        .map((layer) => config.layerIds.indexOf(layer));
+      this.selected = token == null || row < 0 ? null
+        : [token, row, lastToken ?? token, lastRow < 0 ? row : lastRow];
+    }
     this.receive = (data) => this.take(data);
     hub.maps.set(config.channel, this.receive);
     const data = hub.data.get(config.channel);
@@ -109,7 +112,7 @@ class RoutingMap {
     const turned = width < NARROW;
     if (this.data && turned !== this.turned) this.raster();
     const tokens = this.data?.tokens.length ?? 0;
-    const layers = this.data?.layers ?? this.config.layers;
+    const layers = this.data?.layers ?? this.config.layerIds.length;
     const g = { turned, left: turned ? 88 : 40, top: 24, spill: turned ? 0 : 34 };
     const room = width - g.left - g.spill;
     g.w = turned ? Math.max(24, Math.floor(room / layers))
@@ -320,8 +323,9 @@ class RoutingMap {
     if (this.live) return;
     this.selected = cells;
     this.ask(null);
-    const [token, layer, lastToken, lastLayer] = cells;
-    const one = token === lastToken && layer === lastLayer;
+    const [token, row, lastToken, lastRow] = cells;
+    const one = token === lastToken && row === lastRow;
+    const [layer, lastLayer] = [row, lastRow].map((at) => this.config.layerIds[at]);
     const [far, deep] = one ? [null, null] : [lastToken, lastLayer];
     const picked = { token, layer, lastToken: far, lastLayer: deep };
     this.picks.sent(picked);

@@ -20,16 +20,21 @@ function unpack(data) {
   const probability = scaled(data.probabilities);
   const mass = scaled(data.mass);
   const marks = data.marks ? bytes(data.marks, 1) : null;
+  const more = data.more ? bytes(data.more, 1) : null;
+  const layers = data.layerIds.length;
   const value = data.values
     ? scaled(data.values, data.low, data.high)
     : data.view === "mass" ? mass : (index) => probability(index * data.shown);
   return {
     ...data,
+    layers,
     tokens: data.tokens.map(shown),
     value,
     mass,
     expertAt: (index, rank) => ids[index * data.shown + rank],
     probabilityAt: (index, rank) => probability(index * data.shown + rank),
+    // How many experts ran; undefined where that had no room.
+    count: (index) => data.ks?.[index % layers] ?? (more ? more[index] + 1 : undefined),
     marked: (index) => marks !== null && ((marks[index >> 3] >> (index & 7)) & 1) === 1,
     against: data.against ? scaled(data.against) : null,
     factor: data.factor ? scaled(data.factor.values, 0, data.factor.high, 2) : null,
@@ -229,24 +234,25 @@ function paintTokenLabel(context, data, g, look, token) {
   context.restore();
 }
 
-function paintLayerLabel(context, g, look, layer) {
+function paintLayerLabel(context, data, g, look, layer) {
+  const id = data.layerIds[layer];
   context.font = `12px ${look.mono}`;
   context.fillStyle = look.text;
   context.globalAlpha = 0.7;
   context.textBaseline = "middle";
   context.textAlign = g.turned ? "center" : "right";
-  if (g.turned) context.fillText(layer, g.left + layer * g.w - g.x + g.w / 2, g.top - 11);
-  else context.fillText(layer, g.left - 9, g.top + layer * g.h - g.y + g.h / 2);
+  if (g.turned) context.fillText(id, g.left + layer * g.w - g.x + g.w / 2, g.top - 11);
+  else context.fillText(id, g.left - 9, g.top + layer * g.h - g.y + g.h / 2);
   context.globalAlpha = 1;
 }
 
 function paintLabels(context, data, g, look) {
   const [c0, c1] = visible(g.x, g.viewWidth, g.w, g.across);
   const [r0, r1] = visible(g.y, g.viewHeight, g.h, g.down);
-  const column = g.turned ? (c) => paintLayerLabel(context, g, look, c)
+  const column = g.turned ? (c) => paintLayerLabel(context, data, g, look, c)
     : (c) => paintTokenLabel(context, data, g, look, c);
   const row = g.turned ? (r) => paintTokenLabel(context, data, g, look, r)
-    : (r) => paintLayerLabel(context, g, look, r);
+    : (r) => paintLayerLabel(context, data, g, look, r);
   const spill = g.turned || !g.slanted ? 0 : g.spill;
   clipTo(context, g.left, 0, g.viewWidth + spill, g.top, () => {
     for (let c = c0; c < c1; c++) column(c);

@@ -2,25 +2,33 @@
 
 Knows nothing about streamlit. Arrays are written token by token, [tokens, layers, ...], so that a
 growing text extends them at the end. Numbers are fixed-point: `round(value / high * levels)` with
-levels 255 or 65,535 (`depth` 1 or 2 bytes). The hover card gets the strongest experts of a cell as
-far as the budget goes: short prompts all of the k experts (at most 16) in two bytes, 2,048 tokens
-of 16 layers one or two experts in one byte.
+levels 255 or 65,535 (`depth` 1 or 2 bytes). The hover card gets the experts of a cell that ran,
+strongest first, then those that were cut off, as far as the budget goes: short prompts as many as
+the larger k (at most 16) in two bytes, 2,048 tokens of 16 layers one or two experts in one byte.
 """
 
 import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.numerics import routing
-from olmoe_viz.numerics.geometry import Geometry
-from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.policy import RoutingPolicy, one_k
 from olmoe_viz.records.tokens import display_token
+from olmoe_viz.ui.routing_map.cells import (
+    Cells,
+    Floats,
+    Ints,
+    TraceLike,
+    compared,
+    drift,
+    would_run,
+)
 
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -32,36 +40,6 @@ _MAX_TOKEN_BYTES = 72
 _COLOR_BYTES = 11
 _FACTOR_DEPTH = 2
 _RESERVE = 1_700  # field names, sizes, legend, scale and the code of the feed
-
-Floats = NDArray[np.float64]
-
-
-class TraceLike(Protocol):
-    """What a map needs of a trace: one token a column, raw router logits and the geometry."""
-
-    @property
-    def tokens(self) -> Sequence[str]:
-        """Text of each token."""
-        ...
-
-    @property
-    def router_logits(self) -> NDArray[np.float32]:
-        """Raw router logits [layers, tokens, experts]."""
-        ...
-
-    @property
-    def geometry(self) -> Geometry:
-        """The model's sizes."""
-        ...
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Tokens and their router logits [layers, tokens, experts], where there is no Trace (yet)."""
-
-    tokens: Sequence[str]
-    router_logits: NDArray[np.float32]
-    geometry: Geometry
 
 
 @dataclass(frozen=True)
@@ -85,54 +63,50 @@ def build(
 ) -> dict[str, Any]:
     """Return the map's data, JSON of at most `budget` bytes.
 
-    `against` adds the mass under a second k to the card. `drift` compares with `other`, the same
-    tokens recorded under another policy; `follow` draws the probability of `expert`. Raises
-    ValueError, a sentence for people, when one of these is missing or does not fit, and when the
-    text is too long for the budget.
+    `policy` is the one that the columns ran under. `against` adds to the card what a second policy
+    would keep of the same router probabilities. `drift` compares with `other`, the same tokens
+    recorded under another policy; `follow` draws the probability of `expert`. Raises ValueError, a
+    sentence for people, when one of these is missing or does not fit, and when the text is too long
+    for the budget.
     """
     _check(columns, policy, against, view, other, expert)
-    probabilities = routing.probabilities(columns.router_logits)
-    layers, tokens, experts = probabilities.shape
-    ks = np.array(policy.ks(layers))
-    ranked = np.flip(np.sort(probabilities, axis=-1), axis=-1)
-    mass = _mass(ranked, ks)
-    shade = _shade(view, probabilities, ranked, mass, ks, other, expert)
-    others = policy.ks(layers) if against is None else against.ks(layers)
-    compared = others != policy.ks(layers)
-    scaled = policy.weighting != "native"
+    cells = Cells(columns)
+    shade = _shade(view, cells, other, expert)
+    would = would_run(cells, policy, against)
     payload: dict[str, Any] = {
         "view": view,
         "tokens": _shown_tokens(columns.tokens),
-        "layers": layers,
-        "experts": experts,
-        "ks": ks.tolist(),
-        "againstKs": list(others) if compared else None,
+        "layerIds": list(columns.geometry.layer_ids),
+        "experts": cells.experts,
+        "ks": _each_layers(cells.counts),
+        "againstName": None if against is None or would is None else _name(against),
+        "driftKs": _each_layers(compared(cells, other)) if view == "drift" and other else None,
         "weighting": policy.weighting,
         "expert": expert if view == "follow" else None,
         "low": shade.low,
         "high": shade.high,
     }
     if view == "follow" and expert is not None:
-        payload["marks"] = _bits(_selected(probabilities, ks, expert))
+        payload["marks"] = _bits(cells.ran[..., expert])
+    extras = _Extras(would is not None, policy.weighting != "native", payload["ks"] is None)
     plan = _plan(
-        budget - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * experts,
-        cells=layers * tokens,
+        budget - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * cells.experts,
+        cells=cells.counts.size,
         columns=1 if view in ("strongest", "mass") else 2,
-        extras=(compared, scaled),
-        wanted=min(int(max(ks.max(), *others)), experts, MAX_CARD_EXPERTS),
+        extras=extras,
+        wanted=min(_most(cells, would), MAX_CARD_EXPERTS),
+        surely=int(cells.counts.min()),
     )
-    order = routing.ranking(probabilities)[..., : plan.experts]
-    payload["depth"], payload["shown"] = plan.depth, plan.experts
-    payload["ids"] = _text(_by_token(order).astype(np.uint8))
-    payload["probabilities"] = _fixed(ranked[..., : plan.experts], 0.0, 1.0, plan.depth)
-    payload["mass"] = _fixed(mass, 0.0, 1.0, plan.depth)
+    payload |= {"depth": plan.depth, "shown": plan.experts} | _drawn(cells, plan)
     if view not in ("strongest", "mass"):
         payload["values"] = _fixed(shade.values, shade.low, shade.high, plan.depth)
-    if plan.extras and compared:
-        payload["against"] = _fixed(_mass(ranked, np.array(others)), 0.0, 1.0, plan.depth)
-    if plan.extras and scaled:
-        gain = routing.gain(probabilities, policy, columns.geometry.trained_k)
-        payload["factor"] = _factor(gain / mass)
+    if plan.extras.compared and would is not None:
+        kept = routing.mass(cells.probabilities, would)
+        payload["against"] = _fixed(kept, 0.0, 1.0, plan.depth)
+    if plan.extras.scaled:
+        payload["factor"] = _factor(columns.weights.sum(axis=-1, dtype=np.float64) / cells.mass)
+    if plan.extras.uneven:
+        payload["more"] = _text(_by_token(cells.counts - 1).astype(np.uint8))
     payload["version"] = hashlib.blake2b(json.dumps(payload).encode(), digest_size=8).hexdigest()
     return payload
 
@@ -166,93 +140,110 @@ def _check(
     if view not in VIEWS:
         raise ValueError(f"The view must be one of {', '.join(VIEWS)}; it is {view!r}.")
     shape = columns.router_logits.shape
-    if len(shape) != 3 or shape[1] != len(columns.tokens) or not len(columns.tokens):
-        raise ValueError(
-            f"The map needs router logits [layers, tokens, experts] for its {len(columns.tokens)} "
-            f"tokens; their shape is {list(shape)}."
-        )
-    if shape[2] > 256:
-        raise ValueError(f"The map can draw at most 256 experts; the model has {shape[2]}.")
-    for each in (policy, against):
-        if each is not None:
-            each.check(shape[0], shape[2])
+    _check_arrays(columns, policy)
+    if against is not None:
+        against.ks(shape[0], shape[2])
     if view == "drift" and (other is None or other.router_logits.shape != shape):
         raise ValueError("Drift compares two traces of the same tokens: give the other trace.")
     if view == "follow" and (expert is None or not 0 <= expert < shape[2]):
         raise ValueError(f"Choose the expert to follow, from 0 to {shape[2] - 1}.")
 
 
-def _shade(
-    view: View,
-    probabilities: Floats,
-    ranked: Floats,
-    mass: Floats,
-    ks: NDArray[np.int64],
-    other: TraceLike | None,
-    expert: int | None,
-) -> _Shade:
+def _check_arrays(columns: TraceLike, policy: RoutingPolicy) -> None:
+    shape, layers = columns.router_logits.shape, len(columns.geometry.layer_ids)
+    if len(shape) != 3 or shape[:2] != (layers, len(columns.tokens)) or not len(columns.tokens):
+        raise ValueError(
+            f"The map needs router logits [layers, tokens, experts] for {layers} layers and its "
+            f"{len(columns.tokens)} tokens; their shape is {list(shape)}."
+        )
+    if shape[2] > 256:
+        raise ValueError(f"The map can draw at most 256 experts; the model has {shape[2]}.")
+    ran = (*shape[:2], max(policy.ks(layers, shape[2])))
+    if columns.expert_ids.shape != ran or columns.weights.shape != ran:
+        raise ValueError(f"The map needs the expert ids and weights that {policy} gave.")
+
+
+def _shade(view: View, cells: Cells, other: TraceLike | None, expert: int | None) -> _Shade:
     if view == "mass":
-        return _Shade(mass, 0.0, 1.0)
+        return _Shade(cells.mass, 0.0, 1.0)
     if view == "entropy":
-        values = routing.entropy(probabilities)
+        values = routing.entropy(cells.probabilities)
         return _Shade(values, _floor(values.min(), 0.5), _ceiling(values.max(), 0.5))
     if view == "margin":
-        values = _margin(ranked, ks)
+        values = cells.margin()
         return _Shade(values, 0.0, _ceiling(values.max(), 0.01))
     if view == "drift" and other is not None:
-        values = _drift(probabilities, routing.probabilities(other.router_logits), ks)
-        return _Shade(values, 0.0, float(ks.max()))
-    values = ranked[..., 0] if expert is None or view != "follow" else probabilities[..., expert]
+        return _Shade(drift(cells, other), 0.0, float(compared(cells, other).max()))
+    follows = view == "follow" and expert is not None
+    values = cells.probabilities[..., expert] if follows else cells.strongest()
     return _Shade(values, 0.0, min(_ceiling(values.max(), 0.1), 1.0))
 
 
-def _mass(ranked: Floats, ks: NDArray[np.int64]) -> Floats:
-    """Retained mass with one k per layer, [layers, tokens]."""
-    kept = np.arange(ranked.shape[-1]) < ks[:, None, None]
-    return np.asarray(np.minimum((ranked * kept).sum(axis=-1), 1.0))
+def _most(cells: Cells, would: Ints | None) -> int:
+    """The most experts that ran, or would run, in a cell."""
+    ran = int(cells.counts.max())
+    return ran if would is None else max(ran, int((would >= 0).sum(axis=-1).max()))
 
 
-def _margin(ranked: Floats, ks: NDArray[np.int64]) -> Floats:
-    padded = np.pad(ranked, ((0, 0), (0, 0), (0, 1)))
-    last = np.broadcast_to(ks[:, None, None], (*ranked.shape[:2], 1))
-    pair = [np.take_along_axis(padded, index, axis=-1)[..., 0] for index in (last - 1, last)]
-    return np.asarray(pair[0] - pair[1])
+def _name(policy: RoutingPolicy) -> str:
+    return f"k = {policy.k}" if one_k([policy]) else str(replace(policy, weighting="native"))
 
 
-def _drift(probabilities: Floats, others: Floats, ks: NDArray[np.int64]) -> Floats:
-    """How many of a layer's k strongest are not among the other's k strongest, same k."""
-    rows = [
-        k * (1.0 - routing.overlap(mine[None], theirs[None], int(k))[0])
-        for mine, theirs, k in zip(probabilities, others, ks, strict=True)
-    ]
-    return np.asarray(np.rint(np.stack(rows)))
+def _each_layers(counts: Ints) -> list[int] | None:
+    """The one count of each layer; None where it differs from token to token."""
+    return counts[:, 0].tolist() if (counts == counts[:, :1]).all() else None
 
 
-def _selected(probabilities: Floats, ks: NDArray[np.int64], expert: int) -> NDArray[np.bool_]:
-    """Whether `expert` is among a layer's k; of equal probabilities the lower id goes first."""
-    mine = probabilities[..., expert, None]
-    ahead = (probabilities > mine).sum(axis=-1)
-    ahead += (probabilities[..., :expert] == mine).sum(axis=-1)
-    return np.asarray(ahead < ks[:, None])
+@dataclass(frozen=True)
+class _Extras:
+    """What some maps have more than others."""
+
+    compared: bool = False  # a second policy
+    scaled: bool = False  # weights that are not the probabilities
+    uneven: bool = False  # as many experts as a threshold lets through
+
+    def bytes(self, depth: int) -> int:
+        return depth * self.compared + _FACTOR_DEPTH * self.scaled + self.uneven
 
 
 @dataclass(frozen=True)
 class _Plan:
     depth: int  # bytes a number
     experts: int  # in the card
-    extras: bool
+    extras: _Extras
 
 
-def _plan(room: int, *, cells: int, columns: int, extras: tuple[bool, bool], wanted: int) -> _Plan:
-    """Spend `room` bytes of base64 on the cells: full precision, else fewer bytes, else less."""
+def _plan(
+    room: int, *, cells: int, columns: int, extras: _Extras, wanted: int, surely: int
+) -> _Plan:
+    """Spend `room` bytes of base64 on the cells: full precision, else fewer bytes, else less.
+
+    Without the extra that says how many experts ran, only the `surely` first of every cell did.
+    """
     a_cell = room * 3 // 4 / cells - 0.01  # padding of base64
-    for depth, with_extras, least in ((2, True, wanted), (1, True, 4), (1, True, 2), (1, False, 1)):
-        compared, scaled = extras if with_extras else (False, False)
-        rest = depth * (columns + compared) + _FACTOR_DEPTH * scaled
-        experts = min(wanted, int((a_cell - rest) // (1 + depth)))
-        if experts >= min(least, wanted):
-            return _Plan(depth, experts, with_extras)
+    short = min(wanted, surely) if extras.uneven else wanted
+    for depth, with_, most, least in (
+        (2, extras, wanted, wanted),
+        (1, extras, wanted, 4),
+        (1, extras, wanted, 2),
+        (1, _Extras(), short, 1),
+    ):
+        rest = depth * columns + with_.bytes(depth)
+        experts = min(most, int((a_cell - rest) // (1 + depth)))
+        if experts >= min(least, most):
+            return _Plan(depth, experts, with_)
     raise ValueError("The text is too long for the map: shorten it to 2,048 tokens or fewer.")
+
+
+def _drawn(cells: Cells, plan: _Plan) -> dict[str, str]:
+    """What every map has: the experts of the card, their probabilities, and the mass."""
+    ids = cells.listed(plan.experts)
+    listed = np.take_along_axis(cells.probabilities, ids, axis=-1)
+    return {
+        "ids": _text(_by_token(ids).astype(np.uint8)),
+        "probabilities": _fixed(listed, 0.0, 1.0, plan.depth),
+        "mass": _fixed(cells.mass, 0.0, 1.0, plan.depth),
+    }
 
 
 def _floor(value: float, step: float) -> float:
@@ -290,8 +281,8 @@ def _text(values: NDArray[Any]) -> str:
 
 LEGENDS: Mapping[View, tuple[str, str]] = {
     "strongest": (
-        "Color: the expert with the largest router probability; its number is in the cell.",
-        "Intensity: its probability",
+        "Color: the strongest expert that ran; its number is in the cell.",
+        "Intensity: its router probability",
     ),
     "mass": ("Color: how much router probability the selected experts hold.", "Retained mass"),
     "entropy": ("Color: how evenly the router spreads its probability.", "Entropy in nats"),
@@ -300,7 +291,10 @@ LEGENDS: Mapping[View, tuple[str, str]] = {
         "Margin in probability",
     ),
     "drift": (
-        "Color: how many of the k strongest are no longer among the k strongest in the other run.",
+        (
+            "Color: how many of the k strongest are no longer among the k strongest in the other "
+            "run; k is the smaller of the two."
+        ),
         "Experts that dropped out",
     ),
     "follow": (
