@@ -20,8 +20,9 @@ import numpy as np
 
 import olmoe_viz as ov
 from olmoe_viz.analysis.saturation import load_router_checkpoints, saturation
-from olmoe_viz.numerics.costs import Geometry, active_parameters, total_parameters
+from olmoe_viz.families import FAMILIES
 from olmoe_viz.models.catalogue import bundled_path
+from olmoe_viz.numerics.costs import active_parameters, total_parameters
 from training.corpus import DOMAINS
 from training.recipe import NANO
 
@@ -127,7 +128,7 @@ def texts(path: Path) -> str:
 def card(folder: Path, data: Path = DATA, curve: Path = CURVE) -> str:
     """The template, filled from a checkpoint's folder, the measured tables and the curve."""
     config = json.loads((folder / "config.json").read_text())
-    geometry = Geometry.from_config(SimpleNamespace(**config))
+    geometry = FAMILIES[config["model_type"]].geometry(SimpleNamespace(**config))
     quality, layers = read_csv(data / "quality.csv"), read_csv(data / "layers.csv")
     by_domain, means = quality_tables(quality)
     bits = {(r["weighting"], int(r["k"]), r["domain"]): float(r["bits_per_byte"]) for r in quality}

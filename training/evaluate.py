@@ -28,8 +28,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import OlmoeForCausalLM, PreTrainedTokenizerFast
 
-from olmoe_viz.engine.router import install_routers, routing
+from olmoe_viz.engine.hooked_runner import HookedRunner
+from olmoe_viz.engine.taps import Taps
+from olmoe_viz.families import FAMILIES
+from olmoe_viz.families.tokens import TokenBytes
 from olmoe_viz.models.files import digest, weight_files
+from olmoe_viz.models.model import Model
+from olmoe_viz.numerics import routing
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from training.corpus import DOMAINS
 from training.prepare import load_tokenizer
@@ -61,26 +66,75 @@ def heldout_windows(data: Path, domain: str, window: int) -> NDArray[np.int64]:
     return np.stack([tokens[i * window : (i + 1) * window + 1] for i in range(count)])
 
 
-def batches(windows: NDArray[np.int64], device: torch.device) -> Iterator[Tensor]:
-    """Windows in batches, on the device."""
-    for first in range(0, len(windows), BATCH):
-        yield torch.from_numpy(windows[first : first + BATCH]).to(device)
+def stock_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Model:
+    """The checkpoint as transformers builds it, in float32 on the GPU if there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module = OlmoeForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, experts_implementation="eager"
+    )
+    family = FAMILIES[module.config.model_type]
+    return Model(
+        name=folder.name,
+        revision=None,
+        digest=digest(weight_files(folder)),
+        module=module.to(device).eval(),
+        tokenizer=tokenizer,
+        token_bytes=TokenBytes(tokenizer),
+        geometry=family.geometry(module.config),
+        family=family,
+        capabilities=frozenset({"steer"}),
+        device=device,
+        dtype=torch.float32,
+    )
 
 
-@torch.no_grad()
-def window_nats(
-    model: OlmoeForCausalLM, windows: NDArray[np.int64], policy: RoutingPolicy
-) -> NDArray[np.float64]:
-    """Cross-entropy of each window in nats, summed over its targets."""
-    sums = []
-    for window in batches(windows, model.device):
-        with routing([policy]):
-            logits = model(window[:, :-1], use_cache=False).logits
-        losses = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), window[:, 1:].flatten(), reduction="none"
+class Evaluator:
+    """A model that is measured by passes over whole windows."""
+
+    def __init__(self, model: Model) -> None:
+        self.model, self.geometry = model, model.geometry
+        self.trained = RoutingPolicy(model.geometry.trained_k)
+        self._runner = HookedRunner(model)
+
+    @torch.no_grad()
+    def nats(self, windows: NDArray[np.int64], policy: RoutingPolicy) -> NDArray[np.float64]:
+        """Cross-entropy of each window in nats, summed over its targets."""
+        sums = []
+        for batch in batches(windows):
+            hidden, _ = self._run(batch[:, :-1], policy)
+            targets = torch.from_numpy(batch[:, 1:]).to(hidden.device)
+            losses = torch.nn.functional.cross_entropy(
+                self._runner.readout(hidden).flatten(0, 1), targets.flatten(), reduction="none"
+            )
+            sums.append(losses.view(len(batch), -1).double().sum(1).cpu().numpy())
+        return np.concatenate(sums)
+
+    @torch.no_grad()
+    def routed(self, windows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+        """Router probabilities and the ids of the experts that ran under the trained k.
+
+        [layers, windows * tokens, experts] and [layers, windows * tokens, k], strongest first.
+        """
+        _, taps = self._run(windows, self.trained)
+        arrays = taps.arrays()  # with windows first
+        logits, ids = (
+            np.concatenate(list(arrays[name]), axis=1) for name in ("router_logits", "expert_ids")
         )
-        sums.append(losses.view(len(window), -1).double().sum(1).cpu().numpy())
-    return np.concatenate(sums)
+        return routing.probabilities(logits), ids
+
+    def _run(self, windows: NDArray[np.int64], policy: RoutingPolicy) -> tuple[Tensor, Taps]:
+        """The residual stream after the last block, and what was recorded on the way."""
+        rows, tokens = windows.shape
+        taps, plan = Taps(rows), self._runner.plan([policy])
+        state = self._runner.open(rows, tokens)
+        hidden = self._runner.step(state, windows.tolist(), range(rows), [0] * rows, plan, taps)
+        return hidden, taps
+
+
+def batches(windows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Windows in batches."""
+    for first in range(0, len(windows), BATCH):
+        yield windows[first : first + BATCH]
 
 
 def bootstrap(
@@ -93,7 +147,7 @@ def bootstrap(
 
 
 def quality(
-    model: OlmoeForCausalLM,
+    evaluator: Evaluator,
     windows: dict[str, NDArray[np.int64]],
     bytes_of: NDArray[np.int64],
     ks: Iterable[int],
@@ -105,7 +159,7 @@ def quality(
             draws, means, tokens_of_all = [], [], 0
             for seed, (domain, window) in enumerate(windows.items()):
                 sizes = bytes_of[window[:, 1:]].sum(1)
-                nats = window_nats(model, window, RoutingPolicy(k, weighting))
+                nats = evaluator.nats(window, RoutingPolicy(k, weighting))
                 draws.append(bootstrap(nats, sizes, seed))
                 means.append(nats.sum() / sizes.sum() / math.log(2))
                 tokens = window[:, 1:].size
@@ -139,34 +193,22 @@ def quality_row(
     return row | {"bits_per_byte": f"{bits:.5f}", "low": f"{low:.5f}", "high": f"{high:.5f}"}
 
 
-@torch.no_grad()
-def router_probabilities(model: OlmoeForCausalLM, windows: Tensor) -> Tensor:
-    """float32 [layers, windows * tokens, experts] under the trained k."""
-    recorded: dict[int, Tensor] = {}
-    with routing([RoutingPolicy(model.config.num_experts_per_tok)], recorded):
-        model.model(windows, use_cache=False)
-    return torch.stack([recorded[layer].float().softmax(-1) for layer in sorted(recorded)])
-
-
 def routing_tables(
-    model: OlmoeForCausalLM, windows: dict[str, NDArray[np.int64]]
+    evaluator: Evaluator, windows: dict[str, NDArray[np.int64]]
 ) -> tuple[Rows, Rows]:
     """(rows of ``experts.csv``, rows of ``layers.csv``)."""
-    k, shares, masses, entropies = model.config.num_experts_per_tok, [], [], []
+    k, experts = evaluator.geometry.trained_k, evaluator.geometry.experts
+    shares, masses, entropies = [], [], []
     for window in windows.values():
-        parts = [
-            router_probabilities(model, batch[:, :-1]) for batch in batches(window, model.device)
-        ]
-        probabilities = torch.cat(parts, dim=1)
-        top = probabilities.topk(k, dim=-1)
-        chosen = torch.zeros_like(probabilities).scatter_(-1, top.indices, 1.0)
-        shares.append(chosen.mean(1).cpu().numpy())  # [layers, experts]
-        masses.append(top.values.sum(-1).cpu().numpy())  # [layers, tokens]
-        entropies.append(
-            -(probabilities * probabilities.clamp_min(1e-30).log()).sum(-1).cpu().numpy()
-        )
+        chosen = []
+        for batch in batches(window):
+            probabilities, ids = evaluator.routed(batch[:, :-1])
+            chosen.append(ids)
+            masses.append(routing.mass(probabilities, ids))  # [layers, tokens]
+            entropies.append(routing.entropy(probabilities))
+        shares.append(routing.load(np.concatenate(chosen, axis=1), experts))  # [layers, experts]
     share, mass, entropy = np.stack(shares), np.concatenate(masses, 1), np.concatenate(entropies, 1)
-    layers, experts = share.shape[1:]
+    layers = len(mass)
     expert_rows = [
         {"layer": layer, "expert": expert}
         | {domain: f"{share[i, layer, expert]:.4f}" for i, domain in enumerate(windows)}
@@ -191,17 +233,15 @@ def routing_tables(
 
 
 def router_checkpoints(
-    model: OlmoeForCausalLM, run: Path, windows: dict[str, NDArray[np.int64]], out: Path
+    evaluator: Evaluator, run: Path, windows: dict[str, NDArray[np.int64]], out: Path
 ) -> None:
     """Top-k choices at each checkpoint: uint8 [checkpoints, layers, tokens, k], best first."""
     probe = np.concatenate([window[:1, :-1][:, :PROBE_TOKENS] for window in windows.values()])
-    on_device = torch.from_numpy(probe).to(model.device)
     steps, choices = [], []
     for path in sorted(run.glob("weights-*.safetensors")):
         steps.append(int(path.stem.removeprefix("weights-")))
-        model.load_state_dict(load_file(path))
-        top = router_probabilities(model, on_device).topk(model.config.num_experts_per_tok, dim=-1)
-        choices.append(top.indices.to(torch.uint8).cpu().numpy())
+        evaluator.model.module.load_state_dict(load_file(path))
+        choices.append(evaluator.routed(probe)[1].astype(np.uint8))
     tensors = {"choices": np.stack(choices), "token_ids": probe.astype(np.uint16)}
     shares = [step / steps[-1] for step in steps]
     metadata = {"shares": json.dumps(shares), "domains": json.dumps(list(windows))}
@@ -234,25 +274,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--windows", type=int, help="at most this many windows of each domain")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = options.run / "model"
     (options.out / MEASURED).unlink(missing_ok=True)
-    model = OlmoeForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, experts_implementation="eager"
-    )
-    model = model.to(device).eval()
-    install_routers(model)
     tokenizer = load_tokenizer(options.data / "tokenizer")
-    window = min(WINDOW, model.config.max_position_embeddings)
+    evaluator = Evaluator(stock_model(folder, tokenizer))
+    window = min(WINDOW, evaluator.geometry.context)
     windows = {
         name: heldout_windows(options.data, name, window)[: options.windows] for name in DOMAINS
     }
-    ks = [k for k in KS if k <= model.config.num_experts]
-    expert_rows, layer_rows = routing_tables(model, windows)
+    ks = [k for k in KS if k <= evaluator.geometry.experts]
+    expert_rows, layer_rows = routing_tables(evaluator, windows)
     write_csv(options.out / "experts.csv", expert_rows)
     write_csv(options.out / "layers.csv", layer_rows)
-    write_csv(options.out / "quality.csv", quality(model, windows, bytes_of_tokens(tokenizer), ks))
-    router_checkpoints(model, options.run, windows, options.out)
+    write_csv(
+        options.out / "quality.csv", quality(evaluator, windows, bytes_of_tokens(tokenizer), ks)
+    )
+    router_checkpoints(evaluator, options.run, windows, options.out)
     write_measured(folder, options.out)
 
 

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from transformers import OlmoeForCausalLM
 
 from olmoe_viz.models.files import weight_files
+from olmoe_viz.policy import RoutingPolicy
 from training import evaluate, prepare
 from training.card import read_csv
 from training.corpus import DOMAINS, END_OF_TEXT, is_simple_story
@@ -98,6 +99,18 @@ def test_the_checkpoint_is_an_ordinary_one_and_is_measured(
         choices = file.get_tensor("choices")
     assert choices.shape == (2, 2, len(DOMAINS) * 64, 2)
     check_measured(finished.folder, tmp_path)
+
+
+def test_a_window_is_measured_as_transformers_does(finished: Run, data: Path) -> None:
+    tokenizer = prepare.load_tokenizer(data / "tokenizer")
+    model = evaluate.stock_model(finished.folder / "model", tokenizer)
+    windows = evaluate.heldout_windows(data, DOMAINS[0], 32)[:3]
+    found = evaluate.Evaluator(model).nats(windows, RoutingPolicy(model.geometry.trained_k))
+    ids = torch.from_numpy(windows)
+    with torch.no_grad():
+        scores = model.module(ids[:, :-1], use_cache=False).logits.double().log_softmax(-1)
+    expected = -scores.gather(2, ids[:, 1:, None]).sum((1, 2))
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5)
 
 
 def test_tables_of_other_weights_are_not_published(finished: Run, tmp_path: Path) -> None:
