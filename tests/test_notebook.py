@@ -22,7 +22,9 @@ MAY_IMPORT = {
     "olmoe_viz",
     "olmoe_viz.analysis.quality",
     "olmoe_viz.analysis.tradeoff",
+    "olmoe_viz.engine.engine",
     "olmoe_viz.figures",
+    "olmoe_viz.requests",
 }
 PLOTLY = "application/vnd.plotly.v1+json"
 # Run after the last cell, by the test alone.
