@@ -1,12 +1,13 @@
 """Frozen dataclasses as JSON, and back: one form for requests, records and what they contain.
 
-Knows nothing about what the values mean. Reading is strict: a field that is missing, unknown or of
-another type is a ValueError. Understands numbers, text, None, bytes (as hex), routing policies (as
-their text), literals, tuples, unions, mappings of texts, and frozen dataclasses of these.
+Knows nothing about what the values mean. Understands numbers, text, None, bytes (as hex), routing
+policies (as their text), literals, tuples, unions, mappings of texts, and frozen dataclasses of
+these. Reading is strict: a field that is unknown, of another type or missing (unless it has a
+default) is a ValueError, whatever the JSON holds.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -20,7 +21,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, RoutingPolicy):
         return str(value)
     if is_dataclass(value):
-        return {part.name: encode(getattr(value, part.name)) for part in fields(value)}
+        return encode_fields(value)
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, tuple):
@@ -32,45 +33,35 @@ def encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form.")
 
 
+def encode_fields(value: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the JSON object of a dataclass's fields, but for those named in `without`."""
+    names = (part.name for part in fields(value))
+    return {name: encode(getattr(value, name)) for name in names if name not in without}
+
+
 def decode(kind: Any, value: Any, what: str = "it") -> Any:
     """Return the value of type `kind` that `encode` wrote; ValueError when it is none.
 
     `what` names the value in the error.
     """
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        return _first_that_fits(get_args(kind), value, what)
-    if origin is Literal:
-        if value in get_args(kind):
-            return value
-    elif origin is tuple:
-        return _tuple(get_args(kind), value, what)
-    elif isinstance(origin, type) and issubclass(origin, Mapping):
-        if isinstance(value, dict) and all(isinstance(part, str) for part in value.values()):
-            return dict(value)
-    elif is_dataclass(kind) and kind is not RoutingPolicy:
-        return _dataclass(kind, value, what)
-    else:
-        return _plain(kind, value, what)
-    raise ValueError(f"{what} is missing or damaged")
+    reader = _READERS.get(get_origin(kind) or kind, _dataclass)
+    return reader(kind, value, what)
 
 
-def decode_fields(kind: type, values: Any, names: frozenset[str] | None = None) -> dict[str, Any]:
-    """Return the fields of a dataclass from a JSON object, by name; ValueError as `decode`.
+def decode_fields(kind: type, values: Any, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields of a dataclass from a JSON object, by name, but for those in `without`.
 
-    With `names` exactly those fields are read; without, all, and those with a default may be
-    missing.
+    A field with a default may be missing. ValueError as `decode`.
     """
-    hints = _hints(kind)
-    parts = [part for part in fields(kind) if names is None or part.name in names]
+    parts = [part for part in fields(kind) if part.name not in without]
     if not isinstance(values, dict) or values.keys() - {part.name for part in parts}:
         raise ValueError(f"a {kind.__name__} is incomplete or has unknown fields")
-    found = {}
+    hints, found = _hints(kind), {}
     for part in parts:
         if part.name in values:
             found[part.name] = decode(hints[part.name], values[part.name], part.name)
-        elif names is not None or (part.default is MISSING and part.default_factory is MISSING):
-            raise ValueError(f"{part.name} is missing or damaged")
+        elif part.default is MISSING and part.default_factory is MISSING:
+            raise _damaged(part.name)
     return found
 
 
@@ -79,39 +70,91 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _dataclass(kind: type, value: Any, what: str) -> Any:
-    try:
-        return kind(**decode_fields(kind, value))
-    except TypeError:
-        raise ValueError(f"{what} is missing or damaged") from None
+def _damaged(what: str) -> ValueError:
+    return ValueError(f"{what} is missing or damaged")
 
 
-def _first_that_fits(kinds: tuple[Any, ...], value: Any, what: str) -> Any:
-    for kind in kinds:
+def _dataclass(kind: Any, value: Any, what: str) -> Any:  # noqa: ARG001 - called as all readers
+    return kind(**decode_fields(kind, value))
+
+
+def _first_that_fits(kind: Any, value: Any, what: str) -> Any:
+    problem = _damaged(what)
+    for choice in get_args(kind):
         try:
-            return decode(kind, value, what)
+            return decode(choice, value, what)
         except ValueError as error:
             problem = error
     raise problem
 
 
-def _tuple(kinds: tuple[Any, ...], value: Any, what: str) -> tuple[Any, ...]:
+def _literal(kind: Any, value: Any, what: str) -> Any:
+    for choice in get_args(kind):
+        if type(value) is type(choice) and value == choice:
+            return choice
+    raise _damaged(what)
+
+
+def _tuple(kind: Any, value: Any, what: str) -> tuple[Any, ...]:
+    kinds = get_args(kind)
     if not isinstance(value, list):
-        raise ValueError(f"{what} is missing or damaged")
+        raise _damaged(what)
     if len(kinds) == 2 and kinds[1] is Ellipsis:
         return tuple(decode(kinds[0], part, what) for part in value)
     if len(kinds) != len(value):
-        raise ValueError(f"{what} is missing or damaged")
+        raise _damaged(what)
     return tuple(decode(kind, part, what) for kind, part in zip(kinds, value, strict=True))
 
 
-def _plain(kind: Any, value: Any, what: str) -> Any:
-    if kind is RoutingPolicy and isinstance(value, str):
-        return RoutingPolicy.parse(value)
-    if kind is bytes and isinstance(value, str):
-        return bytes.fromhex(value)
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if (kind in (bool, int, str) and type(value) is kind) or (kind is NoneType and value is None):
-        return value
-    raise ValueError(f"{what} is missing or damaged")
+def _texts_by_name(kind: Any, value: Any, what: str) -> dict[str, str]:  # noqa: ARG001 - as above
+    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+        raise _damaged(what)
+    return value
+
+
+def _policy(kind: Any, value: Any, what: str) -> RoutingPolicy:  # noqa: ARG001 - as above
+    return RoutingPolicy.parse(_exact(str, value, what))
+
+
+def _bytes(kind: Any, value: Any, what: str) -> bytes:  # noqa: ARG001 - as above
+    try:
+        return bytes.fromhex(_exact(str, value, what))
+    except ValueError:
+        raise _damaged(what) from None
+
+
+def _float(kind: Any, value: Any, what: str) -> float:  # noqa: ARG001 - as above
+    number = float(_int(int, value, what)) if type(value) is int else value
+    if type(number) is not float or not math.isfinite(number):
+        raise _damaged(what)
+    return number
+
+
+def _int(kind: Any, value: Any, what: str) -> int:
+    # JSON has integers of any length; what does not fit 64 bits is no size, id or seed of ours.
+    number: int = _exact(kind, value, what)
+    if not -(2**63) <= number < 2**63:
+        raise _damaged(what)
+    return number
+
+
+def _exact(kind: Any, value: Any, what: str) -> Any:
+    if type(value) is not kind:
+        raise _damaged(what)
+    return value
+
+
+_READERS: dict[Any, Callable[[Any, Any, str], Any]] = {
+    Union: _first_that_fits,
+    UnionType: _first_that_fits,
+    Literal: _literal,
+    tuple: _tuple,
+    Mapping: _texts_by_name,
+    RoutingPolicy: _policy,
+    bytes: _bytes,
+    float: _float,
+    int: _int,
+    bool: _exact,
+    str: _exact,
+    NoneType: _exact,
+}

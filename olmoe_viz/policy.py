@@ -46,7 +46,8 @@ class RoutingPolicy:
             object.__setattr__(self, "k", _whole_numbers(self.k))
             if min(self._listed(), default=0) < 1:
                 raise ValueError(f"k must be at least 1 in every layer; it is {self.k}.")
-        if not isinstance(self.threshold, int | float) or not 0 <= self.threshold <= 1:
+        number = isinstance(self.threshold, int | float) and not isinstance(self.threshold, bool)
+        if not number or not 0 <= self.threshold <= 1:
             raise ValueError(f"The threshold must be from 0 to 1; it is {self.threshold!r}.")
         object.__setattr__(self, "threshold", float(self.threshold))
         if self.k is None and self.threshold == 0:

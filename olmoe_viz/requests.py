@@ -238,12 +238,14 @@ def from_json(text: str) -> Request:
     """Read what `to_json` writes; InputError for anything else."""
     try:
         values = json.loads(text)
-        kind = _KINDS[values.pop("request")]
-        request: Request = json_form.decode(kind, values, "the request")
+        name = values.pop("request", None) if isinstance(values, dict) else None
+        if not isinstance(name, str) or name not in _KINDS:
+            raise ValueError("it does not say what is asked")
+        request: Request = json_form.decode(_KINDS[name], values)
     except InputError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"This is not a request: {str(error)[:200]}.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"This is not a request: {str(error)[:200].rstrip('.')}.") from None
     return request
 
 

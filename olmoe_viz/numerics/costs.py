@@ -6,8 +6,18 @@ two RMSNorms a block, RMSNorms over the full query and key widths, three matrice
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from olmoe_viz.numerics.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Parameters as counted on a loaded model: all, those of the experts, the input embedding's."""
+
+    total: int
+    experts: int
+    embedding: int
 
 
 def total_parameters(geometry: Geometry) -> int:
@@ -20,7 +30,8 @@ def active_parameters(geometry: Geometry, k: float | Sequence[float]) -> int:
 
     `k` is one number, or one per layer; what a token uses in the mean (`records.routed.
     experts_used`) need not be whole, and the result is rounded. For k in every layer of OLMoE this
-    is 2VH + H + L(4H^2 + 4H + EH + 3kHI). Counts both embedding matrices in full.
+    is 2VH + H + L(4H^2 + 4H + EH + 3kHI). Counts both embedding matrices in full. ValueError for a
+    k outside the model, and for a model with other blocks than these formulas know.
     """
     return _embedding(geometry) + _matrices(geometry, k) + _norms(geometry)
 
@@ -49,6 +60,16 @@ def flops_per_token(geometry: Geometry, k: float | Sequence[float], position: in
     return 2 * _matrices(geometry, k) + attention
 
 
+def counted(geometry: Geometry) -> Costs:
+    """Return what the formulas here count, to be held against a loaded model."""
+    hidden, expert = geometry.hidden, 3 * geometry.hidden * geometry.intermediate
+    return Costs(
+        total=total_parameters(geometry),
+        experts=len(geometry.moe_layers) * geometry.experts * expert,
+        embedding=geometry.vocab * hidden,
+    )
+
+
 def _embedding(geometry: Geometry) -> int:
     return geometry.vocab * geometry.hidden
 
@@ -69,6 +90,13 @@ def _norms(geometry: Geometry) -> int:
 
 
 def _ks(geometry: Geometry, k: float | Sequence[float]) -> Sequence[float]:
+    layers = geometry.moe_layers
+    uneven = any(each.always_on or each.experts != geometry.experts for each in layers)
+    if uneven or len(layers) != geometry.layers:
+        raise ValueError(
+            "Costs are only known of models whose blocks all have the same number of experts, and "
+            "no experts that are always on."
+        )
     ks = [k] * geometry.layers if isinstance(k, int | float) else k
     if len(ks) != geometry.layers:
         raise ValueError(f"There are {len(ks)} ks for {geometry.layers} layers.")

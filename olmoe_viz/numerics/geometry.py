@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, fields
 
+MAX_LAYERS = 1_000
+
 
 @dataclass(frozen=True)
 class MoeLayer:
@@ -32,9 +34,9 @@ class Geometry:
     """The sizes of a model; ValueError when they do not fit together.
 
     `layers` counts all blocks. `hidden` is the width of the residual stream, `intermediate` the
-    inner width of one expert, `context` the number of positions the model was made for.
-    `moe_layers` has the facts of each layer of experts, in order; left out, every block is one,
-    with all experts to choose from.
+    inner width of one expert, `context` the number of positions the model was made for. `experts`
+    is the most that a layer has. `moe_layers` has the facts of each layer of experts, in order;
+    left out, every block is one, with all experts to choose from.
     """
 
     layers: int
@@ -50,6 +52,8 @@ class Geometry:
 
     def __post_init__(self) -> None:
         _check_whole(self, least={})
+        if self.layers > MAX_LAYERS:
+            raise ValueError(f"A model has at most {MAX_LAYERS:,} layers, not {self.layers}.")
         if self.trained_k > self.experts:
             raise ValueError(
                 f"A model of {self.experts} experts cannot have a trained k of {self.trained_k}."
@@ -65,6 +69,8 @@ class Geometry:
         ids = self.layer_ids
         if list(ids) != sorted(set(ids)) or ids[-1] >= self.layers:
             raise ValueError("The layers of experts must be in order and in the model.")
+        if max(each.experts for each in self.moe_layers) > self.experts:
+            raise ValueError(f"A layer cannot have more than the model's {self.experts} experts.")
 
     @property
     def head_dim(self) -> int:

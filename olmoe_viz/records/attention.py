@@ -11,7 +11,7 @@ from olmoe_viz.records.record import ARRAY, ROUNDING, Float32s, Record, check_co
 from olmoe_viz.requests import AttentionRequest
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Attention(Record):
     """Attention weights of some tokens in one layer.
 
@@ -26,7 +26,7 @@ class Attention(Record):
     request: AttentionRequest
     geometry: Geometry
     provenance: Provenance
-    weights: Float32s = field(metadata=ARRAY, repr=False)
+    weights: Float32s = field(metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.file import Layout
@@ -64,7 +62,7 @@ class Step:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Generation(Record):
     """One continuation of one prompt under one policy, as recorded; arrays are read-only.
 
@@ -92,15 +90,15 @@ class Generation(Record):
     finish: Finish
     geometry: Geometry
     provenance: Provenance
-    prompt_ids: Ids = field(metadata=ARRAY, repr=False)
-    token_ids: Ids = field(metadata=ARRAY, repr=False)
-    logprobs: Float32s = field(metadata=ARRAY, repr=False)
-    router_logits: Float32s = field(metadata=ARRAY, repr=False)
-    expert_ids: ExpertIds = field(metadata=ARRAY, repr=False)
-    weights: Float32s = field(metadata=ARRAY, repr=False)
-    prompt_router_logits: Float32s = field(metadata=ARRAY, repr=False)
-    prompt_expert_ids: ExpertIds = field(metadata=ARRAY, repr=False)
-    prompt_weights: Float32s = field(metadata=ARRAY, repr=False)
+    prompt_ids: Ids = field(metadata=ARRAY)
+    token_ids: Ids = field(metadata=ARRAY)
+    logprobs: Float32s = field(metadata=ARRAY)
+    router_logits: Float32s = field(metadata=ARRAY)
+    expert_ids: ExpertIds = field(metadata=ARRAY)
+    weights: Float32s = field(metadata=ARRAY)
+    prompt_router_logits: Float32s = field(metadata=ARRAY)
+    prompt_expert_ids: ExpertIds = field(metadata=ARRAY)
+    prompt_weights: Float32s = field(metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:

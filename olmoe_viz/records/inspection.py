@@ -12,7 +12,7 @@ from olmoe_viz.records.record import ARRAY, Float32s, Float64s, Ids, Record, che
 from olmoe_viz.requests import InspectRequest
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inspection(Record):
     """One token in one layer under several policies, which all see the same input.
 
@@ -37,16 +37,16 @@ class Inspection(Record):
     experts_shown: int
     geometry: Geometry
     provenance: Provenance
-    router_input: Float32s = field(metadata=ARRAY, repr=False)
-    router_logits: Float32s = field(metadata=ARRAY, repr=False)
-    router_cosines: Float64s = field(metadata=ARRAY, repr=False)
-    ids: Ids = field(metadata=ARRAY, repr=False)
-    outputs: Float32s = field(metadata=ARRAY, repr=False)
-    active_shares: Float64s = field(metadata=ARRAY, repr=False)
-    weights: Float64s = field(metadata=ARRAY, repr=False)
-    sums: Float32s = field(metadata=ARRAY, repr=False)
-    block_outputs: Float32s = field(metadata=ARRAY, repr=False)
-    largest_differences: Float64s = field(metadata=ARRAY, repr=False)
+    router_input: Float32s = field(metadata=ARRAY)
+    router_logits: Float32s = field(metadata=ARRAY)
+    router_cosines: Float64s = field(metadata=ARRAY)
+    ids: Ids = field(metadata=ARRAY)
+    outputs: Float32s = field(metadata=ARRAY)
+    active_shares: Float64s = field(metadata=ARRAY)
+    weights: Float64s = field(metadata=ARRAY)
+    sums: Float32s = field(metadata=ARRAY)
+    block_outputs: Float32s = field(metadata=ARRAY)
+    largest_differences: Float64s = field(metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:

@@ -15,7 +15,7 @@ from olmoe_viz.requests import ModelRequest
 Capability = Literal["steer", "rows_join", "details"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelFacts(Record):
     """A loaded model: its sizes, where it is from (`provenance`), and what may be asked of it."""
 

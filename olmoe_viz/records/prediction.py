@@ -20,7 +20,7 @@ from olmoe_viz.records.record import (
 from olmoe_viz.requests import DirectionsRequest, LensRequest, PredictRequest
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predictions(Record):
     """What the model expects after each token of the request, in their order.
 
@@ -37,11 +37,11 @@ class Predictions(Record):
     top_tokens: tuple[tuple[str, ...], ...]
     geometry: Geometry
     provenance: Provenance
-    top_ids: Ids = field(metadata=ARRAY, repr=False)
-    probabilities: Float64s = field(metadata=ARRAY, repr=False)
-    entropies: Float64s = field(metadata=ARRAY, repr=False)
-    log_sum_exp: Float64s = field(metadata=ARRAY, repr=False)
-    logits: Float32s | None = field(default=None, metadata=ARRAY, repr=False)
+    top_ids: Ids = field(metadata=ARRAY)
+    probabilities: Float64s = field(metadata=ARRAY)
+    entropies: Float64s = field(metadata=ARRAY)
+    log_sum_exp: Float64s = field(metadata=ARRAY)
+    logits: Float32s | None = field(default=None, metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:
@@ -63,7 +63,7 @@ class Predictions(Record):
         _check_top(self.top_ids, self.top_tokens, self.probabilities, self.geometry.vocab)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Lens(Record):
     """The next token as each depth of the model would already say it.
 
@@ -79,10 +79,10 @@ class Lens(Record):
     tokens: tuple[tuple[str, ...], ...]
     geometry: Geometry
     provenance: Provenance
-    ids: Ids = field(metadata=ARRAY, repr=False)
-    probabilities: Float64s = field(metadata=ARRAY, repr=False)
-    winner_probability: Float64s = field(metadata=ARRAY, repr=False)
-    winner_rank: Ids = field(metadata=ARRAY, repr=False)
+    ids: Ids = field(metadata=ARRAY)
+    probabilities: Float64s = field(metadata=ARRAY)
+    winner_probability: Float64s = field(metadata=ARRAY)
+    winner_rank: Ids = field(metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:
@@ -103,7 +103,7 @@ class Lens(Record):
             raise ValueError("a rank is not in the vocabulary")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LogitDirections(Record):
     """How what is added to the residual stream of one token moves logits directly.
 
@@ -120,7 +120,7 @@ class LogitDirections(Record):
     request: DirectionsRequest
     geometry: Geometry
     provenance: Provenance
-    directions: Float64s = field(metadata=ARRAY, repr=False)
+    directions: Float64s = field(metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:

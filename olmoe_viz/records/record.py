@@ -24,7 +24,7 @@ MAX_TOKEN_TEXT = 4_000
 ROUNDING = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Record:
     """An immutable record: arrays that are read-only, and facts that have a JSON form.
 
@@ -68,41 +68,52 @@ class Record:
         arrays = (getattr(self, name) for name in self._array_names())
         return sum(array.nbytes for array in arrays if array is not None)
 
+    def __repr__(self) -> str:
+        """Name the model, the policies and the sizes: the texts and arrays would fill pages."""
+        facts, request = vars(self), vars(self)["request"]
+        policy = getattr(self, "policy", getattr(request, "policy", None))
+        policies = getattr(request, "policies", ()) if policy is None else (policy,)
+        parts = [f"model={_clipped(request.model)}"]
+        if policies:
+            parts.append(f"policies={_clipped('; '.join(map(str, policies)))}")
+        if "token_ids" in facts:
+            parts.append(f"tokens={len(facts['token_ids'])}")
+        if "geometry" in facts:
+            geometry = facts["geometry"]
+            parts.append(f"layers={len(geometry.moe_layers)}, experts={geometry.experts}")
+        return f"{type(self).__name__}({', '.join(parts)}, nbytes={self.nbytes})"
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the record to one safetensors file; OSError from the file system."""
         names = self._array_names()
-        described = {
-            part.name: json_form.encode(getattr(self, part.name))
-            for part in fields(self)
-            if part.name not in names
-        }
         arrays = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        file.write(Path(path), self.kind, described, arrays)
+        file.write(Path(path), self.kind, json_form.encode_fields(self, without=names), arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Read a saved record; ValueError in a sentence for a file that is not one, OSError."""
-        names = cls._array_names()
-        described = frozenset(part.name for part in fields(cls)) - names
-        facts: dict[str, Any] = {}
-
-        def layout(values: dict[str, Any]) -> Layout:
-            facts.update(json_form.decode_fields(cls, values, described))
-            return cls.layout(facts)
-
+        path, names = Path(path), cls._array_names()
         try:
-            _, arrays = file.read(Path(path), cls.kind, layout)
+            header = file.read_header(path)
+            if header.kind != cls.kind:
+                raise ValueError(f"it does not hold a {cls.kind}")
+            facts = json_form.decode_fields(cls, header.facts, without=names)
+            arrays = file.read_arrays(path, header, cls.layout(facts))
             return cls(**facts, **dict.fromkeys(names) | arrays)
         except ValueError as error:
-            raise ValueError(f"{Path(path).name} is not a readable {cls.kind}: {error}.") from None
+            raise ValueError(f"{path.name} is not a readable {cls.kind}: {error}.") from None
 
     @classmethod
-    def _array_names(cls) -> frozenset[str]:
-        return frozenset(part.name for part in fields(cls) if "arrays" in part.metadata)
+    def _array_names(cls) -> tuple[str, ...]:
+        return tuple(part.name for part in fields(cls) if "arrays" in part.metadata)
 
 
 # Metadata of the fields that are arrays.
 ARRAY = {"arrays": True}
+
+
+def _clipped(text: str) -> str:
+    return repr(text) if len(repr(text)) <= 80 else f"{repr(text)[:79]}…"
 
 
 def check_text(what: str, text: object, limit: int) -> None:

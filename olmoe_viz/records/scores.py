@@ -22,7 +22,7 @@ from olmoe_viz.records.record import (
 from olmoe_viz.requests import ScoreRequest
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores(Record):
     """What each policy of the request makes of a given text, in their order.
 
@@ -39,10 +39,10 @@ class Scores(Record):
     tokens: int
     geometry: Geometry
     provenance: Provenance
-    token_ids: Ids = field(metadata=ARRAY, repr=False)
-    nll: Float64s = field(metadata=ARRAY, repr=False)
-    kl: Float64s | None = field(default=None, metadata=ARRAY, repr=False)
-    same_top: NDArray[np.uint8] | None = field(default=None, metadata=ARRAY, repr=False)
+    token_ids: Ids = field(metadata=ARRAY)
+    nll: Float64s = field(metadata=ARRAY)
+    kl: Float64s | None = field(default=None, metadata=ARRAY)
+    same_top: NDArray[np.uint8] | None = field(default=None, metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:

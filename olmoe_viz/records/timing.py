@@ -10,7 +10,7 @@ from olmoe_viz.records.record import ARRAY, Float64s, Record, check_number
 from olmoe_viz.requests import BandwidthRequest, TimeRequest
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Timing(Record):
     """How long one row took alone.
 
@@ -35,7 +35,7 @@ class Timing(Record):
             raise ValueError("a time is not above 0")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bandwidth(Record):
     """`bytes_per_second` read and written, by the fastest of `copies` copies of `copied` bytes.
 

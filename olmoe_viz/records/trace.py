@@ -31,7 +31,7 @@ from olmoe_viz.requests import Detail, TraceRequest
 NEXT_TOKENS = 50
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace(Record):
     """One pass over one text; arrays are read-only.
 
@@ -65,15 +65,15 @@ class Trace(Record):
     log_sum_exp: float
     geometry: Geometry
     provenance: Provenance
-    token_ids: Ids = field(metadata=ARRAY, repr=False)
-    router_logits: Float32s = field(metadata=ARRAY, repr=False)
-    expert_ids: ExpertIds = field(metadata=ARRAY, repr=False)
-    weights: Float32s = field(metadata=ARRAY, repr=False)
-    hidden_norms: Float32s = field(metadata=ARRAY, repr=False)
-    next_ids: Ids = field(metadata=ARRAY, repr=False)
-    next_logits: Float32s = field(metadata=ARRAY, repr=False)
-    hidden_states: Float32s | None = field(default=None, metadata=ARRAY, repr=False)
-    attention_outputs: Float32s | None = field(default=None, metadata=ARRAY, repr=False)
+    token_ids: Ids = field(metadata=ARRAY)
+    router_logits: Float32s = field(metadata=ARRAY)
+    expert_ids: ExpertIds = field(metadata=ARRAY)
+    weights: Float32s = field(metadata=ARRAY)
+    hidden_norms: Float32s = field(metadata=ARRAY)
+    next_ids: Ids = field(metadata=ARRAY)
+    next_logits: Float32s = field(metadata=ARRAY)
+    hidden_states: Float32s | None = field(default=None, metadata=ARRAY)
+    attention_outputs: Float32s | None = field(default=None, metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:
