@@ -29,7 +29,14 @@ class BusyError(EngineError):
 
 
 class CancelledError(EngineError):
-    """The request was cancelled before its record was whole."""
+    """The request was cancelled before its record was whole.
+
+    `generations` holds what a generation had written until then, one a row.
+    """
+
+    def __init__(self, sentence: str, generations: Sequence[Any] = ()) -> None:
+        super().__init__(sentence)
+        self.generations = tuple(generations)
 
 
 class MissingError(EngineError):

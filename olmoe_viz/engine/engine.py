@@ -5,7 +5,7 @@ thread, and by several.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast, overload
 
@@ -62,7 +62,8 @@ class Ticket:
         self.request = request
         self.cached = False
         self._changed = threading.Condition()
-        self._progress = Progress("waiting")
+        self._progress: Progress | Callable[[], Progress] = Progress("waiting")
+        self._on_cancel: Callable[[], None] | None = None
         self._steps: list[Any] = []
         self._answer: Answer | None = None
         self._error: Exception | None = None
@@ -71,12 +72,13 @@ class Ticket:
     @property
     def progress(self) -> Progress:
         """How far the request is."""
-        return self._progress
+        found = self._progress
+        return found if isinstance(found, Progress) else found()
 
     @property
     def done(self) -> bool:
         """Whether there is a result, or an error in its place."""
-        return self._progress.stage == "done"
+        return self._answer is not None or self._error is not None
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the request is done, at most `timeout` seconds; whether it is."""
@@ -116,7 +118,9 @@ class Ticket:
         """Ask for the work to end; it does after the part or step that it is in."""
         with self._changed:
             self._cancelled = True
-            self._changed.notify_all()
+            on_cancel = self._on_cancel
+        if on_cancel is not None and not self.done:
+            on_cancel()
 
     @property
     def cancelled(self) -> bool:
@@ -128,11 +132,18 @@ class Ticket:
         if self._cancelled:
             raise CancelledError("The request was cancelled.")
 
-    def advance(self, progress: Progress) -> None:
-        """For whoever computes: say how far the work is."""
+    def advance(
+        self,
+        progress: Progress | Callable[[], Progress],
+        on_cancel: Callable[[], None] | None = None,
+    ) -> None:
+        """For whoever computes: say how far the work is, or how to find out.
+
+        From now on `on_cancel` is called when somebody cancels the request.
+        """
         with self._changed:
             if not self.done:
-                self._progress = progress
+                self._progress, self._on_cancel = progress, on_cancel
 
     def add_step(self, step: Any) -> None:
         """For whoever computes: pass on a step."""

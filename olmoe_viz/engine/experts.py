@@ -4,20 +4,21 @@ Knows nothing about routing: it is given expert ids and weights. A weight of exa
 whose k is smaller than the batch's largest) adds nothing, and on a CPU it costs nothing either.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
-from transformers import OlmoeForCausalLM
 from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
-from transformers.models.olmoe.modeling_olmoe import OlmoeExperts
 
-NAME = "olmoe_viz"
 _CHUNK = 256  # tokens at a time: bounds the copies of hidden states to chunk * k rows
 _FEW = 16
 
 
-def mix(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+def mix(experts: Any, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted sum of expert outputs, [tokens, hidden].
 
+    `experts` is a module with the matrices of all experts, `gate_up_proj` [experts, 2 *
+    intermediate, hidden] and `down_proj` [experts, hidden, intermediate], and their `act_fn`.
     `hidden` is [tokens, hidden], `ids` and `weights` are [tokens, k]. Each expert is SwiGLU,
     W_down(silu(W_gate x) * W_up x) (arXiv 2409.02060, section 2). Off the CPU this is
     transformers' grouped matrix product. On the CPU (timed on two cores at a width of 192): one
@@ -40,7 +41,7 @@ def mix(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> 
     return _grouped(experts, hidden, ids, weights)
 
 
-def _one_by_one(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+def _one_by_one(experts: Any, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     gate_up, down, vector = experts.gate_up_proj, experts.down_proj, hidden[0]
     chosen = ids[0].tolist()
     inner = hidden.new_empty(len(chosen), gate_up.shape[1])
@@ -53,7 +54,7 @@ def _one_by_one(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Ten
     return total.unsqueeze(0)
 
 
-def _dense(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+def _dense(experts: Any, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     gate_up, down = experts.gate_up_proj, experts.down_proj
     spread = weights.new_zeros(len(hidden), len(down)).scatter_(1, ids, weights)
     repeated = hidden.expand(len(down), -1, -1)
@@ -61,7 +62,7 @@ def _dense(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) 
     return torch.bmm(inner * spread.t().unsqueeze(-1), down.transpose(1, 2)).sum(0)
 
 
-def _grouped(experts: OlmoeExperts, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
+def _grouped(experts: Any, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
     gate_up, down = experts.gate_up_proj, experts.down_proj
     flat = weights.flatten()
     pairs = flat.nonzero().squeeze(1)
@@ -82,14 +83,8 @@ def _products(inputs: Tensor, matrices: Tensor, groups: list[int], sizes: list[i
     return torch.cat([torch.mm(run, matrices[expert].t()) for expert, run in runs])
 
 
-def _gated(experts: OlmoeExperts, inner: Tensor) -> Tensor:
+def _gated(experts: Any, inner: Tensor) -> Tensor:
     """Return silu(gate) * up from [..., 2 * intermediate], gate first."""
     gate, up = inner.chunk(2, dim=-1)
     activated: Tensor = experts.act_fn(gate)
     return activated * up
-
-
-def install_experts(module: OlmoeForCausalLM) -> None:
-    """Let the whole model compute its experts with `mix`."""
-    ALL_EXPERTS_FUNCTIONS.register(NAME, mix)
-    module.set_experts_implementation(NAME)

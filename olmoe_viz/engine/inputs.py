@@ -1,48 +1,24 @@
-"""What a person or a caller may hand to the engine, checked before any work starts.
+"""What a request may ask of a model, checked before any work starts.
 
-Knows nothing about running a model. Every refusal is an InputError whose text is for people.
+Every refusal is an InputError whose text is for people. Knows nothing about running a model.
 """
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from olmoe_viz.models.load import Model
+from olmoe_viz.errors import InputError
+from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.trace import MAX_TEXT
+from olmoe_viz.records.record import MAX_TEXT
+from olmoe_viz.requests import Text
 
 
-class InputError(ValueError):
-    """A prompt or a setting that cannot be used; its text says what to change."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How tokens are picked: greedily at temperature 0, else from the `top_p` nucleus, seeded."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise InputError(f"The temperature must be 0 or more; it is {self.temperature}.")
-        if not 0 < self.top_p <= 1:
-            raise InputError(f"top_p must be above 0 and at most 1; it is {self.top_p}.")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {self.seed}.")
-
-
-def encode(model: Model, text_or_ids: str | Iterable[int]) -> list[int]:
+def encode(model: Model, text_or_ids: Text) -> list[int]:
     """Return the token ids of a text, or check ids that are given; at least one.
 
-    Raises InputError for nothing at all, for what is not text, for ids outside the vocabulary,
-    and for more tokens than the model's context.
+    Raises InputError for nothing at all, for ids outside the vocabulary, and for more tokens than
+    the model's context.
     """
-    if isinstance(text_or_ids, str):
-        ids = _tokenize(model, text_or_ids)
-    else:
-        ids = [int(token) for token in text_or_ids]
+    ids = _tokenize(model, text_or_ids) if isinstance(text_or_ids, str) else list(text_or_ids)
     vocab, context = model.geometry.vocab, model.geometry.context
     if not ids:
         raise InputError("There is no text yet. Type a few words.")
@@ -53,6 +29,11 @@ def encode(model: Model, text_or_ids: str | Iterable[int]) -> list[int]:
             f"The text has {len(ids):,} tokens; {model.name} reads at most {context:,}. Shorten it."
         )
     return ids
+
+
+def text_of(model: Model, text_or_ids: Text) -> str:
+    """Return the text, or what its ids decode to."""
+    return text_or_ids if isinstance(text_or_ids, str) else model.token_bytes.text(text_or_ids)
 
 
 def _tokenize(model: Model, text: str) -> list[int]:
@@ -72,21 +53,30 @@ def _tokenize(model: Model, text: str) -> list[int]:
 
 
 def check_policies(model: Model, policies: Sequence[RoutingPolicy]) -> None:
-    """Raise InputError unless there is a policy and each fits the model's layers and experts."""
-    if not policies:
-        raise InputError("Choose at least one k.")
+    """Raise InputError unless each policy fits the model's layers and experts."""
     for policy in policies:
         try:
-            policy.check(model.geometry.layers, model.geometry.experts)
+            policy.ks(len(model.geometry.moe_layers), model.geometry.experts)
         except ValueError as error:
             raise InputError(str(error)) from None
+        if "steer" not in model.capabilities and policy != RoutingPolicy(model.geometry.trained_k):
+            raise InputError(
+                f"{model.name} routes by a rule that is not known here, so it runs only as "
+                f"trained, with k = {model.geometry.trained_k} and native weights."
+            )
+
+
+def check_details(model: Model) -> None:
+    """Raise InputError unless the vectors inside the model's blocks can be computed."""
+    if "details" not in model.capabilities:
+        raise InputError(
+            f"{model.name} can be traced, but what happens in its blocks is not known."
+        )
 
 
 def check_length(model: Model, prompt_tokens: int, max_new_tokens: int) -> None:
     """Raise InputError unless the prompt and as many new tokens fit the model's context."""
     room = model.geometry.context - prompt_tokens
-    if max_new_tokens < 1:
-        raise InputError(f"Generate at least 1 token; it is {max_new_tokens}.")
     if room < 1:
         raise InputError(
             f"The prompt fills all {model.geometry.context:,} tokens that {model.name} reads, "
@@ -98,3 +88,9 @@ def check_length(model: Model, prompt_tokens: int, max_new_tokens: int) -> None:
             f"{model.geometry.context:,} in all, so at most {room:,} can be generated, "
             f"not {max_new_tokens:,}."
         )
+
+
+def check_place(what: str, index: int, count: int) -> None:
+    """Raise InputError unless a layer or a token, counted from 0, is one of `count`."""
+    if not 0 <= index < count:
+        raise InputError(f"The {what} must be from 0 to {count - 1}; it is {index}.")

@@ -5,10 +5,19 @@ generator and inverts its cumulative distribution, so that a row's result never 
 beside it, and rows of equal seed and distribution pick the same token.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from olmoe_viz.engine.inputs import Sampling
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are picked: greedily at temperature 0, else from the `top_p` nucleus, seeded."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
 
 
 class Sampler:

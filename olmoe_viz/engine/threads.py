@@ -13,23 +13,24 @@ from contextlib import contextmanager
 
 import torch
 
+from olmoe_viz.models.model import Model
 from olmoe_viz.numerics.costs import total_parameters
-from olmoe_viz.models.load import Model
 
 _WORTH_SHARING = 2.5e9  # tokens times parameters: some fifty tokens of the bundled model
-ALL = torch.get_num_threads()
 
 
 @contextmanager
 def threads(model: Model, tokens: int) -> Iterator[None]:
-    """Run so many tokens in this block with one thread if that is little work, else with all.
+    """Run so many tokens in this block with one thread if that is little work.
 
-    All are as many as torch had when this module was loaded. Not the number found at the start of
-    the block: a thread that begins beside another's small pass inherits its one.
+    Otherwise with as many as there were before the block, which it leaves as it found.
     """
-    work = tokens * total_parameters(model.geometry)
-    torch.set_num_threads(ALL if work > _WORTH_SHARING else 1)
+    before = torch.get_num_threads()
+    small = tokens * total_parameters(model.geometry) <= _WORTH_SHARING
+    if small and before > 1:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(ALL)
+        if small and before > 1:
+            torch.set_num_threads(before)

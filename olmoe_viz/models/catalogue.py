@@ -11,8 +11,9 @@ from pathlib import Path
 class Entry:
     """One model that people can choose.
 
-    `hub_id` is None for the bundled model. `context` is the most tokens that it reads. `revision`
-    is the commit or branch that is loaded unless another is asked for.
+    `hub_id` is None for the bundled model. `revision` is the commit or branch that is loaded unless
+    another is asked for. `context` is the most tokens that it reads, `layers` the number of its
+    blocks and `experts` that of the experts in each.
     """
 
     name: str
@@ -20,6 +21,8 @@ class Entry:
     revision: str | None
     description: str
     context: int
+    layers: int = 16
+    experts: int = 64
 
 
 BUNDLED = "olmoe-nano"

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +17,28 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils.tqdm import tqdm
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, OlmoeConfig, OlmoeForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+)
 
-from olmoe_viz.numerics.geometry import Geometry
-from olmoe_viz.engine.experts import install_experts
-from olmoe_viz.engine.forward import device_of
-from olmoe_viz.engine.router import install_routers
-from olmoe_viz.engine.text import is_byte_level
+from olmoe_viz.errors import ModelError
+from olmoe_viz.families import FAMILIES
+from olmoe_viz.families.base import Family
+from olmoe_viz.families.tokens import TokenBytes
+from olmoe_viz.families.verify import steers
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
 from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
-
-# Options that transformers would follow and this project's formulas would not.
-_NOT_OLMOE = {
-    "norm_topk_prob": "renormalizes its routing weights (norm_topk_prob is true), which OLMoE does "
-    "not. Its routing would be shown wrongly",
-    "tie_word_embeddings": "uses one matrix for both embeddings (tie_word_embeddings is true), "
-    "which OLMoE does not. Its parameters would be counted wrongly",
-    "attention_bias": "adds biases in its attention (attention_bias is true), which OLMoE does "
-    "not. Its parameters would be counted wrongly",
-}
+from olmoe_viz.models.model import Model
+from olmoe_viz.numerics import costs
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.records.model_facts import Capability
 
 Progress = Callable[[int, int], None]
 Wishes = tuple[torch.device | None, torch.dtype | None]
-
-
-class ModelError(Exception):
-    """A model that cannot be loaded; the text says what happened and what to do."""
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A loaded model, shared by all who use it and never written to.
-
-    `module` is transformers' own class with its routers replaced; it is in eval mode and records no
-    gradients. `digest` identifies the weights: a SHA-256 for a folder, the commit for a model of
-    the hub. `device` is where prompts go in, `dtype` that of the weights.
-    """
-
-    name: str
-    revision: str | None
-    digest: str
-    module: OlmoeForCausalLM
-    tokenizer: PreTrainedTokenizerFast
-    geometry: Geometry
-    device: torch.device
-    dtype: torch.dtype
 
 
 def load_model(
@@ -73,13 +48,13 @@ def load_model(
     dtype: str | torch.dtype | None = None,
     progress: Progress | None = None,
 ) -> Model:
-    """Load the bundled model, one of the catalogue, or a local folder with an OLMoE checkpoint.
+    """Load the bundled model, one of the catalogue, or a local folder with a checkpoint.
 
     Without `device` and `dtype` both are chosen by what there is: see `memory.place`. Only
     safetensors weights are read and no code of a checkpoint is ever run. During a download
     `progress` is called, by several threads, with the bytes there and their number as far as it is
     known; it may raise to end the download. Raises ModelError in a sentence for everything that
-    can go wrong: no such model or folder, not OLMoE, hub not reachable, gated, missing or damaged
+    can go wrong: no such model or folder, no family that is known, hub not reachable, gated, missing or damaged
     files, too little memory.
     """
     try:
@@ -101,7 +76,7 @@ def _load(name: str, revision: str | None, wishes: Wishes, progress: Progress | 
         revision = revision or entry.revision
         # The small file first: a model that does not fit is not worth the download.
         folder = Path(_fetch(entry.hub_id, revision, ["config.json"]))
-        place(Geometry.from_config(_config(folder, name)), *wishes)
+        place(_known(folder, name)[1], *wishes)
         # By its commit from here on: the branch may move between the two downloads.
         commit = folder.name
         folder = Path(_fetch(entry.hub_id, commit, ["*.json", "*.safetensors"], progress))
@@ -115,7 +90,7 @@ def _load(name: str, revision: str | None, wishes: Wishes, progress: Progress | 
         raise ModelError(
             f"There is no model and no folder named {name!r}. The models known by name are {known}."
         )
-    _config(folder, name)
+    _known(folder, name)
     files = weight_files(folder)
     check_sums(folder, files, required=entry is not None)
     return _build(name, folder, (None, digest(files)), wishes)
@@ -128,29 +103,47 @@ def _build(
     wishes: Wishes,
 ) -> Model:
     """Read the weights and make them ready; `identity` is (revision, digest)."""
-    geometry = Geometry.from_config(_config(folder, name))
+    family, geometry = _known(folder, name)
     placement = place(geometry, *wishes)
     tokenizer = _tokenizer(folder, name)
-    module = _weights(folder, name, placement)
+    token_bytes = family.token_bytes(tokenizer)
+    if token_bytes is None:
+        raise ModelError(f"The tokenizer of {name} is not byte-level BPE, as OLMoE's is.")
+    module = _weights(folder, name, placement).requires_grad_(requires_grad=False)
     give_back()
-    install_routers(module)
-    install_experts(module)
+    if family.costs(module) != costs.counted(geometry):
+        raise ModelError(
+            f"{name} has other parameters than its family's. They would be counted wrongly, so it "
+            "is not loaded."
+        )
+    parts = family.parts(module)
     return Model(
         name=name,
         revision=identity[0],
         digest=identity[1],
-        module=module.requires_grad_(requires_grad=False),
+        module=module,
         tokenizer=tokenizer,
+        token_bytes=token_bytes,
         geometry=geometry,
-        device=placement.device or device_of(module.model.layers[0]),
+        family=family,
+        capabilities=_capabilities(family, module),
+        device=placement.device or (parts.blocks[0].device if parts else module.device),
         dtype=placement.dtype,
     )
 
 
-def _weights(folder: Path, name: str, placement: Placement) -> OlmoeForCausalLM:
+def _capabilities(family: Family, module: Any) -> frozenset[Capability]:
+    """Return what may be asked of a model, as far as its stock routers agree with its rule."""
+    if not steers(family.sites(module)):
+        return frozenset()
+    fast: set[Capability] = set() if family.parts(module) is None else {"rows_join", "details"}
+    return frozenset({"steer", *fast})
+
+
+def _weights(folder: Path, name: str, placement: Placement) -> Any:
     device_map = "auto" if placement.device is None else {"": placement.device}
     try:
-        loaded: Any = OlmoeForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=placement.dtype,
             device_map=device_map,
@@ -167,7 +160,6 @@ def _weights(folder: Path, name: str, placement: Placement) -> OlmoeForCausalLM:
         if out_of_memory(error):
             raise
         raise ModelError(f"The weights of {name} do not fit its config.json: {error}") from error
-    module: OlmoeForCausalLM
     module, report = loaded
     if report["missing_keys"] or report["mismatched_keys"]:
         example = sorted(map(str, [*report["missing_keys"], *report["mismatched_keys"]]))[0]
@@ -178,28 +170,29 @@ def _weights(folder: Path, name: str, placement: Placement) -> OlmoeForCausalLM:
     return module
 
 
-def _config(folder: Path, name: str) -> OlmoeConfig:
+def _known(folder: Path, name: str) -> tuple[Family, Geometry]:
+    """Return a checkpoint's family and sizes; ModelError for what cannot be shown."""
     try:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        kind = values.get("model_type")
+        family = FAMILIES.get(kind := values.get("model_type"))
     except FileNotFoundError:
         raise ModelError(f"{name} has no config.json, so it is not a checkpoint.") from None
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
         raise ModelError(f"The config.json of {name} is not readable. Get it again.") from None
-    if kind != "olmoe":
+    if family is None:
         raise ModelError(
             f"{name} is not an OLMoE model (its model_type is {kind!r}). Choose one that is."
         )
     try:
-        config = OlmoeConfig.from_dict(values)
-        Geometry.from_config(config)
+        config = CONFIG_MAPPING[kind].from_dict(values)
+        geometry = family.geometry(config)
     except (StrictDataclassError, ValueError, TypeError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"The config.json of {name} is not usable: {reason}") from None
-    for option, words in _NOT_OLMOE.items():
-        if getattr(config, option):
-            raise ModelError(f"{name} {words}, so it is not loaded.")
-    return config
+    refused = family.refuse(config)
+    if refused is not None:
+        raise ModelError(f"{name} {refused}, so it is not loaded.")
+    return family, geometry
 
 
 def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
@@ -211,7 +204,7 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
         if out_of_memory(error):
             raise
         raise ModelError(f"The tokenizer of {name} is not readable: {error}") from error
-    if not isinstance(tokenizer, PreTrainedTokenizerFast) or not is_byte_level(tokenizer):
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ModelError(f"The tokenizer of {name} is not byte-level BPE, as OLMoE's is.")
     # A prompt is never cut or filled up silently.
     tokenizer.backend_tokenizer.no_truncation()

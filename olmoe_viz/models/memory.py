@@ -71,8 +71,10 @@ def free_bytes(device: torch.device) -> int:
 def release_memory() -> None:
     """Free what nothing refers to any longer, on the CPU and on the GPUs.
 
-    A module's parts refer to each other, so the last reference to a model does not free it.
+    A module's parts refer to each other, so the last reference to a model does not free it, and
+    the collection passes by what an application has set aside with `gc.freeze`.
     """
+    gc.unfreeze()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

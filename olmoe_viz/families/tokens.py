@@ -1,10 +1,9 @@
-"""From token ids to bytes, and from bytes that arrive in pieces to text.
+"""From token ids to bytes.
 
 Knows nothing about models. Serves byte-level BPE tokenizers, in which every character of a token
 stands for one byte (the table of GPT-2, which GPT-NeoX and OLMoE use).
 """
 
-from codecs import getincrementaldecoder
 from collections.abc import Iterable
 
 from transformers import PreTrainedTokenizerFast
@@ -59,25 +58,3 @@ class TokenBytes:
     def text(self, tokens: Iterable[int]) -> str:
         """Return the whole text of the tokens, special ones by name; U+FFFD for broken UTF-8."""
         return b"".join(map(self.of, tokens)).decode("utf-8", errors="replace")
-
-
-class Detokenizer:
-    """Text from tokens that arrive one at a time; never half a character.
-
-    Bytes wait until their character is complete. What can no longer become a character is
-    U+FFFD, as in the tokenizer's own decoding. Special tokens give no text.
-    """
-
-    def __init__(self, table: TokenBytes) -> None:
-        self._table = table
-        self._decoder = getincrementaldecoder("utf-8")(errors="replace")
-
-    def push(self, token: int) -> str:
-        """Return the text that this token completes; often its own, sometimes none."""
-        if self._table.is_special(token):
-            return ""
-        return self._decoder.decode(self._table.of(token))
-
-    def finish(self) -> str:
-        """Return what waits: U+FFFD if the last character is incomplete, else nothing."""
-        return self._decoder.decode(b"", final=True)

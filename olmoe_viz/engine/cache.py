@@ -1,0 +1,30 @@
+"""The key-value cache: what the tokens of every sequence left behind for those after them."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from olmoe_viz.families.base import Block
+
+
+class KvCache:
+    """Keys and values of every layer for `slots` sequences of up to `length` tokens.
+
+    Two tensors per layer, [slots * length, kv_heads * head_dim]: 2 * layers * slots * length *
+    hidden values in all, without grouped heads. Slots are independent; one is free again as soon
+    as its sequence is no longer stepped.
+    """
+
+    def __init__(
+        self, blocks: Sequence[Block], dtype: torch.dtype, slots: int, length: int
+    ) -> None:
+        self.slots, self.length = slots, length
+        self.layers = [_pair(block, dtype, slots * length) for block in blocks]
+
+
+def _pair(block: Block, dtype: torch.dtype, entries: int) -> tuple[Tensor, Tensor]:
+    # Zeros, not empty: what a mask hides must still be finite.
+    shape = (entries, block.kv_heads * block.head_dim)
+    keys, values = (torch.zeros(shape, dtype=dtype, device=block.device) for _ in range(2))
+    return keys, values

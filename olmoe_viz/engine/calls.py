@@ -1,0 +1,108 @@
+"""The library's calls on a model that is in hand, for notebooks and scripts.
+
+They compute in the calling thread, without a line and without a cache.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from olmoe_viz.engine import inspecting, tracing
+from olmoe_viz.engine.generating import Generating
+from olmoe_viz.engine.prompt import OnProgress
+from olmoe_viz.errors import GenerationError
+from olmoe_viz.models.model import Model
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.inspection import Inspection
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import (
+    Detail,
+    GenerateRequest,
+    InspectRequest,
+    TraceRequest,
+    text_or_ids,
+)
+
+
+def trace(
+    model: Model,
+    text: str | Iterable[int],
+    policy: RoutingPolicy | None = None,
+    detail: Detail = "routing",
+    progress: OnProgress | None = None,
+) -> Trace:
+    """Run a text, or token ids, through the model once and record it.
+
+    Without a policy the model routes as trained. Detail "routing" records what the routers said and
+    chose, and norms; "full" adds the residual stream and what attention adds to it. A long text
+    runs in parts; `progress` is called with the tokens done and their number before each part, and
+    may raise to end the run. Raises InputError for a text or a policy that does not fit the model.
+    Threads may trace on one model at the same time.
+    """
+    policy = policy or RoutingPolicy(model.geometry.trained_k)
+    request = TraceRequest(model.name, text_or_ids(text), policy, detail)
+    return tracing.trace(model, request, progress or _silent)
+
+
+def stream(
+    model: Model,
+    prompt: str | Iterable[int],
+    policies: Sequence[RoutingPolicy],
+    max_new_tokens: int = 80,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Generating:
+    """Continue a prompt under each policy; iterate over the result to get one Step at a time.
+
+    Greedy at temperature 0; otherwise every row draws with the same seed. A row's result does not
+    depend on the other rows. Raises InputError at once for a prompt, a policy or a setting that
+    does not fit; see `Generating` for what happens later.
+    """
+    request = GenerateRequest(
+        model.name,
+        text_or_ids(prompt),
+        tuple(policies),
+        max_new_tokens,
+        temperature,
+        top_p,
+        seed,
+    )
+    return Generating(model, request)
+
+
+def compare(
+    model: Model,
+    prompt: str | Iterable[int],
+    policies: Sequence[RoutingPolicy],
+    max_new_tokens: int = 80,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> list[Generation]:
+    """Continue a prompt under each policy and return one Generation for each, in their order.
+
+    Arguments and InputError as in `stream`. Raises GenerationError when decoding breaks off; what
+    was written until then is in its `generations`, with finish "error".
+    """
+    generating = stream(model, prompt, policies, max_new_tokens, temperature, top_p, seed)
+    for _ in generating:
+        pass
+    if generating.error is not None:
+        raise GenerationError(generating.error, generating.generations())
+    return list(generating.generations())
+
+
+def inspect(
+    model: Model, trace: Trace, layer: int, token: int, policies: Sequence[RoutingPolicy]
+) -> Inspection:
+    """Open one token in one layer of experts of a full trace, under each policy.
+
+    Raises InputError for a trace without hidden states or of another model, and for a layer, a
+    token or a policy that the trace or the model does not have.
+    """
+    request = InspectRequest(trace.request, layer, token, tuple(policies))
+    return inspecting.inspect(model, request, trace)
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody how far a run is."""

@@ -1,0 +1,279 @@
+"""OLMoE's pass, written by hand over a preallocated key-value cache.
+
+The pass goes through the model's own parts one by one, so it can be watched without hooks on a
+model that other threads use. A row is a sequence: its tokens, the position of the first of them,
+and its slot in the cache. Rows may differ in position; nothing is ever padded.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from olmoe_viz.engine.cache import KvCache
+from olmoe_viz.engine.experts import mix
+from olmoe_viz.engine.plan import Plan, plan_rows
+from olmoe_viz.engine.taps import Taps
+from olmoe_viz.families.base import Block, Parts, Site
+from olmoe_viz.families.gate import GateRule, LayerPlan, Weighed, choose, weigh
+from olmoe_viz.models.model import Model
+from olmoe_viz.policy import RoutingPolicy
+
+Call = Callable[..., Any]
+Turn = tuple[Tensor, Tensor]
+
+
+class Span:
+    """Where the new tokens of a pass stand: their rows' slots, their positions, and what they see.
+
+    `slots` is int64 [rows], `positions` int64 [rows, tokens]; each row looks at the first `end`
+    entries of its slot, and with `masked` only at those up to its own position.
+    """
+
+    def __init__(
+        self, slots: Tensor, positions: Tensor, end: int, *, masked: bool, first_slots: bool
+    ) -> None:
+        self.slots, self.positions, self.end = slots, positions, end
+        self.masked = masked
+        self.first_slots = first_slots  # the rows are slots 0, 1, 2 ...: no copy is needed
+
+    @classmethod
+    def at(cls, cache: KvCache, slots: Sequence[int], starts: Sequence[int], tokens: int) -> "Span":
+        """`tokens` new tokens from position `starts[r]` of slot `slots[r]` on, looking no further.
+
+        Raises ValueError for positions that the cache does not hold.
+        """
+        end = max(starts) + tokens
+        if end > cache.length or min(starts) < 0:
+            raise ValueError(f"The cache holds positions 0 to {cache.length - 1}.")
+        positions = torch.tensor(starts).unsqueeze(1) + torch.arange(tokens)
+        return cls(
+            torch.tensor(slots),
+            positions,
+            end,
+            masked=tokens > 1 or len(set(starts)) > 1,
+            first_slots=list(slots) == list(range(len(slots))),
+        )
+
+    @classmethod
+    def anywhere(cls, cache: KvCache, slots: Tensor, positions: Tensor) -> "Span":
+        """Any rows and positions, as tensors on the device that may be filled anew for each step.
+
+        Looks at the whole cache behind a mask, so every step has the same shapes and reads nothing
+        back: what the capture in a CUDA graph needs. Positions are the caller's to keep in range.
+        """
+        return cls(slots, positions, cache.length, masked=True, first_slots=False)
+
+    def to(self, device: torch.device) -> None:
+        """Move the index tensors to where the pass begins."""
+        self.slots, self.positions = self.slots.to(device), self.positions.to(device)
+
+
+class OlmoeRunner:
+    """The fast pass of a model whose blocks are those of `families.base.Block`."""
+
+    name = "olmoe"
+    rows_join = True
+
+    def __init__(self, model: Model, parts: Parts) -> None:
+        self._parts, self._geometry, self._dtype = parts, model.geometry, model.dtype
+        sites = model.family.sites(model.module)
+        self._layers = [_Layer(*each) for each in zip(parts.blocks, sites, strict=True)]
+        self._devices = tuple(layer.device for layer in self._layers)
+
+    def open(self, slots: int, length: int) -> KvCache:
+        """Return a cache of `slots` sequences of up to `length` tokens."""
+        return KvCache(self._parts.blocks, self._dtype, slots, length)
+
+    def plan(self, policies: Sequence[RoutingPolicy]) -> Plan:
+        """Return the plan in which row r runs under `policies[r]`; ValueError if one cannot run."""
+        return plan_rows(tuple(policies), self._geometry, self._devices)
+
+    def step(
+        self,
+        state: KvCache,
+        ids: Sequence[Sequence[int]],
+        slots: Sequence[int],
+        starts: Sequence[int],
+        plan: Plan,
+        taps: Taps,
+    ) -> Tensor:
+        """Run new tokens; see `Runner.step`."""
+        tokens = torch.tensor(ids, device=self._parts.embed.weight.device)  # type: ignore[arg-type]
+        return self.run(state, tokens, Span.at(state, slots, starts, tokens.shape[1]), plan, taps)
+
+    def run(self, cache: KvCache, ids: Tensor, span: Span, plan: Plan, taps: Taps) -> Tensor:
+        """Run tokens that are on the device already; see `Runner.step`."""
+        hidden: Tensor = self._parts.embed(ids)
+        span.to(hidden.device)
+        places = _Places(cache, span)
+        turn = self.turn(hidden, span.positions)
+        for layer, entries, routed in zip(self._layers, cache.layers, plan.layers, strict=True):
+            device = layer.device
+            if hidden.device != device or places.targets.device != device:
+                hidden, turn = hidden.to(device), (turn[0].to(device), turn[1].to(device))
+                places.to(device)
+            taps.add_hidden(hidden)
+            attended = layer.attend(layer.norm_in(hidden), turn, entries, places)
+            taps.add_attention(attended)
+            hidden = hidden + attended
+            flat = layer.norm_mid(hidden).view(-1, hidden.shape[-1])
+            logits, weighed = layer.route(flat, routed)
+            taps.add_routing(logits, weighed)
+            hidden = hidden + layer.experts(flat, weighed.ids, weighed.weights).view_as(hidden)
+        taps.add_hidden(hidden)
+        return hidden
+
+    def readout(self, hidden: Tensor) -> Tensor:
+        """Return float32 logits [..., vocab] of the residual stream [..., hidden]."""
+        scores: Tensor = self._parts.head(self._parts.norm(hidden))
+        return scores.float()
+
+    def turn(self, hidden: Tensor, positions: Tensor) -> Turn:
+        """Return the cosines and sines of the rotary embedding, both [rows, tokens, 1, head_dim]."""
+        cosines, sines = self._parts.rotary(hidden, positions)
+        # rotate_half(x) * sin, written as a roll: the sign of the first half moves to the sine.
+        half = sines.shape[-1] // 2
+        signed = torch.cat((-sines[..., :half], sines[..., half:]), -1)
+        return cosines.unsqueeze(2), signed.unsqueeze(2)
+
+    def attention_weights(self, layer: int, hidden: Tensor, first: int) -> Tensor:
+        """Return where tokens look, [heads, tokens from `first` on (from), tokens (to)] float32.
+
+        Recomputed from the residual stream that enters the block, [tokens, hidden]: the fast
+        attention of the pass keeps no weights. The softmax is taken in float32.
+        """
+        block = self._layers[layer]
+        hidden = hidden.unsqueeze(0)
+        positions = torch.arange(hidden.shape[1], device=hidden.device).unsqueeze(0)
+        queries, keys, _ = block.heads_of(block.norm_in(hidden), self.turn(hidden, positions))
+        keys = keys.repeat_interleave(block.heads // block.kv_heads, dim=2)
+        queries, keys = queries[0, first:].transpose(0, 1), keys[0].transpose(0, 1)
+        scores = queries @ keys.transpose(1, 2) * block.scaling
+        later = positions > positions[0, first:, None]
+        return scores.masked_fill(later, -torch.inf).softmax(dim=-1, dtype=torch.float32)
+
+
+class _Layer:
+    """One block's parts as plain functions.
+
+    For one token on a CPU, calling modules and reading a configuration takes as long as the
+    arithmetic, so both are done once here. A part with a hook of accelerate stays a module: the
+    hook brings its weights.
+    """
+
+    def __init__(self, block: Block, site: Site) -> None:
+        self.heads, self.kv_heads, self.head_dim = block.heads, block.kv_heads, block.head_dim
+        self.scaling, self.limit, self.device = block.scaling, block.limit, block.device
+        self.norm_in = _norm(block.norm_in, block.epsilon)
+        self.norm_mid = _norm(block.norm_mid, block.epsilon)
+        self.norm_q = _norm(block.norm_q, block.epsilon)
+        self.norm_k = _norm(block.norm_k, block.epsilon)
+        self.query, self.key = _linear(block.query), _linear(block.key)
+        self.value, self.output = _linear(block.value), _linear(block.output)
+        self.experts = site.experts if _hooked(site.experts) else partial(mix, site.experts)
+        self.logits = _router_logits(site.router)
+        self.rule: GateRule = site.rule
+
+    def route(self, flat: Tensor, plan: LayerPlan) -> tuple[Tensor, Weighed]:
+        """Return raw router logits [tokens, experts] and what runs, in the precision of `flat`."""
+        logits = self.logits(flat)
+        ids, weights, used = weigh(self.rule, plan, choose(self.rule, plan, logits))
+        return logits, Weighed(ids, weights.to(logits.dtype), used)
+
+    def heads_of(self, hidden: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries and keys [rows, tokens, heads, head_dim], turned, and values flat."""
+        rows, tokens, width = hidden.shape
+        flat = hidden.view(-1, width)
+        queries, keys = self.norm_q(self.query(flat)), self.norm_k(self.key(flat))
+        values = self.value(flat)
+        if self.limit is not None:
+            queries, keys, values = (
+                x.clamp(-self.limit, self.limit) for x in (queries, keys, values)
+            )
+        both = torch.cat((queries, keys), dim=-1).view(rows, tokens, -1, self.head_dim)
+        cosines, sines = turn
+        both = both * cosines + both.roll(self.head_dim // 2, dims=-1) * sines
+        return both[:, :, : self.heads], both[:, :, self.heads :], values
+
+    def attend(
+        self, hidden: Tensor, turn: Turn, entries: tuple[Tensor, Tensor], places: "_Places"
+    ) -> Tensor:
+        """Return what attention adds, [rows, tokens, hidden]; the cache takes keys and values."""
+        rows, tokens, _ = hidden.shape
+        queries, keys, values = self.heads_of(hidden, turn)
+        entries[0].index_copy_(0, places.targets, keys.reshape(rows * tokens, -1))
+        entries[1].index_copy_(0, places.targets, values)
+        attended = F.scaled_dot_product_attention(
+            queries.transpose(1, 2),
+            places.visible(entries[0], self.kv_heads),
+            places.visible(entries[1], self.kv_heads),
+            attn_mask=places.mask,
+            scale=self.scaling,
+            enable_gqa=self.heads != self.kv_heads,
+        )
+        output: Tensor = self.output(attended.transpose(1, 2).reshape(rows * tokens, -1))
+        return output.view(rows, tokens, -1)
+
+
+class _Places:
+    """A span as what a layer needs: where in its cache to write, and what the mask hides."""
+
+    def __init__(self, cache: KvCache, span: Span) -> None:
+        self.span, self.length = span, cache.length
+        self.targets = (span.slots.unsqueeze(1) * cache.length + span.positions).flatten()
+        self.mask: Tensor | None = None
+        if span.masked:
+            seen = torch.arange(span.end, device=self.targets.device)
+            # [rows, 1, tokens, end]
+            self.mask = (seen <= span.positions.unsqueeze(-1)).unsqueeze(1)
+
+    def to(self, device: torch.device) -> None:
+        """Move the index tensors to where the next layer runs."""
+        self.targets = self.targets.to(device)
+        self.span.to(device)
+        if self.mask is not None:
+            self.mask = self.mask.to(device)
+
+    def visible(self, entries: Tensor, heads: int) -> Tensor:
+        """Return the cached entries of the rows as [rows, heads, end, head_dim]."""
+        entries = entries.view(-1, self.length, heads, entries.shape[-1] // heads)
+        slots = self.span.slots
+        rows = entries[: slots.numel()] if self.span.first_slots else entries.index_select(0, slots)
+        return rows[:, : self.span.end].transpose(1, 2)
+
+
+def _hooked(part: nn.Module) -> bool:
+    return hasattr(part, "_hf_hook")
+
+
+def _linear(part: nn.Module) -> Call:
+    if _hooked(part) or not isinstance(part, nn.Linear):
+        return part
+    return partial(F.linear, weight=part.weight, bias=part.bias)
+
+
+def _router_logits(router: nn.Module) -> Call:
+    if _hooked(router):
+        return lambda flat: router(flat)[0]
+    return partial(F.linear, weight=router.weight)
+
+
+def _norm(part: nn.Module, epsilon: float) -> Call:
+    if _hooked(part) or part.weight.dtype != torch.float32:
+        # In other dtypes the stock norm rounds before it multiplies by the weight; ours would not.
+        return part
+    return partial(_rms_norm, weight=part.weight, epsilon=epsilon)
+
+
+def _rms_norm(hidden: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    width = weight.numel()
+    if hidden.numel() > width or hidden.device.type != "cpu":
+        return F.rms_norm(hidden, weight.shape, weight, epsilon)
+    # On a CPU rms_norm is a chain of eight operations, which for one token is a tenth of a step.
+    vector = hidden.view(-1)
+    scale = (vector.dot(vector).item() / width + epsilon) ** -0.5
+    return (hidden * weight).mul_(scale)

@@ -1,0 +1,47 @@
+"""Texts are read in parts, so that a stop waits for one part at most."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from olmoe_viz.engine.plan import Plan
+from olmoe_viz.engine.runner import runner_of
+from olmoe_viz.engine.taps import Taps, Wish
+from olmoe_viz.engine.threads import threads
+from olmoe_viz.models.model import Model
+
+# Called before each part with the tokens done and their number; may raise to end the work.
+OnProgress = Callable[[int, int], None]
+
+PART = 256  # tokens of all rows in one pass
+
+
+def read(
+    model: Model,
+    state: Any,
+    ids: Sequence[int],
+    plan: Plan,
+    on_progress: OnProgress,
+    *wishes: Wish,
+) -> Iterator[tuple[Tensor, dict[str, NDArray[Any]]]]:
+    """Run the same text in every row of a plan from the start of the state; yield each part.
+
+    A part is the residual stream after the last block, [rows, tokens, hidden], and what was
+    recorded of it, rows first.
+    """
+    runner, rows = runner_of(model), len(plan.policies)
+    size = max(PART // rows, 1)
+    for start in range(0, len(ids), size):
+        on_progress(start, len(ids))
+        part, taps = list(ids[start : start + size]), Taps(rows, *wishes)
+        with threads(model, rows * len(part)):
+            hidden = runner.step(state, [part] * rows, range(rows), [start] * rows, plan, taps)
+        yield hidden, taps.arrays()
+
+
+def joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return what was recorded of all parts, tokens on axis 2: [rows, layers, tokens, ...]."""
+    return {name: np.concatenate([part[name] for part in parts], axis=2) for name in parts[0]}

@@ -1,0 +1,31 @@
+"""Where numbers that were computed here, just now, are from."""
+
+from datetime import UTC, datetime
+
+import tokenizers
+import torch
+import transformers
+
+from olmoe_viz.engine.runner import runner_of
+from olmoe_viz.models.model import Model
+from olmoe_viz.records.provenance import Provenance
+
+
+def provenance(model: Model, seconds: float) -> Provenance:
+    """Return where numbers computed just now, in so many seconds, are from."""
+    libraries = (torch, transformers, tokenizers)
+    return Provenance(
+        model=model.name,
+        revision=model.revision,
+        digest=model.digest,
+        dtype=str(model.dtype).removeprefix("torch."),
+        device=_device_name(model.device),
+        runner=runner_of(model).name,
+        versions={library.__name__: library.__version__ for library in libraries},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=seconds,
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -1,0 +1,86 @@
+"""RecordedEngine: requests answered from files, without torch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from olmoe_viz.engine.engine import Answer, Ticket
+from olmoe_viz.errors import MissingError
+from olmoe_viz.records import file
+from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.inspection import Inspection
+from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.prediction import Lens, LogitDirections, Predictions
+from olmoe_viz.records.record import Record
+from olmoe_viz.records.scores import Scores
+from olmoe_viz.records.timing import Bandwidth, Timing
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import GenerateRequest, Request
+
+_KINDS: dict[str, type[Record]] = {
+    kind.kind: kind
+    for kind in (
+        Trace,
+        Generation,
+        Inspection,
+        Attention,
+        Predictions,
+        Lens,
+        LogitDirections,
+        Scores,
+        Timing,
+        Bandwidth,
+        ModelFacts,
+    )
+}
+
+
+class RecordedEngine:
+    """Answers the requests that its records were made for, and no others.
+
+    Raises ValueError in a sentence for a file that holds no record, and OSError.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._answers: dict[Request, Answer] = {}
+        rows: dict[GenerateRequest, dict[int, Generation]] = {}
+        for path in paths:
+            record = load(path)
+            if isinstance(record, Generation):
+                rows.setdefault(record.request, {})[record.row] = record
+            else:
+                self._answers[record.request] = record  # type: ignore[attr-defined]
+        for request, found in rows.items():
+            if len(found) == len(request.policies):
+                self._answers[request] = tuple(found[row] for row in sorted(found))
+
+    def submit(self, request: Request, visitor: str = "") -> Ticket:  # noqa: ARG002 - none waits
+        """Return a ticket that is done; it fails with MissingError when no record answers."""
+        ticket = Ticket(request)
+        answer = self.kept(request)
+        if answer is None:
+            ticket.fail(
+                MissingError(
+                    "No model runs here: only recorded runs can be shown, and none of them answers "
+                    "this. Choose the example prompt with k = 8, or open the application where a "
+                    "model can run."
+                )
+            )
+        else:
+            ticket.finish(answer, cached=True)
+        return ticket
+
+    def kept(self, request: Request) -> Answer | None:
+        """Return the recorded answer to a request, if there is one."""
+        return self._answers.get(request)
+
+
+def load(path: Path) -> Record:
+    """Read a record of any kind; ValueError in a sentence for a file that holds none, OSError."""
+    try:
+        kind = _KINDS.get(file.kind_of(path))
+        if kind is None:
+            raise ValueError("it holds no kind of record that this version knows")
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not a readable record: {error}.") from None
+    return kind.load(path)

@@ -1,0 +1,99 @@
+"""What a pass records: tensors while it runs, numpy once it is through.
+
+Everything is stacked on the device and copied to the host once a pass, not once a layer.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from olmoe_viz.families.gate import Weighed
+
+Float32s = NDArray[np.float32]
+# The residual stream entering each block and leaving the last; its norms; what attention adds.
+Wish = Literal["hidden_states", "hidden_norms", "attention_outputs"]
+
+
+class Taps:
+    """Records one pass of `rows` rows: the routing always, and what is wished for.
+
+    A pass calls `add_routing` once for each layer of experts, `add_hidden` for each block and after
+    the last, and `add_attention` for each block.
+    """
+
+    def __init__(self, rows: int, *wishes: Wish) -> None:
+        self._rows, self._wishes = rows, frozenset(wishes)
+        self._logits: list[Tensor] = []
+        self._weighed: list[Weighed] = []
+        self._others: dict[Wish, list[Tensor]] = {wish: [] for wish in wishes}
+
+    def add_routing(self, logits: Tensor, weighed: Weighed) -> None:
+        """Take raw router logits [rows * tokens, experts] and what runs."""
+        self._logits.append(logits)
+        self._weighed.append(weighed)
+
+    def add_hidden(self, hidden: Tensor) -> None:
+        """Take the residual stream, [rows, tokens, hidden]."""
+        if "hidden_norms" in self._wishes:
+            self._others["hidden_norms"].append(hidden.float().norm(dim=-1))
+        if "hidden_states" in self._wishes:
+            self._others["hidden_states"].append(hidden)
+
+    def add_attention(self, added: Tensor) -> None:
+        """Take what attention adds to the residual stream, [rows, tokens, hidden]."""
+        if "attention_outputs" in self._wishes:
+            self._others["attention_outputs"].append(added)
+
+    def layers_recorded(self) -> int:
+        """Return how many layers of experts have been recorded."""
+        return len(self._logits)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what was recorded, with rows first: [rows, layers, tokens, ...].
+
+        `router_logits` float32, `expert_ids` int16 and `weights` float32, with -1 and 0 where a
+        token has no expert, and each wish by its name, float32.
+        """
+        logits = self._by_row(self._logits)
+        ids, weights = self._what_ran()
+        arrays: dict[str, NDArray[Any]] = {
+            "router_logits": logits.numpy(),
+            "expert_ids": ids.numpy(),
+            "weights": weights.numpy(),
+        }
+        for wish, values in self._others.items():
+            arrays[wish] = _stack(values).float().cpu().transpose(0, 1).numpy()
+        return arrays
+
+    def _what_ran(self) -> tuple[Tensor, Tensor]:
+        width = max(each.ids.shape[-1] for each in self._weighed)
+        ids = [self._padded(self._named(each), width, -1) for each in self._weighed]
+        weights = [self._padded(each.weights, width, 0) for each in self._weighed]
+        return self._by_row(ids, torch.int16), self._by_row(weights)
+
+    def _named(self, weighed: Weighed) -> Tensor:
+        """Return the ids of one layer with -1 where a column does not belong to the token."""
+        ids, _, used = weighed
+        if used is None:
+            return ids
+        return ids.view(used.shape[0], -1, ids.shape[-1]).masked_fill(~used, -1).view_as(ids)
+
+    @staticmethod
+    def _padded(values: Tensor, width: int, value: int) -> Tensor:
+        missing = width - values.shape[-1]
+        return F.pad(values, (0, missing), value=value) if missing else values
+
+    def _by_row(self, values: list[Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
+        """Copy [rows * tokens, n] of each layer to the host, as [rows, layers, tokens, n]."""
+        stacked = _stack(values).to(dtype).cpu()
+        return stacked.view(len(values), self._rows, -1, stacked.shape[-1]).transpose(0, 1)
+
+
+def _stack(values: list[Tensor]) -> Tensor:
+    """Stack the layers, on the device of the first where they are on several."""
+    device = values[0].device
+    return torch.stack([value.to(device) for value in values])
