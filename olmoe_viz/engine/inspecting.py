@@ -6,12 +6,13 @@ at a time.
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate.utils import align_module_device  # type: ignore[import-untyped]
-from torch import Tensor, nn
+from torch import Tensor
 
 from olmoe_viz.engine.inputs import check_place, check_policies
 from olmoe_viz.engine.provenance import provenance
@@ -84,10 +85,10 @@ def _number(model: Model, layer: int) -> int:
 def _route(
     model: Model, site: Site, number: int, vector: Tensor, policies: Sequence[RoutingPolicy]
 ) -> tuple[Float32s, Ids, Float64s, Float32s]:
-    """Return raw logits [experts], the union of selected experts [n], weights [policies, n], and
-    what the block makes of them, [policies, hidden].
+    """Return what a pass under the policies would use, and what the block would make of it.
 
-    The experts and weights are those that a pass would use.
+    Raw logits [experts], the union of selected experts [n], weights [policies, n], and the block's
+    outputs [policies, hidden].
     """
     plan = runner_of(model).plan(policies).layers[number]
     rows = vector.expand(len(policies), -1)
@@ -106,18 +107,18 @@ def _route(
     return raw, ids, spread[:, ids], block
 
 
-def _cosines(router: nn.Module, vector: Tensor) -> Float64s:
+def _cosines(router: Any, vector: Tensor) -> Float64s:
     with align_module_device(router):
         cosines = F.cosine_similarity(router.weight.double(), vector.double(), dim=-1)
     values: Float64s = cosines.cpu().numpy()
     return values
 
 
-def _active_shares(experts: nn.Module, vector: Tensor) -> Float64s:
+def _active_shares(experts: Any, vector: Tensor) -> Float64s:
     """Return, for all experts, the share of inner units with silu(gate) > 0, that is gate > 0."""
     with align_module_device(experts):
-        inner = F.linear(vector, experts.gate_up_proj.flatten(0, 1))  # type: ignore[operator]
-        count = experts.gate_up_proj.shape[0]  # type: ignore[union-attr]
+        inner = F.linear(vector, experts.gate_up_proj.flatten(0, 1))
+        count = experts.gate_up_proj.shape[0]
     gates = inner.view(count, 2, -1)[:, 0]
     values: Float64s = (gates > 0).double().mean(dim=-1).cpu().numpy()
     return values

@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from olmoe_viz.engine import attending, inspecting, predicting, scoring, timing, tracing
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
@@ -18,9 +20,11 @@ from olmoe_viz.errors import (
 )
 from olmoe_viz.models.memory import out_of_memory
 from olmoe_viz.models.model import Model
-from olmoe_viz.models.pool import Loading, ModelPool
+from olmoe_viz.models.pool import Loaded, Loading, ModelPool
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.scores import Scores
+from olmoe_viz.records.timing import Bandwidth, Timing
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
     AttentionRequest,
@@ -109,8 +113,8 @@ class LocalEngine:
             on_cancel=partial(self._give_up, ticket, loading, loaded),
         )
 
-    def _give_up(self, ticket: Ticket, loading: Loading, loaded: "object") -> None:
-        self._pool.leave(loading, loaded)  # type: ignore[arg-type]
+    def _give_up(self, ticket: Ticket, loading: Loading, loaded: Loaded) -> None:
+        self._pool.leave(loading, loaded)
         ticket.fail(CancelledError("The request was cancelled."))
 
     def _work(self) -> None:
@@ -139,43 +143,22 @@ class LocalEngine:
             ticket.fail(_told(error))
 
     def _answer(self, ticket: Ticket) -> Answer:
-        request = ticket.request
+        request: Any = ticket.request
         model = self._pool.find(request.model)
         if model is None:
             raise EngineError(f"{request.model} was given back to make room. Run again.")
         ticket.advance(Progress("running"))
-        on_progress = partial(_progress, ticket)
-        match request:
-            case TraceRequest():
-                return tracing.trace(model, request, on_progress)
-            case GenerateRequest():
-                return _generate(model, request, ticket)
-            case ScoreRequest():
-                return scoring.score(model, request, on_progress)
-            case TimeRequest():
-                return timing.measure(model, request, ticket.add_step, on_progress)
-            case BandwidthRequest():
-                return timing.copy_bandwidth(model, request)
-            case ModelRequest():
-                return _facts(model, request)
-        run = self._run(model, request.run, ticket)
-        match request:
-            case InspectRequest():
-                return inspecting.inspect(model, request, run)
-            case AttentionRequest():
-                return attending.attend(model, request, run)
-            case PredictRequest():
-                return predicting.predict(model, request, run)
-            case LensRequest():
-                return predicting.lens(model, request, run)
-            case DirectionsRequest():
-                return predicting.directions(model, request, run)
+        answer = _ANSWERS.get(type(request))
+        if answer is not None:
+            return answer(model, request, ticket)
+        details = _DETAILS[type(request)]
+        return details(model, request, self._run(model, request.run, ticket))
 
     def _run(self, model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
         """Return the run that a request for details names, kept or computed now."""
         kept = self._cache.find(request)
         if kept is None:
-            kept = tracing.trace(model, request, partial(_progress, ticket))
+            kept = _trace(model, request, ticket)
             self._cache.keep(request, kept)
         assert isinstance(kept, Trace)  # noqa: S101 - what answers a TraceRequest
         return kept
@@ -203,7 +186,23 @@ def _generate(model: Model, request: GenerateRequest, ticket: Ticket) -> tuple[G
     return written
 
 
-def _facts(model: Model, request: ModelRequest) -> ModelFacts:
+def _trace(model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
+    return tracing.trace(model, request, partial(_progress, ticket))
+
+
+def _score(model: Model, request: ScoreRequest, ticket: Ticket) -> Scores:
+    return scoring.score(model, request, partial(_progress, ticket))
+
+
+def _time(model: Model, request: TimeRequest, ticket: Ticket) -> Timing:
+    return timing.measure(model, request, ticket.add_step, partial(_progress, ticket))
+
+
+def _bandwidth(model: Model, request: BandwidthRequest, _: Ticket) -> Bandwidth:
+    return timing.copy_bandwidth(model, request)
+
+
+def _facts(model: Model, request: ModelRequest, _: Ticket) -> ModelFacts:
     return ModelFacts(
         request=request,
         geometry=model.geometry,
@@ -225,3 +224,21 @@ def _told(error: Exception) -> Exception:
         return error
     _log.error("A request could not be answered.", exc_info=error)
     return EngineError(f"The model stopped: {first_line(error)}. Run again, or change the text.")
+
+
+# Who answers a request, and who answers one for details of a run.
+_ANSWERS: dict[type[Request], Callable[[Model, Any, Ticket], Answer]] = {
+    TraceRequest: _trace,
+    GenerateRequest: _generate,
+    ScoreRequest: _score,
+    TimeRequest: _time,
+    BandwidthRequest: _bandwidth,
+    ModelRequest: _facts,
+}
+_DETAILS: dict[type[Request], Callable[[Model, Any, Trace], Answer]] = {
+    InspectRequest: inspecting.inspect,
+    AttentionRequest: attending.attend,
+    PredictRequest: predicting.predict,
+    LensRequest: predicting.lens,
+    DirectionsRequest: predicting.directions,
+}

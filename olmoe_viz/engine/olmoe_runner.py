@@ -133,7 +133,7 @@ class OlmoeRunner:
         return scores.float()
 
     def turn(self, hidden: Tensor, positions: Tensor) -> Turn:
-        """Return the cosines and sines of the rotary embedding, both [rows, tokens, 1, head_dim]."""
+        """Return cosines and sines of the rotary embedding, [rows, tokens, 1, head_dim]."""
         cosines, sines = self._parts.rotary(hidden, positions)
         # rotate_half(x) * sin, written as a roll: the sign of the first half moves to the sine.
         half = sines.shape[-1] // 2
@@ -228,8 +228,8 @@ class _Places:
         self.mask: Tensor | None = None
         if span.masked:
             seen = torch.arange(span.end, device=self.targets.device)
-            # [rows, 1, tokens, end]
-            self.mask = (seen <= span.positions.unsqueeze(-1)).unsqueeze(1)
+            hidden = seen > span.positions.unsqueeze(-1)  # [rows, tokens, end]
+            self.mask = hidden.logical_not_().unsqueeze(1)
 
     def to(self, device: torch.device) -> None:
         """Move the index tensors to where the next layer runs."""
@@ -256,13 +256,13 @@ def _linear(part: nn.Module) -> Call:
     return partial(F.linear, weight=part.weight, bias=part.bias)
 
 
-def _router_logits(router: nn.Module) -> Call:
+def _router_logits(router: Any) -> Call:
     if _hooked(router):
         return lambda flat: router(flat)[0]
     return partial(F.linear, weight=router.weight)
 
 
-def _norm(part: nn.Module, epsilon: float) -> Call:
+def _norm(part: Any, epsilon: float) -> Any:
     if _hooked(part) or part.weight.dtype != torch.float32:
         # In other dtypes the stock norm rounds before it multiplies by the weight; ours would not.
         return part

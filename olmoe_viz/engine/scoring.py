@@ -1,6 +1,7 @@
 """How probable a given text is under each policy, and how far each is from a reference."""
 
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def _run(
     on_progress: OnProgress,
     *,
     referenced: bool,
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, NDArray[Any]]:
     """Return negative log-likelihoods and, against the first policy, divergence and agreement."""
     runner = runner_of(model)
     state, plan = runner.open(len(policies), len(ids)), runner.plan(policies)
@@ -63,7 +64,7 @@ def _run(
 
 def _part(
     runner: Runner, hidden: Tensor, following: Tensor, *, referenced: bool
-) -> dict[str, NDArray[np.float64]]:
+) -> dict[str, NDArray[Any]]:
     """Measure every row of a part; `following` are the next tokens, one fewer at the end."""
     said = None
     if referenced:

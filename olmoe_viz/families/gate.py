@@ -169,8 +169,8 @@ def _used(plan: LayerPlan, scores: Tensor) -> Tensor | None:
 
 def _within_groups(groups: Groups, preference: Tensor) -> Tensor:
     """Take every expert outside the best groups out of the choice."""
-    split = preference.unflatten(-1, (groups.count, -1))
+    split = preference.view(len(preference), groups.count, -1)
     best = split.amax(-1) if groups.score == "max" else split.topk(2, dim=-1).values.sum(-1)
     order = best.sort(dim=-1, descending=True, stable=True).indices[:, groups.kept :]
     dropped = torch.zeros_like(best, dtype=torch.bool).scatter_(1, order, value=True)
-    return split.masked_fill(dropped.unsqueeze(-1), -torch.inf).flatten(-2)
+    return split.masked_fill(dropped.unsqueeze(-1), -torch.inf).view_as(preference)

@@ -1,4 +1,4 @@
-"""Does the rule of a family say what its stock router does? Asked at load, in the dtype that runs."""
+"""Does the rule of a family give what its stock router gives? Asked at load, in the dtype used."""
 
 import copy
 from collections.abc import Sequence

@@ -27,7 +27,6 @@ from transformers import (
 from olmoe_viz.errors import ModelError
 from olmoe_viz.families import FAMILIES
 from olmoe_viz.families.base import Family
-from olmoe_viz.families.tokens import TokenBytes
 from olmoe_viz.families.verify import steers
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
@@ -54,8 +53,8 @@ def load_model(
     safetensors weights are read and no code of a checkpoint is ever run. During a download
     `progress` is called, by several threads, with the bytes there and their number as far as it is
     known; it may raise to end the download. Raises ModelError in a sentence for everything that
-    can go wrong: no such model or folder, no family that is known, hub not reachable, gated, missing or damaged
-    files, too little memory.
+    can go wrong: no such model or folder, no family that is known, hub not reachable, gated,
+    missing or damaged files, too little memory.
     """
     try:
         return _load(name, revision, (_device(device), _dtype(dtype)), progress)

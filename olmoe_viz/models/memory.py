@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import torch
 
-from olmoe_viz.numerics.costs import Geometry, total_parameters
+from olmoe_viz.numerics.costs import total_parameters
+from olmoe_viz.numerics.geometry import Geometry
 
 _CGROUP = Path("/sys/fs/cgroup")
 _HEADROOM = 1.1  # activations, the cache of a run, and one layer's experts while they are joined
