@@ -9,7 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from olmoe_viz.ui import marked_text, origin
+from olmoe_viz.ui import answers, marked_text, origin
 from olmoe_viz.ui.comparison import Column, Comparison, distinct_names
 from olmoe_viz.ui.passage import passage
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, count
@@ -36,12 +36,14 @@ def reserve(columns: Sequence[Column]) -> list[Slot]:
     return slots
 
 
-def details(columns: Sequence[Column]) -> str:
+def where(columns: Sequence[Column]) -> tuple[origin.Origin, str]:
     """For a badge: the model, the policies, where and when; nothing before they have written."""
     records = [column.generation for column in columns if column.generation]
     if not records:
-        return ""
-    return origin.details(records[0].provenance, "; ".join(str(one.policy) for one in records))
+        return "live", ""
+    details = origin.details(records[0].provenance, "; ".join(str(one.policy) for one in records))
+    earlier = any(column.cached for column in columns)
+    return answers.source(records[0]), details + (" Kept from an earlier run." if earlier else "")
 
 
 def grow(slots: list[Slot], comparison: Comparison) -> None:

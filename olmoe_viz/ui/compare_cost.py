@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from olmoe_viz.engine.engine import Ticket
 from olmoe_viz.figures.labels import digits
 from olmoe_viz.numerics.costs import bytes_per_token
-from olmoe_viz.ui import columns, compare_table, panel, queue
+from olmoe_viz.records.timing import Bandwidth
+from olmoe_viz.requests import TimeRequest
+from olmoe_viz.ui import answers, columns, compare_table, panel
 from olmoe_viz.ui.comparison import Comparison
+from olmoe_viz.ui.stop import LOOK
 from olmoe_viz.ui.text import billions, count
 from olmoe_viz.ui.trouble import TROUBLE, refuse
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.speed import Bandwidth
-    from olmoe_viz.models.load import Model
 
 RUNS = 3
 _TOKENS = 16  # of each run alone, where the context has room for them
@@ -23,12 +24,13 @@ _WISH = "wish_for_times"
 Facts = dict[str, Any]
 
 
-def draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> list[Facts]:
+def draw(comparison: Comparison, bytes_per_value: int, bandwidth: Bandwidth) -> list[Facts]:
     """The panel; returns its numbers by column for a file."""
+    source, details = columns.where(comparison.columns)
     panel.head(
         "Cost",
-        "live",
-        f"{columns.details(comparison.columns)} "
+        source,
+        f"{details} "
         "Parameters and bytes are derived from the model's sizes. "
         f"Bandwidth: copies within the memory of {bandwidth.device}, bytes read and written.",
     )
@@ -38,10 +40,10 @@ def draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> list
         stop, line = st.empty(), st.empty()
     if st.session_state.pop(_WISH, False):
         stop.button("Stop", key="stop_timing")
-        _time(comparison, model, line, tokens)
+        _time(comparison, line, tokens)
         stop.empty()
         line.empty()
-    found = facts(comparison, bandwidth.bytes_per_second, model.dtype.itemsize)
+    found = facts(comparison, bandwidth.bytes_per_second, bytes_per_value)
     compare_table.draw(rows(found), comparison.columns, alt="What each k costs")
     st.caption(f"{limit_words(bandwidth)} {times_words(tokens)}")
     return found
@@ -56,7 +58,7 @@ def tokens_alone(comparison: Comparison) -> int:
     return min(_TOKENS, comparison.geometry.context - prompt)
 
 
-def limit_words(bandwidth: "Bandwidth") -> str:
+def limit_words(bandwidth: Bandwidth) -> str:
     """Where the limit comes from, and what a share of it does not say."""
     threads = bandwidth.threads
     with_all = f" with {count(threads, 'thread')}" if threads else ""
@@ -86,9 +88,10 @@ def _wish() -> None:
 
 def facts(comparison: Comparison, bytes_per_second: float, bytes_per_value: int) -> list[Facts]:
     """By column: bytes read for a token, the limit that they set, and the speeds reached."""
-    found = []
+    found, geometry = [], comparison.geometry
     for column, row in zip(comparison.columns, comparison.rows(), strict=True):
-        size = bytes_per_token(comparison.geometry, column.k, bytes_per_value)
+        used = column.experts_used(geometry.layers)
+        size = bytes_per_token(geometry, used, bytes_per_value)
         limit = bytes_per_second / size
         alone = comparison.alone.get(str(column.policy), [])
         speed = 1 / median(alone) if alone else row["tokens_per_second"]
@@ -134,25 +137,36 @@ def _number(value: float | None, without: str) -> str:
     return digits(value) if value else without
 
 
-def _time(
-    comparison: Comparison,
-    model: "Model",
-    line: "st.delta_generator.DeltaGenerator",
-    tokens: int,
-) -> None:
-    """Each run is kept at once; a stop ends it at the next progress line."""
-    from olmoe_viz.analysis.speed import decode_seconds
-
+def _time(comparison: Comparison, line: DeltaGenerator, tokens: int) -> None:
+    """Each run is kept at once; a stop ends it at the next look at the page."""
     policies = list(dict.fromkeys(column.policy for column in comparison.columns))
     comparison.alone.clear()
     try:
-        with queue.place(line):
-            for at, policy in enumerate(policies):
-                line.progress(at / len(policies), text=f"{policy}: warming up")
-                kept = comparison.alone.setdefault(str(policy), [])
-                for seconds in decode_seconds(model, comparison.prompt, policy, tokens, RUNS):
-                    kept.append(seconds)
-                    done = (at + len(kept) / RUNS) / len(policies)
-                    line.progress(done, text=f"{policy}: run {len(kept)} of {RUNS}")
+        for at, policy in enumerate(policies):
+            ticket = answers.submit(
+                TimeRequest(comparison.model, comparison.prompt, policy, tokens, RUNS)
+            )
+            kept = comparison.alone.setdefault(str(policy), [])
+            _follow(ticket, kept, line, str(policy), (at / len(policies), 1 / len(policies)))
     except TROUBLE as error:
         refuse(error)
+
+
+def _follow(
+    ticket: Ticket, kept: list[float], line: DeltaGenerator, name: str, part: tuple[float, float]
+) -> None:
+    """Keep the seconds of each run; `part` is where this policy begins, and its share of all."""
+    begin, share = part
+    try:
+        answers.wait_for_start(ticket, line)
+        line.progress(begin, text=f"{name}: warming up")
+        while not ticket.wait(LOOK):
+            answers.touch()
+            if new := ticket.new_steps(len(kept), timeout=0):
+                kept += new
+                words = f"{name}: run {len(kept)} of {RUNS}"
+                line.progress(begin + share * len(kept) / RUNS, text=words)
+        kept += ticket.new_steps(len(kept), timeout=0)
+    finally:
+        ticket.cancel()
+    ticket.result()

@@ -1,21 +1,18 @@
 """What the extra experts added where two columns part: a figure, and the experts by layer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from olmoe_viz.analysis.comparison import shared_prefix
+from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.figures import logit_moves
 from olmoe_viz.figures.labels import digits, number, visible
 from olmoe_viz.records.generation import Generation
-from olmoe_viz.ui import columns, link, measures, panel, queue, state
+from olmoe_viz.ui import answers, columns, link, measures, panel, state
 from olmoe_viz.ui.comparison import Column, Comparison, Pair, Settings, distinct_names
 from olmoe_viz.ui.text import plain
 from olmoe_viz.ui.trouble import TROUBLE, refuse
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.extra_experts import ExtraExperts
-    from olmoe_viz.models.load import Model
 
 _TITLE = "What did the extra experts add?"
 _NAMED = 4  # experts that a line of the table names
@@ -34,7 +31,7 @@ def pairs(shown: list[Column]) -> list[Pair]:
     return found
 
 
-def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
+def draw(comparison: Comparison) -> dict[str, Any] | None:
     """The panel; returns its numbers for a file, or None when no two columns part."""
     # The badge names the two columns, which are chosen below it.
     head = st.container()
@@ -42,7 +39,7 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     possible = pairs(shown)
     if not possible:
         with head:
-            panel.head(_TITLE, "live", columns.details(shown))
+            panel.head(_TITLE, *columns.where(shown))
         st.caption("No two columns with different k part here, so there is no place to look at.")
         return None
     chosen = link.current(Settings).pair
@@ -58,16 +55,16 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
         width=420,
     )
     with head:
-        panel.head(_TITLE, "live", columns.details([shown[small], shown[large]]))
+        panel.head(_TITLE, *columns.where([shown[small], shown[large]]))
     one, two = shown[small].generation, shown[large].generation
     if one is None or two is None:
         return None
     pair, line = (small, large), st.empty()
     try:
         if pair not in comparison.extra:
-            with queue.place(line):
-                line.caption("Looking at the first token where they part.")
-                comparison.extra[pair] = measures.extra_experts(model, one, two)
+            words = "Looking at the first token where they part."
+            line.caption(words)
+            comparison.extra[pair] = measures.what_was_added(one, two, answers.asking(line, words))
             line.empty()
     except TROUBLE as error:
         refuse(error)
@@ -77,8 +74,10 @@ def draw(comparison: Comparison, model: "Model") -> dict[str, Any] | None:
     names = (visible(one.tokens[place]), visible(two.tokens[place]))
     _words(one, place, names, shown[small], shown[large], found)
     panel.chart(
-        logit_moves.figure(found.logit_moves, names=names, theme=state.theme()),
-        alt=logit_moves.describe(found.logit_moves, names=names),
+        logit_moves.figure(
+            found.logit_moves, layer_ids=found.layer_ids, names=names, theme=state.theme()
+        ),
+        alt=logit_moves.describe(found.logit_moves, layer_ids=found.layer_ids, names=names),
         key="extra_moves",
     )
     with st.expander("The extra experts by layer"):
@@ -93,7 +92,7 @@ def _words(
     names: tuple[str, str],
     small: Column,
     large: Column,
-    found: "ExtraExperts",
+    found: ExtraExperts,
 ) -> None:
     shared = "".join(before.tokens[max(place - _BEFORE, 0) : place])
     with st.container(key="facts_extra"):
@@ -114,11 +113,11 @@ def _words(
     )
 
 
-def table(found: "ExtraExperts", names: tuple[str, str]) -> dict[str, list[str]]:
+def table(found: ExtraExperts, names: tuple[str, str]) -> dict[str, list[str]]:
     """The extra experts of each layer and their moves; the heads are text made inert."""
     heads = [f"logit of {plain(name)}" for name in names]
     return {
-        "layer": [str(layer) for layer in range(len(found.ids))],
+        "layer": list(map(str, found.layer_ids)),
         heads[0]: [number(move, "+.3f") for move in found.logit_moves[:, 0]],
         heads[1] if heads[1] != heads[0] else f"{heads[1]} (second)": [
             number(move, "+.3f") for move in found.logit_moves[:, 1]
@@ -127,7 +126,7 @@ def table(found: "ExtraExperts", names: tuple[str, str]) -> dict[str, list[str]]
     }
 
 
-def _experts(found: "ExtraExperts", layer: int) -> str:
+def _experts(found: ExtraExperts, layer: int) -> str:
     ids, weights, norms = found.ids[layer], found.weights[layer], found.output_norms[layer]
     parts = [
         f"{expert} ({weight:.3f} × {digits(float(norm))})"
@@ -139,7 +138,7 @@ def _experts(found: "ExtraExperts", layer: int) -> str:
 
 
 def record(
-    small: Column, large: Column, names: tuple[str, str], found: "ExtraExperts"
+    small: Column, large: Column, names: tuple[str, str], found: ExtraExperts
 ) -> dict[str, Any]:
     """All numbers of the panel."""
     return {

@@ -1,13 +1,15 @@
 """Small figures of the routing, layer by layer, the same axes in every column."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from olmoe_viz.numerics import routing
 from olmoe_viz.figures import layer_profile
+from olmoe_viz.numerics import routing
+from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui import columns, glossary, panel, state
 from olmoe_viz.ui.comparison import Comparison, distinct_names
 
@@ -22,28 +24,41 @@ def profiles(comparison: Comparison) -> Profiles:
     """
     if comparison.routed is None:
         raise ValueError("The prompt's routing under the trained k is not known yet.")
-    k = comparison.geometry.trained_k
-    before = routing.probabilities(comparison.routed)
+    geometry = comparison.geometry
+    chosen = routing.used(comparison.routed, geometry.experts)
     found: Profiles = {"experts kept": [], "retained mass": [], "gain": []}
-    for column, record in zip(comparison.columns, comparison.records(), strict=True):
-        after = routing.probabilities(record.prompt_router_logits)
-        gain = routing.gain(after, column.policy, k)
-        found["experts kept"].append(routing.overlap(before, after, k).mean(axis=1))
-        found["retained mass"].append(routing.retained_mass(after, column.k).mean(axis=1))
-        found["gain"].append(gain.mean(axis=1))
+    for record in comparison.records():
+        kept = chosen & routing.used(_first(record, geometry.trained_k), geometry.experts)
+        probabilities = routing.probabilities(record.prompt_router_logits)
+        mass = routing.mass(probabilities, record.prompt_expert_ids)
+        found["experts kept"].append(kept.sum(axis=-1).mean(axis=1) / geometry.trained_k)
+        found["retained mass"].append(mass.mean(axis=1))
+        found["gain"].append(record.prompt_weights.sum(axis=-1, dtype=np.float64).mean(axis=1))
     return found
+
+
+def _first(record: Generation, k: int) -> NDArray[np.integer[Any]]:
+    """The first `k` experts of each token of the prompt: those that ran, if so many did.
+
+    Where fewer ran, the others are those that the router ranks next.
+    """
+    if record.prompt_expert_ids.shape[-1] >= k:
+        return record.prompt_expert_ids[..., :k]
+    return routing.ranking(routing.probabilities(record.prompt_router_logits))[..., :k]
 
 
 def draw(comparison: Comparison, found: Profiles) -> None:
     """A row of figures for each quantity."""
     k = comparison.geometry.trained_k
+    fewer = any(column.k < k for column in comparison.columns)
+    ranked = f" Where fewer ran, the router's ranking is followed to {k}." if fewer else ""
     words = {
         "experts kept": f"Of the {k} experts chosen at k = {k}, the share that is among the first "
-        f"{k} here. Below 1, earlier layers have changed what the router sees.",
-        "retained mass": "Sum of the k largest router probabilities, of 1.",
+        f"{k} here.{ranked} Below 1, earlier layers have changed what the router sees.",
+        "retained mass": "Sum of the router probabilities of the experts that ran, of 1.",
         "gain": "Sum of the weights that the experts' outputs are multiplied by.",
     }
-    panel.head("Routing drift", "live", columns.details(comparison.columns))
+    panel.head("Routing drift", *columns.where(comparison.columns))
     st.caption(
         "By layer, the mean over the tokens of the prompt, which are the same in every column. In "
         f"the glossary: {', '.join(map(glossary.link, ('drift', 'retained mass', 'gain')))}."
@@ -51,10 +66,12 @@ def draw(comparison: Comparison, found: Profiles) -> None:
     names = distinct_names(comparison.columns)
     for quantity, values in found.items():
         st.markdown(f"**{quantity.capitalize()}.** {words[quantity]}")
-        _row(quantity, names, values)
+        _row(quantity, names, values, comparison.geometry.layer_ids)
 
 
-def _row(quantity: str, names: Sequence[str], values: Sequence[Profile]) -> None:
+def _row(
+    quantity: str, names: Sequence[str], values: Sequence[Profile], layer_ids: Sequence[int]
+) -> None:
     high = max(1.0, *(float(profile.max()) for profile in values))
     with st.container(key=f"profiles_{quantity[:8]}"):
         places = st.columns(len(names))
@@ -62,7 +79,15 @@ def _row(quantity: str, names: Sequence[str], values: Sequence[Profile]) -> None
         with place:
             st.caption(name)
             panel.chart(
-                layer_profile.figure(profile, quantity=quantity, high=high, theme=state.theme()),
-                alt=layer_profile.describe(profile, quantity=f"{quantity} at {name}"),
+                layer_profile.figure(
+                    profile,
+                    layer_ids=layer_ids,
+                    quantity=quantity,
+                    high=high,
+                    theme=state.theme(),
+                ),
+                alt=layer_profile.describe(
+                    profile, layer_ids=layer_ids, quantity=f"{quantity} at {name}"
+                ),
                 key=f"{quantity}_{places.index(place)}",
             )

@@ -1,19 +1,16 @@
 """What was measured of each text and each setting, and what was recorded on held-out text."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from olmoe_viz.analysis.comparison import repetition_rate
+from olmoe_viz.analysis.quality import PromptQuality
 from olmoe_viz.figures.labels import digits
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui import columns, compare_table, glossary, panel, recorded
 from olmoe_viz.ui.comparison import Column, Comparison
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.quality import PromptQuality
 
 LONG_ENOUGH = 20  # predicted tokens from which a perplexity is shown
 _TERMS = ("perplexity", "KL divergence")
@@ -23,9 +20,7 @@ Rows = dict[str, list[str]]
 def draw(comparison: Comparison) -> None:
     """The two tables, and what they can and cannot tell."""
     trained = comparison.geometry.trained_k
-    panel.head(
-        "Measured quality of each text and setting", "live", columns.details(comparison.columns)
-    )
+    panel.head("Measured quality of each text and setting", *columns.where(comparison.columns))
     compare_table.draw(
         rows(comparison.columns, comparison.qualities, trained),
         comparison.columns,
@@ -47,7 +42,7 @@ def draw(comparison: Comparison) -> None:
         st.caption("Mean of ten domains. Less is better. The page Quality has all of it.")
 
 
-def rows(shown: Sequence[Column], found: "Sequence[PromptQuality]", trained_k: int) -> Rows:
+def rows(shown: Sequence[Column], found: Sequence[PromptQuality], trained_k: int) -> Rows:
     """What was measured, in words and numbers."""
     tokens = found[0].tokens
     return {
@@ -90,7 +85,7 @@ def held_out(policy: RoutingPolicy) -> tuple[float, float, float] | None:
     return float(row["bits_per_byte"]), float(row["low"]), float(row["high"])
 
 
-def facts(column: Column, one: "PromptQuality", model: str) -> dict[str, float | int | None]:
+def facts(column: Column, one: PromptQuality, model: str) -> dict[str, float | int | None]:
     """The measures of one column for a file."""
     bits = held_out(column.policy) if model == BUNDLED else None
     return {
@@ -103,7 +98,7 @@ def facts(column: Column, one: "PromptQuality", model: str) -> dict[str, float |
     }
 
 
-def _perplexity(one: "PromptQuality") -> str:
+def _perplexity(one: PromptQuality) -> str:
     if one.perplexity is None or one.tokens < LONG_ENOUGH:
         return "prompt too short"
     return f"{digits(one.perplexity)} ({one.tokens} tokens)"

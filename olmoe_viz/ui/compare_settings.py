@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from olmoe_viz.ui import link, state
 from olmoe_viz.ui.comparison import (
@@ -17,19 +16,26 @@ from olmoe_viz.ui.comparison import (
     Comparison,
     Settings,
     distinct_names,
+    fit,
     further_policy,
     reference,
+    single_k,
     usual_policies,
 )
+from olmoe_viz.ui.selection import entry
 from olmoe_viz.ui.text import WEIGHTING_NAMES, count, listed
 
 
 def policies() -> tuple[RoutingPolicy, ...]:
-    """The columns: those chosen here, or else those that follow from the frame."""
-    chosen = state.selection()
-    return link.current(Settings).policies or usual_policies(
-        chosen.k, chosen.against, chosen.weighting
-    )
+    """The columns: those chosen here, if the model has them, else what follows from the frame."""
+    named, chosen = link.current(Settings).policies, state.selection()
+    if named and fit(named, _experts()):
+        return named
+    return usual_policies(chosen.k, chosen.against, chosen.weighting, _experts())
+
+
+def _experts() -> int:
+    return entry(state.selection().model).experts
 
 
 def draw(shown: Sequence[Column], trained_k: int) -> int:
@@ -38,7 +44,7 @@ def draw(shown: Sequence[Column], trained_k: int) -> int:
     `shown` are the columns on the page.
     """
     columns = policies()
-    with st.popover(f"Columns: k = {listed([int(str(p.k)) for p in columns])}"):
+    with st.popover(f"Columns: k = {listed(list(map(single_k, columns)))}"):
         _columns(columns)
     settings = link.current(Settings)
     drawn = f"temperature {settings.temperature:g}" if settings.temperature else "greedy"
@@ -88,7 +94,7 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
             st.number_input(
                 f"k of column {at + 1}",
                 1,
-                OLMOE_1B_7B.experts,
+                _experts(),
                 key=f"column_k_{at}",
                 on_change=_take_columns,
                 args=(len(columns),),
@@ -116,7 +122,7 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
 
 
 def _add(columns: tuple[RoutingPolicy, ...]) -> None:
-    _set((*columns, further_policy(columns, state.selection().weighting)))
+    _set((*columns, further_policy(columns, state.selection().weighting, _experts())))
 
 
 def _take_columns(number: int) -> None:

@@ -7,27 +7,30 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.numerics import routing
 from olmoe_viz.analysis.comparison import first_difference, repetition_rate
-from olmoe_viz.numerics.costs import Geometry, active_parameters, total_parameters
-from olmoe_viz.policy import RoutingPolicy, Weighting
-from olmoe_viz.records.generation import Generation
+from olmoe_viz.analysis.extra_experts import ExtraExperts
+from olmoe_viz.analysis.quality import PromptQuality
+from olmoe_viz.models.catalogue import Entry
+from olmoe_viz.numerics import routing
+from olmoe_viz.numerics.costs import active_parameters, total_parameters
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.policy import RoutingPolicy, Weighting, one_k
+from olmoe_viz.records.generation import Generation, RowStep, Step
+from olmoe_viz.records.record import ExpertIds
+from olmoe_viz.records.routed import experts_used
+from olmoe_viz.ui.selection import entry
 from olmoe_viz.ui.text import WEIGHTING_NAMES
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.extra_experts import ExtraExperts
-    from olmoe_viz.analysis.quality import PromptQuality
-    from olmoe_viz.engine.decoding import Step
+from olmoe_viz.ui.token_texts import split
 
 Pair = tuple[int, int]  # indices of columns, the smaller k first
 FEWEST, MOST = 2, 6
 MOST_TOKENS = 512
-_FILL = (8, 16, 32, 64)
+_FILL = (1, 2, 4, 8)  # the largest usual ks, as parts of all experts
 _FURTHER = (4, 2, 1, 24, 48, 12)  # as many as there are columns: one of them is always new
 _KEYS = {
     "policies": "columns",
@@ -86,7 +89,7 @@ class Settings:
     def from_query(cls, query: Mapping[str, str]) -> "Settings":
         """The settings a URL names; what makes no sense in it counts as left out."""
         return cls(
-            policies=_policies(query.get(_KEYS["policies"], "")),
+            policies=_policies(query.get(_KEYS["policies"], ""), entry(query.get("model", ""))),
             new_tokens=int(_within(query, "new_tokens", 1, MOST_TOKENS, 80)),
             temperature=_within(query, "temperature", 0.0, 2.0, 0.0),
             top_p=_within(query, "top_p", 0.05, 1.0, 1.0),
@@ -97,27 +100,44 @@ class Settings:
         )
 
 
-def usual_policies(k: int, against: int, weighting: Weighting) -> tuple[RoutingPolicy, ...]:
+def single_k(policy: RoutingPolicy) -> int:
+    """The k of a policy with one number for all layers; ValueError for another."""
+    if not isinstance(policy.k, int):
+        raise ValueError(f"{policy} does not have one k.")
+    return policy.k
+
+
+def fit(policies: Sequence[RoutingPolicy], experts: int) -> bool:
+    """Whether a model with so many experts in a layer can run all of the policies."""
+    return all(single_k(policy) <= experts for policy in policies)
+
+
+def usual_policies(
+    k: int, against: int, weighting: Weighting, experts: int
+) -> tuple[RoutingPolicy, ...]:
     """Four columns that hold the frame's two ks, filled up from the largest usual ones."""
     ks = {k, against}
-    for fill in reversed(_FILL):
+    for part in _FILL:
         if len(ks) < 4:
-            ks.add(fill)
+            ks.add(max(experts // part, 1))
     return tuple(RoutingPolicy(k, weighting) for k in sorted(ks))
 
 
-def further_policy(columns: Sequence[RoutingPolicy], weighting: Weighting) -> RoutingPolicy:
-    """What a column added to fewer than the most holds: a k that none of them has."""
+def further_policy(
+    columns: Sequence[RoutingPolicy], weighting: Weighting, experts: int
+) -> RoutingPolicy:
+    """What a column added to the others holds: a k that none of them has, as long as there is."""
     used = {policy.k for policy in columns}
-    return RoutingPolicy(next(k for k in _FURTHER if k not in used), weighting)
+    free = [k for k in (*_FURTHER, *range(1, experts)) if k <= experts and k not in used]
+    return RoutingPolicy(free[0] if free else experts, weighting)
 
 
 @dataclass(eq=False)
 class Column:
     """The text of one policy as far as it has been written.
 
-    `routed` holds the router logits [layers, experts] of each token, `generation` is the engine's
-    own record, once the writing has ended.
+    `steps` are what came with each token, `generation` is the engine's own record, once the writing
+    has ended. It is `cached` if it was there already, from an earlier run.
     """
 
     policy: RoutingPolicy
@@ -126,12 +146,13 @@ class Column:
     logprobs: list[float] = field(default_factory=list)
     finish: str | None = None
     generation: Generation | None = None
-    routed: list[NDArray[np.float32]] = field(default_factory=list)
+    steps: list[RowStep] = field(default_factory=list)
+    cached: bool = False
 
     @property
     def k(self) -> int:
         """The one k of the column; columns never have a k for each layer."""
-        return self.policy.ks(1)[0]
+        return single_k(self.policy)
 
     @property
     def name(self) -> str:
@@ -143,12 +164,30 @@ class Column:
         """What has been generated."""
         return "".join(self.pieces)
 
-    def keep(self, generation: Generation) -> None:
-        """Take the record; a stop may have left bytes that only it turned into text."""
-        self.generation = generation
+    def take(self, row: RowStep) -> None:
+        """Add one step of the text."""
+        if row.token_id is not None:
+            self.pieces.append(row.text)
+            self.token_ids.append(row.token_id)
+            self.logprobs.append(row.logprob)
+            self.steps.append(row)
+        self.finish = row.finish or self.finish
+
+    def keep(self, generation: Generation, *, cached: bool = False) -> None:
+        """Take the record, which may hold more than the steps: what came after a stop, or all."""
+        self.generation, self.cached = generation, cached
         self.finish = generation.finish
-        if self.pieces:
-            self.pieces[-1] += generation.text[len(self.text) :]
+        self.pieces = split(generation.text, generation.tokens)
+        self.token_ids = generation.token_ids.tolist()
+        self.logprobs = generation.logprobs.tolist()
+
+    def experts_used(self, layers: int) -> list[float]:
+        """How many experts each token used in each layer, in the mean; k while there is no text."""
+        record = self.generation
+        if record is None or not record.tokens:
+            return [float(self.k)] * layers
+        used: list[float] = experts_used(record.expert_ids).tolist()
+        return used
 
 
 @dataclass(eq=False)
@@ -157,10 +196,9 @@ class Comparison:
 
     What is measured of it afterwards stays with it: by column, as far as it is known, `trained`,
     the tokens' probabilities under the trained k, and `qualities`, what the prompt says of each
-    policy; `routed`, the prompt's router logits under the trained k [layers, tokens, experts];
-    `extra` by pair of columns; `alone`, the seconds per token of each policy by its text form, one
-    a run, when timed alone.
-    `ended` is set once nothing is written any more.
+    policy; `routed`, the experts that the trained k chose for the prompt, ids [layers, tokens,
+    trained k]; `extra` by pair of columns; `alone`, the seconds per token of each policy by its
+    text form, one a run, when timed alone. `ended` is set once nothing is written any more.
     """
 
     prompt: str
@@ -172,27 +210,23 @@ class Comparison:
     seconds: float = 0.0
     trouble: str | None = None
     trained: list[NDArray[np.float64]] = field(default_factory=list)
-    qualities: "list[PromptQuality]" = field(default_factory=list)
-    routed: NDArray[np.float32] | None = None
-    extra: "dict[Pair, ExtraExperts]" = field(default_factory=dict)
+    qualities: list[PromptQuality] = field(default_factory=list)
+    routed: ExpertIds | None = None
+    extra: dict[Pair, ExtraExperts] = field(default_factory=dict)
     alone: dict[str, list[float]] = field(default_factory=dict)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def take(self, step: "Step") -> None:
+    def take(self, step: Step) -> None:
         """Add one decoding step to all columns."""
         self.seconds = step.seconds
         for column, row in zip(self.columns, step.rows, strict=True):
-            if row.token_id is not None:
-                column.pieces.append(row.text)
-                column.token_ids.append(row.token_id)
-                column.logprobs.append(row.logprob)
-                column.routed.append(row.router_logits)
-            column.finish = row.finish or column.finish
+            column.take(row)
 
-    def keep(self, generations: Sequence[Generation]) -> None:
+    def keep(self, generations: Sequence[Generation], *, cached: bool = False) -> None:
         """Take the records of the columns, in their order; none when no text was begun."""
         for column, generation in zip(self.columns, generations, strict=False):
-            column.keep(generation)
+            column.keep(generation, cached=cached)
+            self.seconds = max(self.seconds, generation.seconds)
 
     def records(self) -> list[Generation]:
         """The engine's records by column; none while the texts are being written."""
@@ -236,7 +270,7 @@ class Comparison:
     def _row(self, column: Column) -> dict[str, Any]:
         count, record = len(column.token_ids), column.generation
         seconds = self.seconds if record is None else record.seconds
-        active = active_parameters(self.geometry, column.k)
+        active = active_parameters(self.geometry, column.experts_used(self.geometry.layers))
         return {
             "k": column.k,
             "weighting": column.policy.weighting,
@@ -274,20 +308,21 @@ def reference(columns: Sequence[Column], chosen: int | None, trained_k: int) -> 
 
 def _retained_mass(column: Column) -> float | None:
     """Mean over layers and generated tokens; None while the record is not there."""
-    if column.generation is None:
+    record = column.generation
+    if record is None:
         return None
-    probabilities = routing.probabilities(column.generation.router_logits)
-    return round(float(routing.retained_mass(probabilities, column.k).mean()), 5)
+    probabilities = routing.probabilities(record.router_logits)
+    return round(float(routing.mass(probabilities, record.expert_ids).mean()), 5)
 
 
-def _policies(text: str) -> tuple[RoutingPolicy, ...]:
-    """Two to six policies with one k each, or none."""
+def _policies(text: str, model: Entry) -> tuple[RoutingPolicy, ...]:
+    """Two to six policies with one k each that the model has, and no threshold; or none."""
     try:
         policies = tuple(RoutingPolicy.parse(part) for part in text[:400].split("~"))
     except ValueError:
         return ()
-    one_k = all(isinstance(policy.k, int) and policy.k <= 64 for policy in policies)
-    return policies if one_k and FEWEST <= len(policies) <= MOST else ()
+    shown = FEWEST <= len(policies) <= MOST and one_k(policies) and fit(policies, model.experts)
+    return policies if shown else ()
 
 
 def _place(query: Mapping[str, str]) -> int | None:

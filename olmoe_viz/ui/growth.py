@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.ui import glossary, origin, panel, state
-from olmoe_viz.ui.columns import details
+from olmoe_viz.ui.columns import where
 from olmoe_viz.ui.comparison import Column, Comparison
 from olmoe_viz.ui.routing_map import Columns, GrowingMap, MapEvent, routing_map
 
@@ -36,7 +37,7 @@ class Growth:
         self._next = 0.0
         self._badge = _head(self._column)
         self._map = GrowingMap(
-            layers=self._geometry.layers, key=_KEY, on_change=_take, ranges=False
+            layer_ids=self._geometry.layer_ids, key=_KEY, on_change=_take, ranges=False
         )
 
     def show(self) -> None:
@@ -44,20 +45,33 @@ class Growth:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + _PAUSE
-            if len(self._column.routed) > self._drawn:
-                self._draw()
+            if len(self._column.steps) > self._drawn:
+                self._drawn = len(self._column.steps)
+                self._map.show(
+                    _so_far(self._column, self._geometry),
+                    policy=self._column.policy,
+                    theme=state.theme(),
+                )
 
     def settle(self) -> None:
         """Once the writing has ended: draw all, let cells be picked, say where it is from."""
-        if self._column.routed:
-            self._draw(ended=True)
+        record = self._column.generation
+        if record is not None and record.tokens:
+            self._map.show(record, policy=record.policy, theme=state.theme(), ended=True)
             with self._badge:
-                origin.badge("live", details([self._column]))
+                origin.badge(*where([self._column]))
 
-    def _draw(self, *, ended: bool = False) -> None:
-        column, self._drawn = self._column, len(self._column.routed)
-        written = Columns(column.pieces, np.stack(column.routed, axis=1), self._geometry)
-        self._map.show(written, policy=column.policy, theme=state.theme(), ended=ended)
+
+def _so_far(column: Column, geometry: Geometry) -> Columns:
+    """What has been written of a column, as its map takes it."""
+    steps = column.steps
+    return Columns(
+        column.pieces,
+        np.stack([step.router_logits for step in steps], axis=1),
+        np.stack([step.expert_ids for step in steps], axis=1),
+        np.stack([step.weights for step in steps], axis=1),
+        geometry,
+    )
 
 
 def draw(comparison: Comparison, at: int) -> None:
@@ -67,12 +81,12 @@ def draw(comparison: Comparison, at: int) -> None:
     if record is None or not record.tokens:
         return
     with _head(column):
-        origin.badge("live", details([column]))
+        origin.badge(*where([column]))
     routing_map(
-        Columns(record.tokens, record.router_logits, record.geometry),
+        record,
         policy=column.policy,
         selected_token=min(st.session_state.get(_CELL, 0), len(record.tokens) - 1),
-        selected_layer=min(state.selection().layer, record.geometry.layers - 1),
+        selected_layer=state.selection().within(record.geometry, len(record.tokens)).layer,
         theme=state.theme(),
         key=_KEY,
         on_change=_take,

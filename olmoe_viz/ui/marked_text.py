@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.numerics import routing
 from olmoe_viz.analysis.comparison import shared_prefix, token_diff
 from olmoe_viz.figures.labels import digits, visible
+from olmoe_viz.numerics import routing
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.comparison import Column, Comparison
 
@@ -112,7 +112,7 @@ def _facts(
     column: Column, trained_k: int, trained: Float64s | None
 ) -> list[tuple[tuple[str, str], ...]]:
     own = np.exp(column.logprobs)
-    routed = _strongest(column.generation, column.k)
+    routed = _strongest(column.generation)
     lines = []
     for place, probability in enumerate(own):
         line = [(f"probability at {column.name}", digits(float(probability)))]
@@ -125,20 +125,19 @@ def _facts(
     return lines
 
 
-def _strongest(record: Generation | None, k: int) -> list[tuple[str, str]]:
-    """For each token the layer whose router is surest of one expert, and its first experts."""
-    if record is None or not len(record.token_ids):
+def _strongest(record: Generation | None) -> list[tuple[str, str]]:
+    """For each token the layer whose router is surest of one expert, and the first that ran."""
+    if record is None or not record.tokens:
         return []
     probabilities = routing.probabilities(record.router_logits)
-    layers = probabilities.max(axis=-1).argmax(axis=0)
-    chosen = probabilities[layers, np.arange(len(layers))]
-    order = routing.ranking(chosen)[:, : min(k, _EXPERTS)]
+    layers, tokens = probabilities.max(axis=-1).argmax(axis=0), np.arange(len(record.tokens))
+    ran = record.expert_ids[layers, tokens, :_EXPERTS]
     return [
         (
-            f"strongest layer, {layer}: experts",
-            ", ".join(f"{expert} ({digits(float(row[expert]))})" for expert in ids),
+            f"strongest layer, {record.geometry.layer_ids[layer]}: experts",
+            ", ".join(f"{expert} ({digits(float(row[expert]))})" for expert in ids if expert >= 0),
         )
-        for layer, row, ids in zip(layers, chosen, order, strict=True)
+        for layer, row, ids in zip(layers, probabilities[layers, tokens], ran, strict=True)
     ]
 
 

@@ -3,12 +3,15 @@
 The texts stay as they are meanwhile; each part says what it waits for in its own place.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
 
+from olmoe_viz.engine.engine import Ask
+from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.timing import Bandwidth
+from olmoe_viz.requests import ModelRequest
 from olmoe_viz.ui import (
+    answers,
     columns,
     compare_cost,
     compare_export,
@@ -16,17 +19,11 @@ from olmoe_viz.ui import (
     compare_figures,
     compare_quality,
     measures,
-    queue,
     state,
 )
 from olmoe_viz.ui.comparison import Comparison
-from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.notice import hint
 from olmoe_viz.ui.trouble import TROUBLE, refuse
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.speed import Bandwidth
-    from olmoe_viz.models.load import Model
 
 
 def draw(comparison: Comparison, slots: list[columns.Slot], reference: int) -> None:
@@ -34,8 +31,8 @@ def draw(comparison: Comparison, slots: list[columns.Slot], reference: int) -> N
     if state.selection().model != comparison.model:
         hint("These texts are another model's. Choose it again, or press Generate, to measure.")
         return
-    model = get_model(comparison.model)
-    if model is None or model.digest != comparison.digest or not comparison.records():
+    model = answers.answer(ModelRequest(comparison.model))
+    if model is None or model.provenance.digest != comparison.digest or not comparison.records():
         return
     try:
         bandwidth = _measure(comparison, model, slots, reference)
@@ -46,31 +43,33 @@ def draw(comparison: Comparison, slots: list[columns.Slot], reference: int) -> N
 
 
 def _measure(
-    comparison: Comparison, model: "Model", slots: list[columns.Slot], reference: int
-) -> "Bandwidth":
-    """Measure what is not known yet; a waiting stop gets through before each pass."""
+    comparison: Comparison, model: ModelFacts, slots: list[columns.Slot], reference: int
+) -> Bandwidth:
+    """Measure what is not known yet; a waiting stop gets through before each request."""
     line = st.empty()
-    if not comparison.measured:
-        with queue.place(line):
-            if not comparison.read_again:
-                for words in measures.read_again(comparison, model):
-                    line.caption(words)
-                columns.settle(slots, comparison, reference)
-            for words in measures.measure_prompt(comparison, model):
-                line.caption(words)
-        line.empty()
-    # A fraction of a second, once for the server: no reason to stand in line.
-    return measures.bandwidth(str(model.device))
+
+    def asking(words: str) -> Ask:
+        line.caption(words)
+        return answers.asking(line, words)
+
+    if not comparison.read_again:
+        measures.read_again(comparison, asking)
+        columns.settle(slots, comparison, reference)
+    measures.measure_prompt(comparison, asking)
+    device = model.provenance.device
+    found = measures.bandwidth(comparison.model, device, answers.asking(line))
+    line.empty()
+    return found
 
 
-def _draw(comparison: Comparison, model: "Model", bandwidth: "Bandwidth") -> None:
+def _draw(comparison: Comparison, model: ModelFacts, bandwidth: Bandwidth) -> None:
     compare_quality.draw(comparison)
     profiles = compare_figures.profiles(comparison)
     compare_figures.draw(comparison, profiles)
-    extra = compare_extra.draw(comparison, model)
-    costs = compare_cost.draw(comparison, model, bandwidth)
+    extra = compare_extra.draw(comparison)
+    costs = compare_cost.draw(comparison, model.bytes_per_value, bandwidth)
     facts = [
-        cost | compare_quality.facts(column, one, model.name)
+        cost | compare_quality.facts(column, one, comparison.model)
         for cost, column, one in zip(costs, comparison.columns, comparison.qualities, strict=True)
     ]
     details = [

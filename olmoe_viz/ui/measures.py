@@ -1,82 +1,84 @@
-"""What the model measures on a comparison whose texts are written.
+"""What is asked about a comparison whose texts are written.
 
-The comparison keeps it, so that it is worked out once and goes when the comparison goes. Whoever
-calls one of these holds a place in the line. A run of the page that was stopped may still be in a
-pass when the next one begins: each result goes to its own place in a list, whoever is first.
+The comparison keeps the answers, so that it is measured once and they go when it goes. A run of the
+page that was stopped may still wait for an answer when the next one begins: each result goes to its
+own place in a list, whoever is first.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
-import streamlit as st
+from numpy.typing import NDArray
 
+from olmoe_viz.analysis import extra_experts
 from olmoe_viz.analysis.comparison import shared_prefix
+from olmoe_viz.analysis.quality import prompt_quality, token_probabilities
+from olmoe_viz.engine.engine import Ask
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.record import ExpertIds
+from olmoe_viz.records.timing import Bandwidth
+from olmoe_viz.requests import BandwidthRequest, ScoreRequest, TraceRequest
 from olmoe_viz.ui.comparison import Comparison
 
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.extra_experts import ExtraExperts
-    from olmoe_viz.analysis.speed import Bandwidth
-    from olmoe_viz.models.load import Model
+Asking = Callable[[str], Ask]  # gives a call that asks while it says these words
+
+_bandwidths: dict[str, Bandwidth] = {}
 
 
-def read_again(comparison: Comparison, model: "Model") -> Iterator[str]:
-    """Give every text to the trained k; before each pass, yield words on it."""
-    from olmoe_viz.analysis.quality import token_probabilities
-
-    trained, records = RoutingPolicy(model.geometry.trained_k), comparison.records()
+def read_again(comparison: Comparison, asking: Asking) -> None:
+    """Give every text to the trained k."""
+    trained, records = _trained(comparison), comparison.records()
     for at in range(len(comparison.trained), len(records)):
-        yield f"Reading text {at + 1} of {len(records)} again with the trained k."
-        record = records[at]
-        comparison.trained[at : at + 1] = [
-            np.exp(record.logprobs.astype(np.float64))
-            if record.policy == trained
-            else token_probabilities(model, record, trained)
-        ]
+        ask = asking(f"Reading text {at + 1} of {len(records)} again with the trained k.")
+        comparison.trained[at : at + 1] = [_by_trained(records[at], trained, ask)]
 
 
-def measure_prompt(comparison: Comparison, model: "Model") -> Iterator[str]:
-    """Give the prompt to every policy and to the trained k; before each pass, yield words on it."""
-    from olmoe_viz.analysis.quality import prompt_quality
-
-    first = len(comparison.qualities)
-    policies = [column.policy for column in comparison.columns[first:]]
-    ids = comparison.records()[0].prompt_ids.tolist()
-    found = prompt_quality(model, ids, policies)
-    for at in range(first, len(comparison.columns)):
-        yield f"Measuring {comparison.columns[at].name} on the prompt."
-        comparison.qualities[at : at + 1] = [next(found)]
+def measure_prompt(comparison: Comparison, asking: Asking) -> None:
+    """Give the prompt to every policy and to the trained k."""
+    model, prompt, trained = comparison.model, comparison.prompt, _trained(comparison)
+    if not comparison.qualities:
+        ask = asking("Measuring every column on the prompt.")
+        policies = tuple(column.policy for column in comparison.columns)
+        scores = ask(ScoreRequest(model, prompt, policies, reference=trained))
+        comparison.qualities = prompt_quality(scores)
     if comparison.routed is None:
-        yield "Routing the prompt with the trained k."
-        comparison.routed = _trained_routing(model, comparison.records())
+        comparison.routed = _routed(comparison, trained, asking)
 
 
-def _trained_routing(model: "Model", records: list[Generation]) -> np.ndarray:
-    """Router logits of the prompt under the trained k, float32 [layers, tokens, experts]."""
-    from olmoe_viz.engine.recording import trace
+def _trained(comparison: Comparison) -> RoutingPolicy:
+    return RoutingPolicy(comparison.geometry.trained_k)
 
-    trained = RoutingPolicy(model.geometry.trained_k)
-    for record in records:
+
+def _by_trained(record: Generation, trained: RoutingPolicy, ask: Ask) -> NDArray[np.float64]:
+    """The probability of each generated token under the trained k."""
+    if record.policy == trained or not record.tokens:
+        return np.exp(record.logprobs.astype(np.float64))
+    text = (*record.prompt_ids.tolist(), *record.token_ids.tolist())
+    scores = ask(ScoreRequest(record.request.model, text, (trained,)))
+    return token_probabilities(scores, 0, len(record.prompt_ids))
+
+
+def _routed(comparison: Comparison, trained: RoutingPolicy, asking: Asking) -> ExpertIds:
+    """The experts that the trained k chose for the prompt, [layers, tokens, trained k]."""
+    for record in comparison.records():
         if record.policy == trained:
-            return record.prompt_router_logits
-    return trace(model, records[0].prompt_ids.tolist(), trained).router_logits
+            return record.prompt_expert_ids
+    ask = asking("Routing the prompt with the trained k.")
+    return ask(TraceRequest(comparison.model, comparison.prompt, trained)).expert_ids
 
 
-def extra_experts(model: "Model", small: Generation, large: Generation) -> "ExtraExperts":
+def what_was_added(small: Generation, large: Generation, ask: Ask) -> extra_experts.ExtraExperts:
     """What the larger k adds at the first token where two texts part; they must part."""
-    from olmoe_viz.analysis.extra_experts import extra_experts as find
-
     place = shared_prefix(small.token_ids, large.token_ids)
     ids = [*small.prompt_ids.tolist(), *small.token_ids[:place].tolist()]
     candidates = (int(small.token_ids[place]), int(large.token_ids[place]))
-    return find(model, ids, small.policy, large.policy, candidates)
+    model = small.request.model
+    return extra_experts.extra_experts(ask, model, ids, small.policy, large.policy, candidates)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def bandwidth(device: str) -> "Bandwidth":
+def bandwidth(model: str, device: str, ask: Ask) -> Bandwidth:
     """The copy bandwidth of a device, measured once for the server."""
-    from olmoe_viz.analysis.speed import copy_bandwidth
-
-    return copy_bandwidth(device)
+    if device not in _bandwidths:
+        _bandwidths[device] = ask(BandwidthRequest(model))
+    return _bandwidths[device]

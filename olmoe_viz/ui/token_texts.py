@@ -1,0 +1,52 @@
+"""What each token adds to a text, found again from a record of it. Pure.
+
+A record has the text and the names of its tokens; the pieces that came while it was written are
+gone with the steps.
+"""
+
+import re
+from codecs import getincrementaldecoder
+from collections.abc import Sequence
+
+# What `records.tokens.display_token` writes for bytes that cannot be shown.
+_SIGN = re.compile(r"‹U\+(?P<code>[0-9A-F]{4,6})›|‹(?P<byte>[0-9A-F]{2})›|(?P<control>[␀-␟␡])")
+
+
+def split(text: str, names: Sequence[str]) -> list[str]:
+    """Return the text that each token completes, often its own, sometimes none.
+
+    `names` are the tokens as `display_token` writes them. Together the pieces are the text; what no
+    token completes is in the last one.
+    """
+    decoder = getincrementaldecoder("utf-8")(errors="replace")
+    pieces, place = [], 0
+    for name in names:
+        before, piece = decoder.getstate(), ""
+        # A name may stand for bytes or for itself; that of a special token has no text.
+        for meant in (_bytes(name), name.encode(), b""):
+            decoder.setstate(before)
+            piece = decoder.decode(meant)
+            if text.startswith(piece, place):
+                break
+        pieces.append(piece)
+        place += len(piece)
+    if pieces:
+        pieces[-1] += text[place:]
+    return pieces
+
+
+def _bytes(name: str) -> bytes:
+    """The bytes that a name stands for."""
+    found, place = b"", 0
+    for sign in _SIGN.finditer(name):
+        found += name[place : sign.start()].encode() + _meant(sign)
+        place = sign.end()
+    return found + name[place:].encode()
+
+
+def _meant(sign: re.Match[str]) -> bytes:
+    if sign["byte"]:
+        return bytes([int(sign["byte"], 16)])
+    if sign["code"]:
+        return chr(int(sign["code"], 16)).encode("utf-8", "surrogatepass")
+    return b"\x7f" if sign["control"] == "␡" else bytes([ord(sign["control"]) - 0x2400])
