@@ -1,4 +1,4 @@
-"""How far one run is from another after each layer: one line, the chosen layer marked."""
+"""How far one run is from another after each block: one line, the chosen layer marked."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ def figure(values: NDArray[np.float64], *, name: str, quantity: str, layer: int)
     """Draw the line in the accent, its name at its end.
 
     Args:
-        values: [layers], none below zero.
+        values: [blocks], none below zero; one for every block of the model.
         name: what the line is.
         quantity: name and unit of the vertical axis.
-        layer: the selected layer.
+        layer: the selected block.
     """
     layers = list(range(len(values)))
     span = (0.0, max(float(values.max()) * 1.1, 1e-6))
@@ -22,7 +22,7 @@ def figure(values: NDArray[np.float64], *, name: str, quantity: str, layer: int)
     return Plot(
         height=220,
         margin=(10, 64, 44, 52),
-        x=(layer_axis(len(layers), 0.4),),
+        x=(layer_axis(layers, 0.4),),
         y=Axis(span, ticks(*span), quantity),
         rules=[Rule("x", layer, "line")],
         marks=(
@@ -41,4 +41,6 @@ def figure(values: NDArray[np.float64], *, name: str, quantity: str, layer: int)
 
 def describe(values: NDArray[np.float64], *, name: str, quantity: str) -> str:
     """One sentence for a person who cannot see the line."""
-    return layer_lines.describe(values[None], names=[name], quantity=quantity)
+    return layer_lines.describe(
+        values[None], names=[name], quantity=quantity, layer_ids=range(len(values))
+    )

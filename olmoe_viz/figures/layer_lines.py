@@ -17,6 +17,7 @@ def figure(
     *,
     names: Sequence[str],
     quantity: str,
+    layer_ids: Sequence[int],
     layer: int | None = None,
 ) -> Plot:
     """Lines over the layers from 0 to 1; the first carries the accent, the second the ink.
@@ -25,17 +26,20 @@ def figure(
         values: [series, layers], shares of 1.
         names: one name a series, written at the end of its line.
         quantity: name of the vertical axis.
-        layer: the selected layer, marked by a thin line and filled dots.
+        layer_ids: the layers, counted over all blocks, [layers].
+        layer: the selected one of them, marked by a thin line and filled dots.
     """
-    layers = values.shape[1]
     lines = [
         Line(
-            list(range(layers)),
+            list(layer_ids),
             row.tolist(),
             _ink(index),
-            [f"{name}\nlayer {at}\n{quantity} {value:.3g}" for at, value in enumerate(row)],
-            dots=[9 if at == layer else 5 for at in range(layers)],
-            fills=[_ink(index) if at == layer else "paper" for at in range(layers)],
+            [
+                f"{name}\nlayer {at}\n{quantity} {value:.3g}"
+                for at, value in zip(layer_ids, row, strict=True)
+            ],
+            dots=[9 if at == layer else 5 for at in layer_ids],
+            fills=[_ink(index) if at == layer else "paper" for at in layer_ids],
             dotted=index > 0,
         )
         for index, (row, name) in enumerate(zip(values, names, strict=True))
@@ -43,7 +47,7 @@ def figure(
     return Plot(
         height=250,
         margin=(10, 64, 44, 52),
-        x=(layer_axis(layers, 0.4),),
+        x=(layer_axis(layer_ids, 0.4),),
         y=Axis((0.0, 1.03), ticks(0, 1), quantity),
         marks=tuple(lines),
         rules=[] if layer is None else [Rule("x", layer, "line")],
@@ -51,11 +55,14 @@ def figure(
     )
 
 
-def describe(values: NDArray[np.float64], *, names: Sequence[str], quantity: str) -> str:
+def describe(
+    values: NDArray[np.float64], *, names: Sequence[str], quantity: str, layer_ids: Sequence[int]
+) -> str:
     """One sentence for a person who cannot see the lines."""
+    first, last = layer_ids[0], layer_ids[-1]
     parts = [
-        f"{name} from {digits(float(row[0]))} in layer 0 to {digits(float(row[-1]))} in layer "
-        f"{len(row) - 1}, mean {digits(float(row.mean()))}"
+        f"{name} from {digits(float(row[0]))} in layer {first} to {digits(float(row[-1]))} in "
+        f"layer {last}, mean {digits(float(row.mean()))}"
         for name, row in zip(names, values, strict=True)
     ]
     return f"Lines of {quantity} through the layers: " + "; ".join(parts) + "."

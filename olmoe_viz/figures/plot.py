@@ -228,9 +228,16 @@ def every(step: int, count: int) -> list[Tick]:
     return [(at, str(at)) for at in range(0, count, step)]
 
 
-def layer_axis(layers: int, room: float) -> Axis:
-    """The layers along x, with some room before the first and after the last, in layers."""
-    return Axis((-room, layers - 1 + room), every(5, layers), "layer")
+def named_layers(layer_ids: Sequence[int]) -> list[int]:
+    """The layers that an axis names: the multiples of five, or all where there are few."""
+    named = [layer for layer in layer_ids if layer % 5 == 0]
+    return named if named and len(layer_ids) >= 5 else list(layer_ids)
+
+
+def layer_axis(layer_ids: Sequence[int], room: float) -> Axis:
+    """Layers along x, each at its id among all blocks, with some room at the ends, in layers."""
+    named = [(layer, str(layer)) for layer in named_layers(layer_ids)]
+    return Axis((layer_ids[0] - room, layer_ids[-1] + room), named, "layer")
 
 
 def rounded(values: NDArray[np.floating[Any]], digits: int = 5) -> list[list[float | None]]:

@@ -1,6 +1,11 @@
-"""The router's probabilities of one token in one layer, with the cutoffs of several k marked."""
+"""The router's probabilities of one token in one layer, with the cutoffs of several k marked.
+
+Filled are the experts that ran, as recorded. The cutoffs of further ks are what these would choose
+from the same probabilities.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +14,7 @@ from numpy.typing import NDArray
 from olmoe_viz.figures.labels import digits
 from olmoe_viz.figures.palette import Theme, expert_color
 from olmoe_viz.figures.plot import HOLLOW, Axis, Bars, Note, Plot, Rule, every, ticks
+from olmoe_viz.numerics import routing
 
 Order = Literal["probability", "expert"]
 
@@ -16,54 +22,82 @@ Order = Literal["probability", "expert"]
 def figure(
     probabilities: NDArray[np.float64],
     *,
-    k: int,
-    marks: Sequence[int] = (8, 16, 32),
+    expert_ids: NDArray[np.int16],
+    marks: Sequence[int] = (),
     order: Order = "probability",
     theme: Theme,
 ) -> Plot:
-    """Bars of all experts: the top k filled, the others hollow.
+    """Bars of all experts: those that ran filled, the others hollow.
 
     Args:
         probabilities: [experts], softmax of the router logits; sums to 1.
-        k: the cutoff in force; its bars are filled and its line is drawn in the accent.
-        marks: further cutoffs to draw, each labelled with the mass it retains.
-        order: falling probability, or expert id.
+        expert_ids: [largest k], the experts that ran, -1 for none; their cutoff is drawn in the
+            accent.
+        marks: further ks whose cutoffs are drawn; each is labelled with the mass it retains.
+        order: falling probability, of equals the lower id first; or expert id.
         theme: the theme on the screen.
     """
     count = len(probabilities)
-    ranking = np.argsort(-probabilities, kind="stable")
+    ran, ranking = routing.used(expert_ids, count), routing.ranking(probabilities)
     ordered = probabilities[ranking]
-    masses = np.cumsum(ordered)
-    cuts = sorted({m for m in (*marks, k) if 1 <= m <= count})
+    cuts = _cuts(ran, ranking, ordered, marks)
     span = (0.0, float(ordered[0]) * (1.12 + 0.05 * len(cuts)))
     by_rank = order == "probability"
-    rules, notes = (_upright_cuts if by_rank else _level_cuts)(cuts, k, ordered, masses)
+    rules, notes = _upright_cuts(cuts, count) if by_rank else _level_cuts(cuts)
     return Plot(
         height=340,
         margin=(16, 16, 44, 52),
         x=(_ranks(count) if by_rank else _ids(count),),
         y=Axis(span, ticks(*span), "router probability"),
-        marks=(_bars(probabilities, ranking, masses, k, by_rank, theme),),
+        marks=(_bars(probabilities, ranking, ran, by_rank, theme),),
         rules=rules,
         notes=notes,
     )
 
 
-def describe(probabilities: NDArray[np.float64], *, k: int) -> str:
+def describe(probabilities: NDArray[np.float64], *, expert_ids: NDArray[np.int16]) -> str:
     """One sentence for a person who cannot see the bars; same arguments as `figure`."""
-    best = int(probabilities.argmax())
-    kept = float(np.sort(probabilities)[::-1][:k].sum())
+    best, ran = int(expert_ids[0]), routing.used(expert_ids, len(probabilities))
     return (
         f"Bar chart of {len(probabilities)} router probabilities: expert {best} leads with "
-        f"{digits(float(probabilities[best]))}, and the top {k} keep {digits(kept)} of the mass."
+        f"{digits(float(probabilities[best]))}, and the top {ran.sum()} keep "
+        f"{digits(float(probabilities[ran].sum()))} of the mass."
     )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where the experts of one k end."""
+
+    experts: int
+    after: int  # the rank of the last of them, from 1
+    level: float  # their least probability
+    mass: float  # the sum of theirs
+    in_force: bool = False  # whether they ran
+
+
+def _cuts(
+    ran: NDArray[np.bool_],
+    ranking: NDArray[np.int64],
+    ordered: NDArray[np.float64],
+    marks: Sequence[int],
+) -> list[_Cut]:
+    """The cutoff of what ran, and of each further k; rising."""
+    places = np.flatnonzero(ran[ranking])
+    own = ordered[places]
+    cuts = [_Cut(len(own), int(places[-1]) + 1, float(own[-1]), float(own.sum()), in_force=True)]
+    cuts += [
+        _Cut(k, k, float(ordered[k - 1]), float(ordered[:k].sum()))
+        for k in set(marks)
+        if 1 <= k <= len(ordered) and k != len(own)
+    ]
+    return sorted(cuts, key=lambda cut: cut.experts)
 
 
 def _bars(
     probabilities: NDArray[np.float64],
     ranking: NDArray[np.int64],
-    masses: NDArray[np.float64],
-    k: int,
+    ran: NDArray[np.bool_],
     by_rank: bool,
     theme: Theme,
 ) -> Bars:
@@ -73,10 +107,10 @@ def _bars(
     the cutoffs would run through the words.
     """
     count = len(ranking)
-    ranks = np.argsort(ranking)
+    ranks, masses = np.argsort(ranking), np.cumsum(probabilities[ranking])
     ids = ranking if by_rank else np.arange(count)
     colors = [expert_color(expert, theme) for expert in ids.tolist()]
-    chosen = (ranks[ids] < k).tolist()
+    chosen = ran[ids].tolist()
     return Bars(
         at=list(range(1, count + 1) if by_rank else range(count)),
         low=0,
@@ -104,43 +138,39 @@ def _ids(count: int) -> Axis:
     return Axis((-0.7, count - 0.3), every(8, count), "expert id")
 
 
-def _upright_cuts(
-    cuts: list[int], k: int, ordered: NDArray[np.float64], masses: NDArray[np.float64]
-) -> tuple[list[Rule], list[Note]]:
+def _upright_cuts(cuts: list[_Cut], count: int) -> tuple[list[Rule], list[Note]]:
     """Lines behind the last expert of each k, their labels stepping down so that none collide."""
     rules, notes = [], []
     for step, cut in enumerate(cuts):
         reach = 1 - 0.085 * step
-        left = cut < 0.6 * len(ordered)
-        rules.append(_rule("x", cut + 0.5, cut == k, reach))
+        left = cut.after < 0.6 * count
+        rules.append(_rule("x", cut.after + 0.5, cut.in_force, reach))
         notes.append(
             Note(
-                _words(cut, masses),
-                cut + 0.5,
+                _words(cut),
+                cut.after + 0.5,
                 reach,
                 paper="y",
                 anchor="start" if left else "end",
                 shift=(6 if left else -6, 9),
-                **_look(cut == k),
+                **_look(cut.in_force),
             )
         )
     return rules, notes
 
 
-def _level_cuts(
-    cuts: list[int], k: int, ordered: NDArray[np.float64], masses: NDArray[np.float64]
-) -> tuple[list[Rule], list[Note]]:
+def _level_cuts(cuts: list[_Cut]) -> tuple[list[Rule], list[Note]]:
     """By expert id a cutoff is a level: the bars that reach it are chosen."""
-    rules = [_rule("y", float(ordered[cut - 1]), cut == k) for cut in cuts]
+    rules = [_rule("y", cut.level, cut.in_force) for cut in cuts]
     notes = [
-        Note(_words(cut, masses), 0.01 + at / len(cuts), 1, "xy", shift=(0, 9), **_look(cut == k))
+        Note(_words(cut), 0.01 + at / len(cuts), 1, "xy", shift=(0, 9), **_look(cut.in_force))
         for at, cut in enumerate(cuts)
     ]
     return rules, notes
 
 
-def _words(cut: int, masses: NDArray[np.float64]) -> str:
-    return f"top {cut}: {digits(float(masses[cut - 1]))}"
+def _words(cut: _Cut) -> str:
+    return f"top {cut.experts}: {digits(cut.mass)}"
 
 
 def _rule(along: Literal["x", "y"], at: float, in_force: bool, reach: float = 1) -> Rule:

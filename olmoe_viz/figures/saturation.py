@@ -1,5 +1,7 @@
 """When the routers settled in training: a thin line for each layer, a thick one for their mean."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -10,13 +12,21 @@ from olmoe_viz.figures.theme import figure as blank
 Floats = NDArray[np.float64]
 
 
-def figure(shares: Floats, saturation: Floats, *, chance: float, theme: Theme) -> go.Figure:
+def figure(
+    shares: Floats,
+    saturation: Floats,
+    *,
+    chance: float,
+    layer_ids: Sequence[int],
+    theme: Theme,
+) -> go.Figure:
     """Router saturation over training (arXiv 2409.02060, Eq. 5).
 
     Args:
         shares: how much of the training was done, 0 to 1, [checkpoints].
         saturation: share of the final top-k already chosen, 0 to 1, [checkpoints, layers].
         chance: what random choices would reach, k / experts.
+        layer_ids: the layers, counted over all blocks, [layers].
         theme: the theme on the screen.
     """
     inks = INKS[theme]
@@ -26,7 +36,7 @@ def figure(shares: Floats, saturation: Floats, *, chance: float, theme: Theme) -
         x=1, xref="paper", xanchor="right", y=chance, yanchor="bottom", text="by chance",
         showarrow=False, font={"color": inks.muted},
     )  # fmt: skip
-    for layer, values in enumerate(saturation.T):
+    for layer, values in zip(layer_ids, saturation.T, strict=True):
         chart.add_scatter(
             x=shares,
             y=values,

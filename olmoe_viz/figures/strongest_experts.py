@@ -1,5 +1,7 @@
 """The journey of one token: its strongest expert in every layer, and how strong it is."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,21 +12,28 @@ from olmoe_viz.figures.plot import Axis, Bars, Box, Plot, layer_axis, ticks
 _WIDTH = 0.82  # of a bar, in layers
 
 
-def figure(probabilities: NDArray[np.float64], *, layer: int | None = None, theme: Theme) -> Plot:
+def figure(
+    expert_ids: NDArray[np.int16],
+    probabilities: NDArray[np.float64],
+    *,
+    layer_ids: Sequence[int],
+    layer: int | None = None,
+    theme: Theme,
+) -> Plot:
     """One bar a layer: the color and number of the strongest expert, its probability as height.
 
     Args:
-        probabilities: [layers, experts] of one token.
-        layer: the selected layer, outlined.
+        expert_ids: [layers, largest k] of one token, as it ran, strongest first.
+        probabilities: [layers, experts], its router probabilities.
+        layer_ids: the layers, counted over all blocks, [layers].
+        layer: the selected one of them, outlined.
         theme: the theme on the screen.
     """
-    layers = len(probabilities)
-    best = probabilities.argmax(axis=1).tolist()
-    heights = probabilities.max(axis=1).tolist()
+    best, heights = _strongest(expert_ids, probabilities)
     span = (0.0, max(heights) * 1.2)
     colors = [expert_color(expert, theme) for expert in best]
     bars = Bars(
-        at=list(range(layers)),
+        at=list(layer_ids),
         low=0,
         high=heights,
         width=_WIDTH,
@@ -32,30 +41,46 @@ def figure(probabilities: NDArray[np.float64], *, layer: int | None = None, them
         outlines=colors,
         hover=[
             f"layer {at}\nexpert {expert}\nprobability {height:.3g}"
-            for at, (expert, height) in enumerate(zip(best, heights, strict=True))
+            for at, expert, height in zip(layer_ids, best, heights, strict=True)
         ],
         names=[str(expert) for expert in best],
     )
     return Plot(
         height=250,
         margin=(10, 16, 44, 52),
-        x=(layer_axis(layers, 0.7),),
+        x=(layer_axis(layer_ids, 0.7),),
         y=Axis(span, ticks(*span, most=4), "probability"),
         marks=(bars,),
-        boxes=[] if layer is None else [_around(layer, heights[layer])],
+        boxes=[
+            _around(at, height)
+            for at, height in zip(layer_ids, heights, strict=True)
+            if at == layer
+        ],
     )
+
+
+def _strongest(
+    expert_ids: NDArray[np.int16], probabilities: NDArray[np.float64]
+) -> tuple[list[int], list[float]]:
+    best = expert_ids[:, 0].astype(np.int64)
+    return best.tolist(), probabilities[np.arange(len(best)), best].tolist()
 
 
 def _around(layer: int, height: float) -> Box:
     return Box((layer - _WIDTH / 2, layer + _WIDTH / 2, height, 0), "ink")
 
 
-def describe(probabilities: NDArray[np.float64]) -> str:
+def describe(
+    expert_ids: NDArray[np.int16],
+    probabilities: NDArray[np.float64],
+    *,
+    layer_ids: Sequence[int],
+) -> str:
     """One sentence for a person who cannot see the bars."""
-    best = probabilities.argmax(axis=1)
-    top = int(probabilities.max(axis=1).argmax())
+    best, heights = _strongest(expert_ids, probabilities)
+    top = int(np.argmax(heights))
     return (
-        f"The strongest expert of this token in layers 0 to {len(best) - 1}: "
-        + ", ".join(str(e) for e in best)
-        + f"; most decided in layer {top}, probability {digits(float(probabilities[top].max()))}."
+        f"The strongest expert of this token in layers {layer_ids[0]} to {layer_ids[-1]}: "
+        + ", ".join(map(str, best))
+        + f"; most decided in layer {layer_ids[top]}, probability {digits(heights[top])}."
     )

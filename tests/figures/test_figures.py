@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -6,10 +7,13 @@ import pytest
 from olmoe_viz.figures import expert_load, layer_lines, router_bars, strongest_experts
 from olmoe_viz.figures.labels import alike, digits, safe, shorten
 from olmoe_viz.figures.palette import Theme, expert_color
-from olmoe_viz.figures.plot import HOLLOW, Plot
+from olmoe_viz.figures.plot import HOLLOW, Plot, layer_axis
 from olmoe_viz.figures.theme import template
+from olmoe_viz.numerics import routing
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
+LAYERS = range(16)
+SPARSE = (1, 3, 4)  # layers of experts of a model that has others too
 
 
 @pytest.fixture
@@ -24,33 +28,76 @@ def notes(chart: Plot) -> list[str]:
     return [note.text for note in chart.notes]
 
 
+def top(probabilities: np.ndarray, k: int) -> np.ndarray:
+    """Expert ids as a run under k records them."""
+    return routing.ranking(probabilities)[..., :k].astype(np.int16)
+
+
+def filled(chart: Plot, ids: Sequence[int]) -> set[int]:
+    """The experts whose bars are filled; `ids` are those of the bars in order."""
+    (bars,) = chart.marks
+    return {expert for expert, fill in zip(ids, bars.fills, strict=True) if fill != HOLLOW}
+
+
 @pytest.mark.parametrize("order", ["probability", "expert"])
-def test_router_bars_fill_exactly_the_top_k(
+def test_router_bars_fill_exactly_what_ran(
     probabilities: np.ndarray, order: router_bars.Order
 ) -> None:
     row = probabilities[4]
-    chart = router_bars.figure(row, k=8, order=order, theme="light")
+    ran = top(row, 8)
+    chart = router_bars.figure(row, expert_ids=ran, order=order, theme="light")
     (bars,) = chart.marks
     ids = np.argsort(-row).tolist() if order == "probability" else list(range(64))
     assert bars.high == row[ids].tolist()
-    filled = {e for e, fill in zip(ids, bars.fills, strict=True) if fill != HOLLOW}
-    assert filled == set(np.argsort(-row)[:8].tolist())
-    named = ids if order == "probability" else filled
+    assert filled(chart, ids) == set(ran.tolist())
+    named = ids if order == "probability" else ran
     assert {int(name) for name in bars.names if name} == set(named)
     assert all(name in ("", str(e)) for e, name in zip(ids, bars.names, strict=True))
     assert bars.outlines[ids.index(12)] == expert_color(12, "light")
     at = ids.index(int(np.argsort(-row)[15]))
     assert bars.hover[at].startswith(f"expert {ids[at]} · rank 16\n")
     assert bars.hover[at].endswith(f"mass up to this rank {np.sort(row)[::-1][:16].sum():.3g}")
-    assert "the top 8 keep" in router_bars.describe(row, k=8)
+    words = router_bars.describe(row, expert_ids=ran)
+    assert f"expert {ran[0]} leads" in words
+    assert "the top 8 keep" in words
+
+
+TIE = np.array([0.1, 0.3, 0.2, 0.2, 0.2])  # experts 2, 3 and 4 tie at the cutoff of k = 2
+
+
+@pytest.mark.parametrize("last", [2, 3, 4])
+@pytest.mark.parametrize("order", ["probability", "expert"])
+def test_router_bars_fill_the_recorded_one_of_experts_that_tie(
+    order: router_bars.Order, last: int
+) -> None:
+    chart = router_bars.figure(TIE, expert_ids=np.array([1, last]), order=order, theme="light")
+    (bars,) = chart.marks
+    ids = [1, 2, 3, 4, 0] if order == "probability" else [0, 1, 2, 3, 4]
+    assert [expert for expert, name in zip(ids, bars.names, strict=True) if name] == (
+        ids if order == "probability" else [1, last]
+    )
+    assert filled(chart, ids) == {1, last}
+    assert notes(chart) == ["top 2: 0.500"]
+    (rule,) = chart.rules
+    # Behind the last expert that ran, or at its level.
+    assert rule.at == (ids.index(last) + 1.5 if order == "probability" else 0.2)
+
+
+def test_router_bars_fill_as_many_as_a_threshold_let_through() -> None:
+    chart = router_bars.figure(TIE, expert_ids=np.array([1, 2, -1, -1]), marks=(4,), theme="light")
+    assert filled(chart, [1, 2, 3, 4, 0]) == {1, 2}
+    assert notes(chart) == ["top 2: 0.500", "top 4: 0.900"]
+    assert "the top 2 keep 0.500" in router_bars.describe(TIE, expert_ids=np.array([1, 2, -1]))
 
 
 @pytest.mark.parametrize("order", ["probability", "expert"])
 def test_router_bars_label_every_cutoff_with_its_mass(
     probabilities: np.ndarray, order: router_bars.Order
 ) -> None:
-    row = np.sort(probabilities[0])[::-1]
-    chart = router_bars.figure(probabilities[0], k=12, order=order, theme="dark")
+    row, ran = np.sort(probabilities[0])[::-1], top(probabilities[0], 12)
+    chart = router_bars.figure(
+        probabilities[0], expert_ids=ran, marks=(8, 12, 16, 32), order=order, theme="dark"
+    )
     cuts = (8, 12, 16, 32)
     assert notes(chart) == [f"top {cut}: {row[:cut].sum():.3f}" for cut in cuts]
     assert [note.bold for note in chart.notes] == [cut == 12 for cut in cuts]
@@ -61,27 +108,42 @@ def test_router_bars_label_every_cutoff_with_its_mass(
 
 
 def test_router_bars_take_k_of_all_experts_and_few_experts() -> None:
-    chart = router_bars.figure(np.full(4, 0.25), k=4, theme="light")
+    chart = router_bars.figure(
+        np.full(4, 0.25), expert_ids=np.arange(4), marks=(8, 16), theme="light"
+    )
     assert notes(chart) == ["top 4: 1.00"]
 
 
 def test_expert_load_says_tokens_and_fair_share() -> None:
-    load = np.zeros((2, 4))
-    load[1, 3] = 0.5
-    chart = expert_load.figure(load, k=1, tokens=10, theme="light")
+    load = np.array([[0.4, 0.3, 0.3, 0.0], [0.0, 0.5, 0.5, 1.0]])
+    chart = expert_load.figure(load, tokens=10, layer_ids=range(2), theme="light")
     heat = chart.data[0]
-    assert heat.zmax == 0.5
-    assert heat.customdata[1, 3].tolist() == [5.0, 2.0]
+    assert heat.zmax == 1.0
+    assert heat.customdata[0, 0] == pytest.approx([4.0, 1.6, 0.25])
+    # A layer with twice the experts for a token has twice the fair share.
+    assert heat.customdata[1, 3] == pytest.approx([10.0, 2.0, 0.5])
     assert "of 10 tokens" in heat.hovertemplate
-    assert "25.0%" in heat.hovertemplate
-    sentence = expert_load.describe(load, k=1, tokens=10)
-    assert "expert 3 in layer 1 with 50.0%" in sentence
-    assert "7 of 8 experts serve none" in sentence
+    sentence = expert_load.describe(load, tokens=10, layer_ids=range(2))
+    assert "1.5 used by a token" in sentence
+    assert "expert 3 in layer 1 with 100% of 10 tokens" in sentence
+    assert "2 of 8 experts serve none" in sentence
+
+
+def test_expert_load_names_layers_by_their_absolute_ids() -> None:
+    load = np.array([[0.5, 0.5], [1.0, 0.0], [0.5, 0.5]])
+    chart = expert_load.figure(load, tokens=2, layer_ids=SPARSE, theme="light")
+    assert [row[0] for row in chart.data[0].text] == ["1", "3", "4"]
+    assert list(chart.layout.yaxis.tickvals) == [0, 1, 2]
+    assert list(chart.layout.yaxis.ticktext) == ["1", "3", "4"]
+    assert "expert 0 in layer 3" in expert_load.describe(load, tokens=2, layer_ids=SPARSE)
+    whole = expert_load.figure(np.ones((16, 2)), tokens=2, layer_ids=LAYERS, theme="light")
+    assert list(whole.layout.yaxis.ticktext) == ["0", "5", "10", "15"]
 
 
 def test_layer_lines_name_each_line_at_its_end_without_overlap() -> None:
     values = np.vstack([np.full(16, 0.50), np.full(16, 0.51)])
-    chart = layer_lines.figure(values, names=["top 8", "top 16"], quantity="retained mass", layer=3)
+    words = {"names": ["top 8", "top 16"], "quantity": "retained mass", "layer_ids": LAYERS}
+    chart = layer_lines.figure(values, layer=3, **words)
     assert notes(chart) == ["top 8", "top 16"]
     assert chart.notes[1].y - chart.notes[0].y >= 0.1
     solid, dotted = chart.marks
@@ -91,13 +153,34 @@ def test_layer_lines_name_each_line_at_its_end_without_overlap() -> None:
     assert [fill == solid.color for fill in solid.fills].index(True) == 3
     assert [(rule.along, rule.at) for rule in chart.rules] == [("x", 3)]
     assert dotted.hover[5] == "top 16\nlayer 5\nretained mass 0.51"
-    assert "top 16 from 0.510 in layer 0" in layer_lines.describe(
-        values, names=["top 8", "top 16"], quantity="retained mass"
+    assert "top 16 from 0.510 in layer 0 to 0.510 in layer 15" in layer_lines.describe(
+        values, **words
     )
 
 
+def test_layer_lines_stand_at_the_absolute_layers() -> None:
+    values, words = np.array([[0.1, 0.2, 0.3]]), {"names": ["a"], "quantity": "mass"}
+    chart = layer_lines.figure(values, layer=3, layer_ids=SPARSE, **words)
+    (line,) = chart.marks
+    assert list(line.x) == [1, 3, 4]
+    assert line.dots == [5, 9, 5]
+    assert line.hover[1] == "a\nlayer 3\nmass 0.2"
+    assert chart.x[0].ticks == [(1, "1"), (3, "3"), (4, "4")]
+    assert chart.x[0].span == (0.6, 4.4)
+    sentence = layer_lines.describe(values, layer_ids=SPARSE, **words)
+    assert "from 0.100 in layer 1 to 0.300 in layer 4" in sentence
+
+
+def test_a_layer_axis_names_every_fifth_layer_or_all_of_few() -> None:
+    named = [[layer for layer, _ in layer_axis(ids, 0.4).ticks] for ids in (LAYERS, range(3))]
+    assert named == [[0, 5, 10, 15], [0, 1, 2]]
+    assert [layer for layer, _ in layer_axis(range(1, 12, 2), 0.4).ticks] == [5]
+    assert layer_axis((1, 2, 3, 4, 6), 0.4).ticks[-1] == (6, "6")
+
+
 def test_strongest_experts_show_id_color_and_probability(probabilities: np.ndarray) -> None:
-    chart = strongest_experts.figure(probabilities, layer=2, theme="dark")
+    ran, words = top(probabilities, 8), {"layer_ids": LAYERS}
+    chart = strongest_experts.figure(ran, probabilities, layer=2, theme="dark", **words)
     (bars,), (box,) = chart.marks, chart.boxes
     best = probabilities.argmax(axis=1)
     assert bars.names == [str(e) for e in best]
@@ -106,15 +189,29 @@ def test_strongest_experts_show_id_color_and_probability(probabilities: np.ndarr
     assert bars.hover[5].startswith(f"layer 5\nexpert {best[5]}\n")
     assert box.sides[0] < 2 < box.sides[1]
     assert box.sides[2] == bars.high[2]
-    assert strongest_experts.figure(probabilities, theme="dark").boxes == []
-    assert f"{best[0]}, {best[1]}" in strongest_experts.describe(probabilities)
+    assert strongest_experts.figure(ran, probabilities, theme="dark", **words).boxes == []
+    sentence = strongest_experts.describe(ran, probabilities, **words)
+    assert f"in layers 0 to 15: {best[0]}, {best[1]}" in sentence
+
+
+def test_the_strongest_expert_is_the_recorded_one_of_its_layer() -> None:
+    rows = np.vstack([TIE, TIE, np.full(5, 0.2)])
+    ran = np.array([[1, 4], [1, 3], [3, 0]], np.int16)  # all five tie in the last layer
+    chart = strongest_experts.figure(ran, rows, layer_ids=SPARSE, layer=3, theme="light")
+    (bars,), (box,) = chart.marks, chart.boxes
+    assert list(bars.at) == [1, 3, 4]
+    assert bars.names == ["1", "1", "3"]
+    assert bars.hover[2].startswith("layer 4\nexpert 3\n")
+    assert box.sides[0] < 3 < box.sides[1]
+    sentence = strongest_experts.describe(ran, rows, layer_ids=SPARSE)
+    assert "in layers 1 to 4: 1, 1, 3; most decided in layer 1" in sentence
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_load_uses_the_template_and_hover_with_units(
     probabilities: np.ndarray, theme: Theme
 ) -> None:
-    chart = expert_load.figure(probabilities, k=8, tokens=9, theme=theme)
+    chart = expert_load.figure(probabilities, tokens=9, layer_ids=LAYERS, theme=theme)
     assert chart.layout.template == template(theme)
     assert chart.layout.height
     for trace in chart.data:
@@ -126,9 +223,15 @@ def test_the_load_uses_the_template_and_hover_with_units(
 @pytest.mark.parametrize("theme", THEMES)
 def test_what_follows_a_click_can_be_sent(probabilities: np.ndarray, theme: Theme) -> None:
     figures = [
-        router_bars.figure(probabilities[0], k=8, order="expert", theme=theme),
-        layer_lines.figure(probabilities[:1], names=["<i>$"], quantity="mass", layer=1),
-        strongest_experts.figure(probabilities, layer=0, theme=theme),
+        router_bars.figure(
+            probabilities[0], expert_ids=top(probabilities[0], 8), order="expert", theme=theme
+        ),
+        layer_lines.figure(
+            probabilities[:1], names=["<i>$"], quantity="mass", layer_ids=range(64), layer=1
+        ),
+        strongest_experts.figure(
+            top(probabilities, 8), probabilities, layer_ids=LAYERS, layer=0, theme=theme
+        ),
     ]
     for chart in figures:
         assert json.loads(json.dumps(chart.data()))["height"] == chart.height

@@ -6,10 +6,13 @@ import numpy as np
 from olmoe_viz.figures import logit_moves
 
 MOVES = np.array([[0.5, -0.25], [-1.0, 0.125]])
+LAYERS = (1, 4)
 
 
 def test_each_token_has_a_bar_in_each_layer_filled_or_hollow() -> None:
-    chart = logit_moves.figure(MOVES, names=("·a", "$<b>"), theme="light")
+    chart = logit_moves.figure(MOVES, names=("·a", "$<b>"), layer_ids=LAYERS, theme="light")
+    assert [list(bar.x) for bar in chart.data] == [[1, 4]] * 2
+    assert list(chart.layout.xaxis.tickvals) == [1, 4]
     assert [bar.y.tolist() for bar in chart.data] == [[0.5, -1.0], [-0.25, 0.125]]
     assert chart.data[0].marker.color != chart.data[1].marker.color
     (note,) = chart.layout.annotations
@@ -17,7 +20,8 @@ def test_each_token_has_a_bar_in_each_layer_filled_or_hollow() -> None:
 
 
 def test_a_template_in_a_token_stays_text() -> None:
-    chart = logit_moves.figure(MOVES, names=("%{x}", "%%{y:+.3g}%"), theme="light")
+    names = ("%{x}", "%%{y:+.3g}%")
+    chart = logit_moves.figure(MOVES, names=names, layer_ids=LAYERS, theme="light")
     templates = [bar.hovertemplate for bar in chart.data]
     assert [re.findall(r"%\{.*?\}", template) for template in templates] == [
         ["%{x}", "%{y:+.3g}"]
@@ -29,6 +33,6 @@ def test_a_template_in_a_token_stays_text() -> None:
 
 
 def test_the_sentence_says_sums_and_the_strongest_layers() -> None:
-    sentence = logit_moves.describe(MOVES, names=("a", "b"))
-    assert "a by -0.500 in all, most in layer 1 with -1.00" in sentence
-    assert "b by -0.125 in all, most in layer 0 with -0.250" in sentence
+    sentence = logit_moves.describe(MOVES, names=("a", "b"), layer_ids=LAYERS)
+    assert "a by -0.500 in all, most in layer 4 with -1.00" in sentence
+    assert "b by -0.125 in all, most in layer 1 with -0.250" in sentence

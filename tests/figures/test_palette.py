@@ -96,7 +96,7 @@ def test_tones_of_a_family_grow_lighter_in_equal_steps(theme: Theme) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_ids_read_on_their_color_and_colors_on_the_paper(theme: Theme) -> None:
-    for color in expert_colors(64, theme):
+    for color in expert_colors(256, theme):
         assert contrast(color, text_on(color)) >= 4.5
         assert contrast(color, INKS[theme].paper) >= 2.1
 
@@ -127,8 +127,18 @@ def test_the_diverging_scale_is_neutral_at_zero_and_even_on_both_sides(theme: Th
         assert np.linalg.norm(ends[0] - ends[1]) > 0.12
 
 
-def test_a_color_belongs_to_an_id_and_comes_round_after_64() -> None:
-    assert expert_color(70, "light") == expert_color(6, "light")
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("experts", [24, 128, 256])
+def test_the_experts_of_other_models_all_differ_too(theme: Theme, experts: int) -> None:
+    colors = expert_colors(experts, theme)
+    assert colors[:64] == expert_colors(64, theme)[:experts]
+    points = oklab(colors)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    assert distances[np.triu_indices(experts, 1)].min() > (0.02 if experts <= 128 else 0.015)
+
+
+def test_a_color_belongs_to_an_id_and_comes_round_after_256() -> None:
+    assert expert_color(262, "light") == expert_color(6, "light")
     assert expert_color(12, "light") != expert_color(12, "dark")
 
 

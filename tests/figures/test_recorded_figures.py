@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from olmoe_viz.figures import domain_experts, quality_against_k, saturation
+from olmoe_viz.figures import domain_experts, layer_profile, quality_against_k, saturation
 
 KS = (4, 8, 16)
 LINES = {
@@ -36,9 +36,24 @@ def test_domains_are_told_by_name_with_their_multiple_of_the_fair_share() -> Non
 def test_saturation_draws_every_layer_and_their_mean() -> None:
     shares = np.array([0.1, 0.5, 1.0])
     values = np.array([[0.2, 0.4], [0.6, 0.7], [1.0, 1.0]])
-    chart = saturation.figure(shares, values, chance=0.125, theme="light")
+    chart = saturation.figure(shares, values, chance=0.125, layer_ids=(1, 4), theme="light")
     assert len(chart.data) == 3
+    assert [line.hovertemplate.split("<br>")[0] for line in chart.data] == [
+        "layer 1",
+        "layer 4",
+        "mean of the layers",
+    ]
     np.testing.assert_allclose(chart.data[-1].y, [0.3, 0.65, 1.0])
     assert saturation.describe(shares, values).endswith(
         "30% after 10%, 65% after 50%, 100% after 100%."
     )
+
+
+def test_a_profile_stands_at_the_absolute_layers() -> None:
+    values, words = np.array([0.2, 0.1, 0.6]), {"quantity": "gain", "layer_ids": (1, 3, 4)}
+    chart = layer_profile.figure(values, theme="light", **words)
+    (line,), (note,) = chart.data, chart.layout.annotations
+    assert list(line.x) == list(chart.layout.xaxis.tickvals) == [1, 3, 4]
+    assert note.text == "mean 0.300"
+    sentence = layer_profile.describe(values, **words)
+    assert "least 0.100 in layer 3, most 0.600 in layer 4" in sentence

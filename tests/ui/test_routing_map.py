@@ -25,7 +25,6 @@ from olmoe_viz.ui.routing_map.payload import (
     shown_token,
 )
 
-
 EIGHT = RoutingPolicy(8)
 
 

@@ -104,7 +104,7 @@ def drift(cells: Cells, other: TraceLike) -> Floats:
 
 def compared(cells: Cells, other: TraceLike) -> Ints:
     """As many experts as ran in both runs, [layers, tokens]."""
-    return np.minimum(cells.counts, (other.expert_ids >= 0).sum(axis=-1))
+    return np.asarray(np.minimum(cells.counts, (other.expert_ids >= 0).sum(axis=-1)))
 
 
 def would_run(cells: Cells, policy: RoutingPolicy, against: RoutingPolicy | None) -> Ints | None:
