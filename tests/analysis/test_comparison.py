@@ -89,9 +89,9 @@ def test_repetition(ids: list[int], n: int, rate: float):
     assert repetition_rate(ids, n) == pytest.approx(rate)
 
 
-def test_what_needs_no_model_loads_no_torch():
-    script = (
-        "import sys, olmoe_viz.analysis.comparison, olmoe_viz.analysis.saturation\n"
-        "sys.exit('torch' in sys.modules)"
-    )
+def test_no_analysis_loads_torch():
+    files = (ROOT / "olmoe_viz" / "analysis").glob("[!_]*.py")
+    modules = sorted(f"olmoe_viz.analysis.{file.stem}" for file in files)
+    assert "olmoe_viz.analysis.tradeoff" in modules
+    script = f"import sys, {', '.join(modules)}\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

@@ -1,110 +1,80 @@
-"""Likelihood, divergence and agreement against stock logits; teacher forcing against decoding."""
+"""Likelihood, divergence and agreement, summed up from scores made by hand."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from transformers import OlmoeForCausalLM
 
-from olmoe_viz import Generation, InputError, RoutingPolicy, Trace, compare
-from olmoe_viz.analysis import quality
+from olmoe_viz import Geometry, InputError, RoutingPolicy
 from olmoe_viz.analysis.quality import PromptQuality, prompt_quality, token_probabilities
-from olmoe_viz.models.load import Model
+from olmoe_viz.records.provenance import Provenance
+from olmoe_viz.records.scores import Scores
+from olmoe_viz.requests import ScoreRequest
 
-StockAt = Callable[[int], OlmoeForCausalLM]
-
-
-def stock_log_probabilities(stock_at: StockAt, k: int, ids: np.ndarray) -> torch.Tensor:
-    with torch.no_grad():
-        logits = stock_at(k)(torch.tensor(ids).unsqueeze(0)).logits[0]
-    return logits.double().log_softmax(-1)
+POLICIES = (RoutingPolicy(2), RoutingPolicy(8, "renormalized"))
+HALF = np.log(2)
 
 
-# Parts of 4 positions, of which the last has only one, and all at once.
-@pytest.mark.parametrize("chunk", [4, 5, 256])
-def test_the_measures_equal_those_of_stock_logits(
-    model: Model, full: Trace, stock_at: StockAt, monkeypatch: pytest.MonkeyPatch, chunk: int
-):
-    monkeypatch.setattr(quality, "_CHUNK", chunk)
-    ids = full.token_ids[:25]
-    p = stock_log_probabilities(stock_at, 8, ids)
-    found = list(prompt_quality(model, ids, [RoutingPolicy(k) for k in (8, 2, 64)]))
-    for measured, k in zip(found, (8, 2, 64), strict=True):
-        q = stock_log_probabilities(stock_at, k, ids)
-        nll = -q[range(24), ids[1:].tolist()].mean()
-        assert measured.policy == RoutingPolicy(k)
-        assert measured.tokens == 24
-        assert measured.mean_nll == pytest.approx(float(nll), rel=1e-5)
-        assert measured.perplexity == pytest.approx(float(nll.exp()), rel=1e-4)
-        divergence = (p.exp() * (p - q)).sum(-1).mean()
-        assert measured.mean_kl == pytest.approx(float(divergence), rel=1e-4, abs=1e-8)
-        agreement = (p.argmax(-1) == q.argmax(-1)).double().mean()
-        assert measured.agreement == pytest.approx(float(agreement))
-    assert found[0].mean_kl < 1e-8 < found[1].mean_kl
-    assert found[0].agreement == 1 > found[1].agreement
+@pytest.fixture
+def make_scores(geometry: Geometry, provenance: Provenance) -> Callable[..., Scores]:
+    """Return a function that makes scores of a text under two policies."""
+
+    def make(nll: list[list[float]], **compared: np.ndarray) -> Scores:
+        values = np.array(nll, dtype=np.float64)
+        tokens = values.shape[1] + 1
+        reference = RoutingPolicy(2) if compared else None
+        request = ScoreRequest("random", "abc", POLICIES, reference)
+        return Scores(
+            request, tokens, geometry, provenance, np.arange(tokens), nll=values, **compared
+        )
+
+    return make
 
 
-def test_the_reference_can_be_another_policy(model: Model, full: Trace):
-    wide = RoutingPolicy(64)
-    (measured,) = prompt_quality(model, full.text, [wide], trained=wide)
-    assert measured.mean_kl == 0
-    assert measured.agreement == 1
+def compared(kl: list[list[float]], same_top: list[list[int]]) -> dict[str, np.ndarray]:
+    return {"kl": np.array(kl), "same_top": np.array(same_top, dtype=np.uint8)}
 
 
-def test_a_single_token_predicts_nothing_that_was_given(model: Model):
-    (measured,) = prompt_quality(model, [65], [RoutingPolicy(16)])
-    assert (measured.tokens, measured.mean_nll, measured.perplexity) == (0, None, None)
-    assert isinstance(measured, PromptQuality)
-    assert measured.mean_kl > 0
-
-
-def test_what_does_not_fit_is_refused(model: Model):
-    with pytest.raises(InputError, match="k must be from 1 to 64"):
-        prompt_quality(model, "a", [RoutingPolicy(65)])
-    with pytest.raises(InputError, match="no text yet"):
-        prompt_quality(model, "", [RoutingPolicy(8)])
-
-
-@pytest.fixture(scope="module")
-def written(model: Model) -> Generation:
-    return compare(model, "The robot", [RoutingPolicy(16)], max_new_tokens=20)[0]
-
-
-def test_teacher_forcing_under_its_own_policy_is_what_decoding_said(
-    model: Model, written: Generation, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(quality, "_CHUNK", 6)
-    found = token_probabilities(model, written, RoutingPolicy(16))
-    assert found.shape == written.token_ids.shape
-    np.testing.assert_allclose(found, np.exp(written.logprobs), rtol=1e-4)
-
-
-def test_teacher_forcing_under_another_policy_equals_stock(
-    model: Model, written: Generation, stock_at: StockAt
-):
-    ids = np.concatenate([written.prompt_ids, written.token_ids])
-    said = stock_log_probabilities(stock_at, 8, ids)
-    first, count = len(written.prompt_ids) - 1, len(written.token_ids)
-    expected = said[range(first, first + count), written.token_ids.tolist()].exp()
-    found = token_probabilities(model, written, RoutingPolicy(8))
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4)
-
-
-def test_nothing_written_has_no_probabilities(model: Model, written: Generation):
-    empty = replace(
-        written,
-        token_ids=written.token_ids[:0],
-        tokens=(),
-        text="",
-        logprobs=written.logprobs[:0],
-        router_logits=written.router_logits[:, :0],
+def test_each_policy_is_summed_up(make_scores: Callable[..., Scores]):
+    first, second = prompt_quality(
+        make_scores(
+            [[HALF, HALF], [HALF, 3 * HALF]],
+            **compared([[0, 0, 0], [0.1, 0.2, 0.6]], [[1, 1, 1], [0, 1, 0]]),
+        )
     )
-    assert token_probabilities(model, empty, RoutingPolicy(8)).shape == (0,)
+    assert first == PromptQuality(POLICIES[0], 2, pytest.approx(HALF), pytest.approx(2), 0, 1)
+    assert second.policy == POLICIES[1]
+    assert second.mean_nll == pytest.approx(2 * HALF)
+    assert second.perplexity == pytest.approx(4)
+    assert second.mean_kl == pytest.approx(0.3)
+    assert second.agreement == pytest.approx(1 / 3)
 
 
-def test_a_text_of_another_model_is_refused(model: Model, written: Generation):
-    foreign = replace(written, provenance=replace(written.provenance, digest="sha256:other"))
-    with pytest.raises(InputError, match="other weights"):
-        token_probabilities(model, foreign, RoutingPolicy(8))
+def test_a_single_token_predicts_nothing_that_was_given(make_scores: Callable[..., Scores]):
+    _, measured = prompt_quality(make_scores([[], []], **compared([[0], [0.5]], [[1], [0]])))
+    assert measured == PromptQuality(POLICIES[1], 0, None, None, 0.5, 0)
+
+
+def test_a_divergence_that_rounding_brought_below_zero_is_zero(make_scores: Callable[..., Scores]):
+    (measured, _) = prompt_quality(make_scores([[], []], **compared([[-1e-9], [0]], [[1], [1]])))
+    assert measured.mean_kl == 0
+
+
+def test_scores_without_a_reference_compare_nothing(make_scores: Callable[..., Scores]):
+    with pytest.raises(InputError, match="with a reference"):
+        prompt_quality(make_scores([[HALF], [HALF]]))
+
+
+def test_probabilities_of_what_was_generated(make_scores: Callable[..., Scores]):
+    scores = make_scores([[0, 0, 0], [HALF, 2 * HALF, 0]])
+    assert token_probabilities(scores, 0, 1).tolist() == [1, 1, 1]
+    np.testing.assert_allclose(token_probabilities(scores, 1, 1), [0.5, 0.25, 1])
+    np.testing.assert_allclose(token_probabilities(scores, 1, 2), [0.25, 1])
+    assert token_probabilities(scores, 1, 4).shape == (0,)  # nothing was generated
+    assert token_probabilities(scores, 1, 4).dtype == np.float64
+
+
+@pytest.mark.parametrize("first", [0, 5, -1])
+def test_a_first_token_that_is_not_there_is_refused(make_scores: Callable[..., Scores], first: int):
+    with pytest.raises(ValueError, match="from 1 to 4"):
+        token_probabilities(make_scores([[0, 0, 0], [0, 0, 0]]), 0, first)

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -6,18 +6,19 @@ import pytest
 import torch
 from transformers import OlmoeForCausalLM
 
-from olmoe_viz.engine import threads
-from olmoe_viz.models.load import Model, load_model
+from olmoe_viz import LocalEngine, RoutingPolicy, Trace, load_model
+from olmoe_viz.engine.engine import Ask, asking
+from olmoe_viz.models.model import Model
+from olmoe_viz.requests import TraceRequest
 from tests.engine.tiny import load_stock, write_checkpoint
+
+TEXT = "Süß 🙂, said the robot."
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread() -> None:
     """Tiny products on several threads wait for each other whenever the machine is busy."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "ALL", 1)
-        torch.set_num_threads(1)
-        yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -37,5 +38,28 @@ def stock(folder: Path) -> Callable[[int], OlmoeForCausalLM]:
 
 
 @pytest.fixture(scope="session")
+def ask(model: Model) -> Ask:
+    return asking(LocalEngine(model))
+
+
+@pytest.fixture(scope="session")
+def full(ask: Ask, model: Model) -> Trace:
+    """Return a run under the trained k, with its residual stream."""
+    return ask(TraceRequest(model.name, TEXT, RoutingPolicy(8), detail="full"))
+
+
+@pytest.fixture(scope="session")
+def wide(ask: Ask, model: Model) -> Trace:
+    """Return the same with 16 experts."""
+    return ask(TraceRequest(model.name, TEXT, RoutingPolicy(16), detail="full"))
+
+
+@pytest.fixture(scope="session")
 def bundled() -> Model:
     return load_model(device="cpu")
+
+
+@pytest.fixture
+def engine(model: Model) -> LocalEngine:
+    """Return an engine with nothing in its cache."""
+    return LocalEngine(model)

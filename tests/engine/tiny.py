@@ -33,6 +33,9 @@ def write_checkpoint(folder: Path, **changes: object) -> Path:
     with torch.no_grad():
         for block in module.model.layers:
             block.mlp.gate.weight.mul_(2)
+        for name, weight in module.named_parameters():
+            if "norm" in name:  # all ones would hide a forgotten norm
+                weight.uniform_(0.5, 1.5)
     module.save_pretrained(folder, max_shard_size="200KB")
     tokenizer.save_pretrained(folder)
     return folder
