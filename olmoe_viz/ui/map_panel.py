@@ -1,10 +1,12 @@
 """The routing map with the control of its colors, as the map page shows it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import streamlit as st
 
-from olmoe_viz.ui import glossary, link, runs, state
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui import answers, glossary, link, state
 from olmoe_viz.ui.notice import refusal
 from olmoe_viz.ui.page_settings import MapSettings, Range
 from olmoe_viz.ui.routing_map import VIEWS, MapEvent, routing_map
@@ -32,22 +34,35 @@ def _pick(event: MapEvent) -> None:
     link.keep(replace(link.current(MapSettings), marked=marked))
 
 
-def marked_range(run: runs.Run) -> Range | None:
-    """The range marked in the map, as far as the trace goes, while its first cell is selected."""
+def marked_range(trace: Trace) -> Range | None:
+    """The range marked in the map, as far as the trace goes, while its first cell is selected.
+
+    Its layers count all blocks of the model.
+    """
     marked, chosen = link.current(MapSettings).marked, state.selection()
     if marked is None or marked[:2] != (chosen.token, chosen.layer):
         return None
-    layers, tokens, _ = run.trace.router_logits.shape
-    if marked.token >= tokens or marked.layer >= layers:
+    layer_ids, tokens = trace.geometry.layer_ids, len(trace.tokens)
+    if marked.token >= tokens or marked.layer not in layer_ids:
         return None
     return marked._replace(
-        last_token=min(marked.last_token, tokens - 1), last_layer=min(marked.last_layer, layers - 1)
+        last_token=min(marked.last_token, tokens - 1),
+        last_layer=max(layer for layer in layer_ids if layer <= marked.last_layer),
     )
 
 
-def draw(run: runs.Run, chosen: Selection) -> list[runs.Run]:
-    """The map under the view that its control names; returns the runs that it was drawn from."""
-    settings, held = link.current(MapSettings), marked_range(run)
+def take_layer(key: str, layer_ids: Sequence[int]) -> None:
+    """Callback of a widget: a block without experts leads on to the next layer of them."""
+    wanted = st.session_state[key]
+    if wanted > state.selection().layer:
+        state.change(layer=min(layer for layer in layer_ids if layer >= wanted))
+    else:
+        state.change(layer=max(layer for layer in layer_ids if layer <= wanted))
+
+
+def draw(trace: Trace, chosen: Selection) -> list[Trace]:
+    """The map under the view that its control names; returns the traces that it was drawn from."""
+    settings, held = link.current(MapSettings), marked_range(trace)
     link.mirror(replace(settings, marked=held))
     view = st.session_state["view"] = settings.view
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
@@ -67,7 +82,7 @@ def draw(run: runs.Run, chosen: Selection) -> list[runs.Run]:
             st.number_input(
                 "expert",
                 0,
-                run.trace.geometry.experts - 1,
+                trace.geometry.experts - 1,
                 key="pick_expert",
                 width=140,
                 on_change=state.take,
@@ -75,16 +90,16 @@ def draw(run: runs.Run, chosen: Selection) -> list[runs.Run]:
             )
     other = None
     if view == "drift":
-        other = runs.run(state.selection(), chosen.against_policy)
+        other = answers.run(state.selection(), chosen.against_policy)
         if other is None:
-            return [run]
+            return [trace]
     try:
         routing_map(
-            run.trace,
-            policy=run.trace.policy,
+            trace,
+            policy=trace.policy,
             view=view,
             against=chosen.against_policy,
-            other=other.trace if other else None,
+            other=other,
             expert=chosen.expert or 0,
             selected_token=chosen.token,
             selected_layer=chosen.layer,
@@ -96,4 +111,4 @@ def draw(run: runs.Run, chosen: Selection) -> list[runs.Run]:
         )
     except ValueError as error:
         refusal(str(error))
-    return [run, other] if other else [run]
+    return [trace, other] if other else [trace]

@@ -52,14 +52,17 @@ QUESTIONS: Mapping[str, Question] = {
 }
 
 
-def mass(router_logits: NDArray[np.float32], k: int) -> Answer:
-    """Mean retained mass of a trace, from its router logits [layers, tokens, experts]."""
-    kept = routing.retained_mass(routing.probabilities(router_logits), k)
+def mass(router_logits: NDArray[np.float32], expert_ids: NDArray[np.int16]) -> Answer:
+    """Mean retained mass of a trace of one k.
+
+    From its router logits [layers, tokens, experts] and the experts that ran [layers, tokens, k].
+    """
+    kept = routing.mass(routing.probabilities(router_logits), expert_ids)
     mean = float(kept.mean())
     return Answer(
         (_option("mass", mean, _MASS_BOUNDS),),
-        f"The top {k} keep {mean:.3f} of the probability on average; from {kept.min():.3f} to "
-        f"{kept.max():.3f}, depending on the cell.",
+        f"The top {expert_ids.shape[-1]} keep {mean:.3f} of the probability on average; from "
+        f"{kept.min():.3f} to {kept.max():.3f}, depending on the cell.",
     )
 
 
