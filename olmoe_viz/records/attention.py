@@ -38,5 +38,7 @@ class Attention(Record):
 
     def check(self) -> None:
         """Raise ValueError unless facts and arrays fit each other, beyond their shapes."""
+        if not 0 <= self.request.layer < self.geometry.layers:
+            raise ValueError(f"there is no layer {self.request.layer}")
         if (self.weights < 0).any() or (self.weights.sum(axis=-1) > 1 + ROUNDING).any():
             raise ValueError("attention weights are below 0, or sum to more than 1")

@@ -31,7 +31,7 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_BYTES = 4 * 2**30
 _LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header
 _DTYPES = {"float32": "F32", "float64": "F64", "int16": "I16", "int64": "I64", "uint8": "U8"}
-_DESCRIPTION, _DIGEST = "olmoe_viz", "sha256"
+_DESCRIPTION = "olmoe_viz"
 _NO_DIGEST = "0" * 64
 
 
@@ -56,10 +56,11 @@ def write(path: Path, kind: str, facts: Mapping[str, object], arrays: Mapping[st
 
     The file appears whole or not at all: it is written beside its place and then renamed.
     """
-    described = json.dumps({"kind": kind, "format": FORMAT, "facts": facts}, allow_nan=False)
+    description = {"sha256": _NO_DIGEST, "kind": kind, "format": FORMAT, "facts": facts}
+    described = json.dumps(description, allow_nan=False)
     # An array that is a view would be written with the order of what it is a view of.
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    data = safetensors.numpy.save(whole, {_DESCRIPTION: described, _DIGEST: _NO_DIGEST})
+    data = safetensors.numpy.save(whole, {_DESCRIPTION: described})
     place = data.index(_digest_entry(_NO_DIGEST))
     signed = _digest_entry(_digest(data, place))
     beside = path.with_name(f".{uuid4().hex}.part")
@@ -82,13 +83,12 @@ def read_header(path: Path) -> Header:
     raw, data_bytes = _raw_header(path)
     declared = _json_object(raw, "its header")
     metadata = declared.pop("__metadata__", None)
-    texts = metadata if isinstance(metadata, dict) else {}
-    described, digest = texts.get(_DESCRIPTION), texts.get(_DIGEST)
+    described = metadata.get(_DESCRIPTION) if isinstance(metadata, dict) else None
     if not isinstance(described, str):
         raise ValueError("it was not written by olmoe-viz")
     description = _json_object(described, "its description")
     _check_format(description.get("format"))
-    kind, facts = description.get("kind"), description.get("facts")
+    kind, facts, digest = (description.get(name) for name in ("kind", "facts", "sha256"))
     if not isinstance(kind, str) or not isinstance(facts, dict):
         raise ValueError("its description is damaged")
     if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
@@ -104,10 +104,8 @@ def read_arrays(path: Path, header: Header, expected: Layout) -> dict[str, Array
     _compare(header, expected)
     with path.open("rb") as file:
         data = file.read(_LENGTH_BYTES + len(header.raw) + header.data_bytes)
-    entry = _digest_entry(header.digest)
-    if data.count(entry, 0, _LENGTH_BYTES + len(header.raw)) != 1:
-        raise ValueError("its checksum is missing or damaged")
-    if _digest(data, data.index(entry)) != header.digest:
+    place = data.find(_digest_entry(header.digest))
+    if place < 0 or _digest(data, place) != header.digest:
         raise ValueError("it is damaged: it differs from its checksum")
     try:
         return safetensors.numpy.load(data)
@@ -153,8 +151,8 @@ def _digest(data: bytes, place: int) -> str:
 
 
 def _digest_entry(digest: str) -> bytes:
-    """Return how the header holds a digest: no other text in it can have these quotes."""
-    return f'"{_DIGEST}":"{digest}"'.encode()
+    """Return how the header holds a digest: at the start of JSON text inside JSON text."""
+    return f'\\"sha256\\": \\"{digest}\\"'.encode()
 
 
 def _compare(header: Header, expected: Layout) -> None:

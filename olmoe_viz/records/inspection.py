@@ -72,6 +72,8 @@ class Inspection(Record):
     def check(self) -> None:
         """Raise ValueError unless facts and arrays fit each other, beyond their shapes."""
         check_number("input_norm", self.input_norm)
+        if self.request.layer not in self.geometry.layer_ids:
+            raise ValueError(f"layer {self.request.layer} has no experts")
         if not 0 <= self.ids.min() <= self.ids.max() < self.geometry.experts:
             raise ValueError(f"an expert is not from 0 to {self.geometry.experts - 1}")
         if (self.weights < 0).any():

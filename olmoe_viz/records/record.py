@@ -50,7 +50,7 @@ class Record:
             if name in layout:
                 self._freeze(name, array, *layout[name])
             elif array is not None:
-                raise ValueError(f"{name} is foreign to this {self.kind}")
+                raise ValueError(f"{name} is foreign to what was asked")
         self.check()
 
     def _freeze(self, name: str, array: Any, dtype: str, shape: tuple[int, ...]) -> None:
@@ -96,7 +96,7 @@ class Record:
         try:
             header = file.read_header(path)
             if header.kind != cls.kind:
-                raise ValueError(f"it does not hold a {cls.kind}")
+                raise ValueError("it holds a record of another kind")
             facts = json_form.decode_fields(cls, header.facts, without=names)
             arrays = file.read_arrays(path, header, cls.layout(facts))
             return cls(**facts, **dict.fromkeys(names) | arrays)
@@ -138,8 +138,9 @@ def check_count(tokens: int, least: int) -> None:
 
 def check_number(what: str, value: object, least: float = 0.0) -> None:
     """Raise ValueError unless it is a finite number of at least `least`."""
-    if not isinstance(value, int | float) or not least <= value < np.inf:
-        raise ValueError(f"{what} must be a finite number, not below {least}")
+    if not isinstance(value, int | float) or not -np.inf < value < np.inf or value < least:
+        bound = "" if least == -np.inf else f", not below {least}"
+        raise ValueError(f"{what} must be a finite number{bound}")
 
 
 def check_ids(what: str, ids: Ids, vocab: int) -> None:
