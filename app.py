@@ -1,10 +1,16 @@
 """Entry of the application: page settings, navigation, and the frame around every page."""
 
+import os
 from pathlib import Path
 
 import streamlit as st
 
 from olmoe_viz.ui import frame, navigation, tour
+
+# A thread that waits for its neighbor sleeps instead of spinning. With more work than cores, as in
+# a classroom, spinning made decoding 20 times slower. OpenMP reads this when torch is imported,
+# which nothing above does.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 st.set_page_config(
     page_title="olmoe-viz",

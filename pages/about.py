@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.numerics.costs import active_parameters, bytes_per_token, total_parameters
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.ui import navigation, panel
 from olmoe_viz.ui.text import billions
 

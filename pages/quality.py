@@ -10,11 +10,9 @@ from olmoe_viz.analysis.saturation import (
 )
 from olmoe_viz.figures import domain_experts, quality_against_k
 from olmoe_viz.figures import saturation as saturation_chart
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.ui import glossary, link, navigation, panel, quoted, recorded, state
 from olmoe_viz.ui.page_settings import QualitySettings
-
-GEOMETRY = OLMOE_1B_7B  # the bundled model has its k and its experts
+from olmoe_viz.ui.recorded import GEOMETRY
 
 
 def draw_quality() -> None:
@@ -119,7 +117,13 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
         "rise."
     )
     panel.chart(
-        saturation_chart.figure(checkpoints.shares, values, chance=chance, theme=state.theme()),
+        saturation_chart.figure(
+            checkpoints.shares,
+            values,
+            chance=chance,
+            layer_ids=GEOMETRY.layer_ids,
+            theme=state.theme(),
+        ),
         alt=saturation_chart.describe(checkpoints.shares, np.asarray(values)),
         key="saturation",
     )

@@ -14,7 +14,7 @@ from olmoe_viz.records.timing import Bandwidth
 from olmoe_viz.requests import TimeRequest
 from olmoe_viz.ui import answers, columns, compare_table, panel
 from olmoe_viz.ui.comparison import Comparison
-from olmoe_viz.ui.stop import LOOK
+from olmoe_viz.ui.stop import LOOK, touch
 from olmoe_viz.ui.text import billions, count
 from olmoe_viz.ui.trouble import TROUBLE, refuse
 
@@ -161,7 +161,7 @@ def _follow(
         answers.wait_for_start(ticket, line)
         line.progress(begin, text=f"{name}: warming up")
         while not ticket.wait(LOOK):
-            answers.touch()
+            touch()
             if new := ticket.new_steps(len(kept), timeout=0):
                 kept += new
                 words = f"{name}: run {len(kept)} of {RUNS}"

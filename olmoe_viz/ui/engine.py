@@ -16,7 +16,6 @@ from olmoe_viz.engine.recorded import RecordedEngine
 from olmoe_viz.requests import Request
 
 _RECORDS = (Path(olmoe_viz.__file__).parent / "data" / "example.safetensors",)
-_one_at_a_time = threading.Lock()
 
 
 class PageEngine(Engine, Protocol):
@@ -27,22 +26,53 @@ class PageEngine(Engine, Protocol):
         ...
 
 
+class _Server:
+    """An engine that a thread of its own starts: torch takes seconds to import."""
+
+    def __init__(self) -> None:
+        self.engine: PageEngine | None = None
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def started(self, timeout: float | None) -> bool:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._start, name="start", daemon=True)
+                self._thread.start()
+        return self._ended.wait(timeout)
+
+    def _start(self) -> None:
+        try:
+            from olmoe_viz.engine.local import LocalEngine
+
+            self.engine = LocalEngine()
+        except ImportError:
+            self.engine = bundled()
+        finally:
+            self._ended.set()
+
+
+_server = _Server()
+
+
+def started(timeout: float | None = None) -> bool:
+    """Start the engine if nobody has, and wait at most so many seconds; whether it is there."""
+    return _server.started(timeout)
+
+
 def current() -> PageEngine:
-    """The engine of this server, made when something is first asked of it."""
-    with _one_at_a_time:
-        return _made()
+    """The engine of this server; waits until it has started."""
+    started()
+    return _server.engine or bundled()
 
 
 @cache
 def bundled() -> RecordedEngine:
     """The records that come with the application: what is shown first needs no model."""
-    return RecordedEngine(_RECORDS)
+    return RecordedEngine(path for path in _RECORDS if path.is_file())
 
 
-@cache
-def _made() -> PageEngine:
-    if find_spec("torch") is None:
-        return bundled()
-    from olmoe_viz.engine.local import LocalEngine
-
-    return LocalEngine()
+def records_only() -> bool:
+    """Whether no model can run here, as far as is known before the engine has started."""
+    return find_spec("torch") is None or _server.engine is bundled()

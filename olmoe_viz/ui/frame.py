@@ -4,17 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
-from olmoe_viz.models.catalogue import CATALOGUE
+from olmoe_viz.models import catalogue
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import glossary, link, state, tour
 from olmoe_viz.ui.copy_link import copy_link
 from olmoe_viz.ui.draft_note import draft_note
-from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection
+from olmoe_viz.ui.selection import EXAMPLE_PROMPT, Selection, entry
 from olmoe_viz.ui.text import WEIGHTING_NAMES, plain
 
 _HERE = Path(__file__).parent
-KS = (1, 2, 4, 8, 16, 32, 64)
 EXAMPLES = {
     "Story": EXAMPLE_PROMPT,
     "Python": "def fibonacci(n):\n    if n < 2:\n        return",
@@ -88,13 +86,18 @@ def _sheet(chosen: Selection) -> None:
     )
 
 
+def ks(experts: int) -> list[int]:
+    """The ks that are offered: doubled from 1 on, and all experts."""
+    return [*(2**power for power in range((experts - 1).bit_length())), experts]
+
+
 def _k_row(chosen: Selection, field: str, help_text: str) -> None:
     key = f"choice_{field}"
     value = getattr(chosen, field)
     st.session_state[key] = value
     st.segmented_control(
         field,
-        sorted({*KS, value}),
+        sorted({*ks(entry(chosen.model).experts), value}),
         key=key,
         required=True,
         wrap=True,
@@ -123,21 +126,21 @@ def _model(chosen: Selection) -> None:
         st.session_state["choice_model"] = chosen.model
         st.selectbox(
             "Model",
-            [entry.name for entry in CATALOGUE],
+            [each.name for each in catalogue.CATALOGUE],
             key="choice_model",
             on_change=state.take,
             args=("model", "choice_model"),
         )
-        entry = next(entry for entry in CATALOGUE if entry.name == chosen.model)
-        st.text(entry.description)
+        model = entry(chosen.model)
+        st.text(model.description)
         for field, label in (("k", "k, any number"), ("against", "against, any number")):
             key = f"exact_{field}"
             st.session_state[key] = getattr(chosen, field)
             st.number_input(
-                label, 1, OLMOE_1B_7B.experts, key=key, on_change=state.take, args=(field, key)
+                label, 1, model.experts, key=key, on_change=state.take, args=(field, key)
             )
         tour.presenter.toggle()
         st.caption(
-            f"A prompt may have {entry.context:,} tokens with this model. A longer one is refused, "
+            f"A prompt may have {model.context:,} tokens with this model. A longer one is refused, "
             "not cut."
         )

@@ -10,11 +10,13 @@ import streamlit as st
 import olmoe_viz
 from olmoe_viz.figures.quality_against_k import Lines
 from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui.text import WEIGHTING_NAMES
 
 _DATA = Path(olmoe_viz.__file__).parent / "data"
 ALL = "all"
+GEOMETRY = OLMOE_1B_7B  # the bundled model has its layers, its experts and its k
 HELD_OUT = "held-out text in windows of 1,024 tokens, float32"
 
 

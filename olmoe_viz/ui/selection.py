@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
-from olmoe_viz.models.catalogue import BUNDLED, find
+from olmoe_viz.models import catalogue
+from olmoe_viz.models.catalogue import BUNDLED, Entry
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 
 EXAMPLE_PROMPT = "Once upon a time there was a little robot who"
 # Browsers and mail programs cut links at about 2,000 characters; a longer prompt stays out.
 LINK_PROMPT = 1_200
-_LARGEST_K = OLMOE_1B_7B.experts  # every model of the catalogue has as many
 _LARGEST_INDEX = 1_000_000
 _KEYS = {
     "model": "model",
@@ -32,8 +32,9 @@ _KEYS = {
 class Selection:
     """The model, the text, the two ks with their weighting, and the place looked at.
 
-    `token` None means the last token of the prompt, `expert` None that no expert is followed.
-    Numbers may lie outside what a model or a prompt has until `within` is asked.
+    `layer` counts all blocks of the model from 0. `token` None means the last token of the prompt,
+    `expert` None that no expert is followed. Numbers may lie outside what a model or a prompt has
+    until `within` is asked.
     """
 
     KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
@@ -57,18 +58,23 @@ class Selection:
         """How the comparison is routed: the second k under the same weighting."""
         return RoutingPolicy(self.against, self.weighting)
 
-    def within(self, layers: int, tokens: int, experts: int) -> "Selection":
-        """The nearest selection that exists in a trace of these sizes; `token` becomes a number."""
+    def within(self, geometry: Geometry, tokens: int) -> "Selection":
+        """The nearest selection that exists in a trace of these sizes.
+
+        `token` becomes a number, `layer` one of the layers of experts.
+        """
         token = tokens - 1 if self.token is None else min(self.token, tokens - 1)
-        expert = None if self.expert is None else min(self.expert, experts - 1)
+        expert = None if self.expert is None else min(self.expert, geometry.experts - 1)
         return replace(
-            self,
-            k=min(self.k, experts),
-            against=min(self.against, experts),
-            layer=min(self.layer, layers - 1),
+            self.with_ks(geometry.experts),
+            layer=min(geometry.layer_ids, key=lambda layer: abs(layer - self.layer)),
             token=token,
             expert=expert,
         )
+
+    def with_ks(self, experts: int) -> "Selection":
+        """The same with ks that a layer of so many experts can have."""
+        return replace(self, k=min(self.k, experts), against=min(self.against, experts))
 
     @property
     def prompt_fits_link(self) -> bool:
@@ -90,23 +96,27 @@ class Selection:
     def from_query(cls, query: Mapping[str, str]) -> "Selection":
         """The selection a URL names; what makes no sense in it counts as left out."""
         start = cls()
+        model = entry(query.get(_KEYS["model"], ""))
         return replace(
             start,
-            model=_model(query.get(_KEYS["model"], "")),
+            model=model.name,
             prompt=query.get(_KEYS["prompt"], "") or start.prompt,
-            k=_number(query, "k", 1, _LARGEST_K, start.k),
-            against=_number(query, "against", 1, _LARGEST_K, start.against),
+            k=_number(query, "k", 1, model.experts, start.k),
+            against=_number(query, "against", 1, model.experts, start.against),
             weighting=_weighting(query.get(_KEYS["weighting"], "")),
             layer=_number(query, "layer", 0, _LARGEST_INDEX, start.layer),
             token=_optional(query, "token"),
             expert=_optional(query, "expert"),
-        )
+        ).with_ks(model.experts)
 
 
-def _model(name: str) -> str:
-    """Only models of the catalogue: a link must not make the server fetch or open anything else."""
-    entry = find(name)
-    return BUNDLED if entry is None else entry.name
+def entry(name: str) -> Entry:
+    """The model of that name, else the bundled one.
+
+    Only models of the catalogue: a link must not make the server fetch or open anything else.
+    """
+    known = {each.name: each for each in catalogue.CATALOGUE}
+    return known.get(name, known[BUNDLED])
 
 
 def _weighting(text: str) -> Weighting:

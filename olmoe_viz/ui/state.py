@@ -9,7 +9,7 @@ from olmoe_viz.figures.palette import Theme
 from olmoe_viz.ui import link
 from olmoe_viz.ui.comparison import Settings
 from olmoe_viz.ui.page_settings import FollowSettings
-from olmoe_viz.ui.selection import Selection
+from olmoe_viz.ui.selection import Selection, entry
 
 _ASKED = "asked"
 _WISH = "wish_for_text"
@@ -29,7 +29,8 @@ def selection() -> Selection:
 
 def change(**values: Any) -> None:
     """Change fields of the selection and count it as a wish to see the result."""
-    link.keep(replace(selection(), **values))
+    changed = replace(selection(), **values)
+    link.keep(changed.with_ks(entry(changed.model).experts))
     st.session_state[_ASKED] = True
 
 

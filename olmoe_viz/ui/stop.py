@@ -1,4 +1,7 @@
-"""How a visitor's waiting ends early: by a button, or by leaving the page."""
+"""How a visitor's waiting ends early: by a button, by a click elsewhere, or by leaving the page.
+
+All of them come as exceptions of Streamlit when the run that waits touches the page.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,7 +9,7 @@ from itertools import count
 
 import streamlit as st
 
-LOOK = 0.2  # seconds between two looks at the page, where a closed tab or a stop gets through
+LOOK = 0.2  # seconds between two touches of the page
 _COMING = 0.6  # seconds in which a browser has fetched and drawn a button
 _UP = "buttons_are_up"
 _numbers = count()
@@ -18,6 +21,11 @@ def stop_button(on_click: Callable[[], None]) -> None:
     Each has a key of its own, since a page may wait several times before it is whole.
     """
     st.button("Stop", on_click=on_click, key=f"stop_{next(_numbers)}")
+
+
+def touch() -> None:
+    """Touch the page without drawing: here a stop, a rerun and a closed tab get through."""
+    "any" in st.session_state  # noqa: B015  # Streamlit looks for them at every such access
 
 
 def wait_for_button() -> None:

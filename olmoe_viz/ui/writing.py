@@ -12,6 +12,7 @@ from olmoe_viz.records.generation import Generation
 from olmoe_viz.requests import GenerateRequest
 from olmoe_viz.ui import answers
 from olmoe_viz.ui.comparison import Comparison
+from olmoe_viz.ui.stop import touch
 from olmoe_viz.ui.trouble import TROUBLE, sentence
 
 PATIENCE = 10.0  # seconds; an engine ends a cancelled request after the step that it is in
@@ -58,7 +59,7 @@ def _follow(
     """Take all steps that have come, then draw once, until there are no more."""
     taken = 0
     while not ticket.wait(_PAUSE):
-        answers.touch()
+        touch()
         steps = ticket.new_steps(taken, timeout=0)
         taken += len(steps)
         for step in steps:

@@ -1,22 +1,17 @@
 """Step 3: what the token takes from those before it."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
 
 from olmoe_viz.figures import attention_heads, attention_map
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.requests import AttentionRequest
 from olmoe_viz.ui import link
-from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story, begin
 from olmoe_viz.ui.page_settings import FollowSettings
 from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.trouble import memory_guard
-
-if TYPE_CHECKING:
-    from olmoe_viz.models.load import Model
+from olmoe_viz.ui.trouble import guard
 
 ATTENTION = Step(
     3,
@@ -34,8 +29,10 @@ ATTENTION = Step(
         r"\text{RMSNorm of } q, K \text{: over all heads at once}",
         r"R: \text{turned by position (RoPE)}",
     ),
-    "from olmoe_viz.analysis.attention import attention_weights\n"
-    "attention_weights(model, trace, layer, [token])[:, 0]\n"
+    "from olmoe_viz.engine.engine import asking\n"
+    "from olmoe_viz.requests import AttentionRequest\n"
+    "ask = asking(ov.LocalEngine(model))\n"
+    "ask(AttentionRequest(trace.request, layer, token, token + 1)).weights[:, 0]\n"
     "trace.attention_outputs[layer, token]",
     terms=("attention", "residual stream"),
     vectors=True,
@@ -51,10 +48,8 @@ def attention(story: Story) -> None:
     with ATTENTION.place(story, shape):
         if needs_vectors(story):
             return
-        model = story.model()
-        if model is None:
-            return
-        row = computed.attention(model, story.trace, story.layer, story.token)
+        own = AttentionRequest(story.trace.request, story.layer, story.token, story.token + 1)
+        row = story.ask(own).weights[:, 0]
         names = story.trace.tokens
         plot(
             attention_heads.figure(row, tokens=names, theme=story.theme),
@@ -90,14 +85,13 @@ def _whole_map() -> None:
     fold = st.expander("The whole causal map of one head", key="attention_fold", on_change=_unfold)
     if chosen.head is None:
         return
-    with fold, memory_guard():
+    with fold, guard():
         story = begin()
-        model = story.model() if story is not None and story.full else None
-        if story is not None and model is not None:
-            _map(story, model, min(chosen.head, story.geometry.heads - 1))
+        if story is not None and story.full:
+            _map(story, min(chosen.head, story.geometry.heads - 1))
 
 
-def _map(story: Story, model: "Model", chosen: int) -> None:
+def _map(story: Story, chosen: int) -> None:
     st.session_state["attention_head"] = chosen
     head = st.number_input(
         "head",
@@ -110,7 +104,8 @@ def _map(story: Story, model: "Model", chosen: int) -> None:
     )
     first = max(0, story.token + 1 - _MAP_TOKENS)
     last = min(len(story.trace.tokens), first + _MAP_TOKENS)
-    shown = computed.attention_window(model, story.trace, story.layer, first, last)[head]
+    window = AttentionRequest(story.trace.request, story.layer, first, last, seen_from=first)
+    shown = story.ask(window).weights[head]
     st.caption(
         f"Rows look, columns are seen; the chosen token's row is outlined. Tokens {first} to "
         f"{last - 1} of {len(story.trace.tokens)}."

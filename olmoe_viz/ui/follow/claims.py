@@ -1,21 +1,21 @@
 """Popular claims about more experts, each beside what was measured on this prompt."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.numerics import costs, routing
+from olmoe_viz.analysis.tradeoff import TradeOff
 from olmoe_viz.figures.labels import digits, visible
+from olmoe_viz.numerics import costs, routing
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import PredictRequest
 from olmoe_viz.ui import origin, recorded
-from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain
 
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.tradeoff import TradeOff
-
+_LAST = 64  # tokens after which the entropies of both ks are compared
 _PRESS = "Press Measure to test it on this prompt."
 
 
@@ -32,7 +32,7 @@ class Answer:
     details: str = ""
 
 
-def draw(story: Story, rows: "list[TradeOff]") -> None:
+def draw(story: Story, rows: list[TradeOff]) -> None:
     """The claims as two columns: what is said, and what is so."""
     st.subheader("Claims one hears, and what is so", anchor=False)
     # Laid out by follow.css: every element more is milliseconds more in each redraw of the page.
@@ -43,8 +43,9 @@ def draw(story: Story, rows: "list[TradeOff]") -> None:
                 origin.badge(answer.source, answer.details)
 
 
-def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
+def answers(story: Story, rows: list[TradeOff]) -> list[Answer]:
     """Every claim with its answer, in the order of the walk-through."""
+    trained, experts = story.geometry.trained_k, story.geometry.experts
     return [
         Answer(
             "The ids of ‘Artificial intelligence is’ are 3163, 11478, 374",
@@ -53,10 +54,12 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
             "quoted",
             "OLMoE's tokenizer.",
         ),
-        Answer("The top 8 keep half of the mass", _mass(story), story.run.source),
-        Answer("17 % more knowledge with 16 experts", *_knowledge(story, rows)),
-        Answer("More experts, higher quality", *_quality(story)),
-        Answer("64 experts are the maximum of what the model can do", *_largest(story, rows)),
+        Answer(f"The top {trained} keep half of the mass", _mass(story), story.origin[0]),
+        Answer(f"17 % more knowledge with {_doubled(story)} experts", *_knowledge(story, rows)),
+        Answer("More experts, higher quality", *_quality()),
+        Answer(
+            f"{experts} experts are the maximum of what the model can do", *_largest(story, rows)
+        ),
         Answer("More experts make it more confident", *_confidence(story, measured=bool(rows))),
         Answer(
             "1.3 B, 2.6 B and 5.2 B parameters are active with 8, 16 and 32",
@@ -65,53 +68,62 @@ def answers(story: Story, rows: "list[TradeOff]") -> list[Answer]:
         ),
         Answer(
             "The rest of the mass becomes a residual, or uncertainty, term",
-            "There is no such term. Below k = 64 native weights sum to less than 1, the rest "
-            "is dropped, and the block adds its input back with coefficient 1. Step 8 checks that "
-            "nothing else is in the sum.",
+            f"There is no such term. Below k = {experts} native weights sum to less than 1, the "
+            "rest is dropped, and the block adds its input back with coefficient 1. Step 8 checks "
+            "that nothing else is in the sum.",
             "derived",
             "Here: from the block's own formula.",
         ),
     ]
 
 
+def _doubled(story: Story) -> int:
+    """Twice the trained k, as far as there are experts."""
+    return min(2 * story.geometry.trained_k, story.geometry.experts)
+
+
 def _mass(story: Story) -> str:
     everyone = routing.probabilities(story.trace.router_logits)
-    medians = np.median(routing.retained_mass(everyone, 8), axis=1)
+    medians = np.median(routing.retained_mass(everyone, story.geometry.trained_k), axis=1)
     low, high = int(medians.argmin()), int(medians.argmax())
     least, most = digits(float(medians[low])), digits(float(medians[high]))
+    layers = story.geometry.layer_ids
     return (
         f"Not by a rule. In the run with k = {story.chosen.k} the median over the tokens is "
-        f"{least} in layer {low} and {most} in layer {high}."
+        f"{least} in layer {layers[low]} and {most} in layer {layers[high]}."
     )
 
 
-def _knowledge(story: Story, rows: "list[TradeOff]") -> tuple[str, origin.Origin]:
+def _knowledge(story: Story, rows: list[TradeOff]) -> tuple[str, origin.Origin]:
     """From a run of each k where they were measured, as in the table above the claims."""
     measured = {row.k: row.retained_mass for row in rows}
+    ks = (story.geometry.trained_k, _doubled(story))
     source: origin.Origin
-    if 8 in measured and 16 in measured:
+    if all(k in measured for k in ks):
         where, source = "in the two runs measured above", "live"
-        eight, sixteen = measured[8], measured[16]
+        low, high = (measured[k] for k in ks)
     else:
-        where = f"by the same router's top 8 and top 16 in the run with k = {story.chosen.k}"
-        source = story.run.source
+        where = (
+            f"by the same router's top {ks[0]} and top {ks[1]} in the run with k = {story.chosen.k}"
+        )
+        source = story.origin[0]
         everyone = routing.probabilities(story.trace.router_logits)
-        eight, sixteen = (float(routing.retained_mass(everyone, k).mean()) for k in (8, 16))
+        low, high = (float(routing.retained_mass(everyone, k).mean()) for k in ks)
     return (
-        f"What grows is the retained mass, {where}: from {digits(eight)} to {digits(sixteen)} on "
-        f"the mean over this prompt, by {100 * (sixteen - eight):.1f} points. That is router "
+        f"What grows is the retained mass, {where}: from {digits(low)} to {digits(high)} on "
+        f"the mean over this prompt, by {100 * (high - low):.1f} points. That is router "
         "probability, which measures no knowledge."
     ), source
 
 
-def _quality(story: Story) -> tuple[str, origin.Origin]:
+def _quality() -> tuple[str, origin.Origin]:
     """Bits per byte on held-out text, recorded for the bundled model only."""
     table = recorded.table("quality")
     mean = table[(table["domain"] == recorded.ALL) & (table["weighting"] == "native")]
     bits = {int(k): float(b) for k, b in zip(mean["k"], mean["bits_per_byte"], strict=True)}
     shown = ", ".join(f"{bits[k]:.3f} at k = {k}" for k in (4, 8, 16, 32, 64) if k in bits)
     best, reach = min(bits, key=bits.__getitem__), float((mean["high"] - mean["low"]).max() / 2)
-    trained, most = story.geometry.trained_k, max(bits)
+    trained, most = recorded.GEOMETRY.trained_k, max(bits)
     more = f" k = {most} needs {bits[most] - bits[best]:.3f} more than that." if most > best else ""
     return (
         f"On held-out text the bundled model needs {shown}, in bits per byte under native weights: "
@@ -120,18 +132,19 @@ def _quality(story: Story) -> tuple[str, origin.Origin]:
     ), "recorded"
 
 
-def _largest(story: Story, rows: "list[TradeOff]") -> tuple[str, origin.Origin | None]:
+def _largest(story: Story, rows: list[TradeOff]) -> tuple[str, origin.Origin | None]:
     found = {row.k: row for row in rows}
-    if 64 not in found or 16 not in found:
+    most, doubled = story.geometry.experts, _doubled(story)
+    if most not in found or doubled not in found:
         return _PRESS, None
-    far, near = found[64], found[16]
+    far, near = found[most], found[doubled]
     token = plain(visible(far.top_token))
     same = "the trained k's next token" if far.same_top else f"another next token, ‘{token}’"
     return (
         "It is the maximum of what it can cost. Here, under "
-        f"{WEIGHTING_NAMES[story.chosen.weighting]} weights, k = 64 predicts {same}, and its "
+        f"{WEIGHTING_NAMES[story.chosen.weighting]} weights, k = {most} predicts {same}, and its "
         f"distribution is {digits(far.kl)} nats away from that of the trained k under native "
-        f"weights; for k = 16 it is {digits(near.kl)}."
+        f"weights; for k = {doubled} it is {digits(near.kl)}."
     ), "live"
 
 
@@ -140,33 +153,36 @@ def _confidence(story: Story, *, measured: bool) -> tuple[str, origin.Origin | N
         return "Run the model to test it on this prompt.", None
     if story.chosen.k == story.chosen.against:
         return f"Both ks are {story.chosen.k}. Choose two that differ to test it.", None
-    model, other = story.model(), story.other()
-    if model is None or other is None:
-        return "The model is not there to test it.", None
-    traces = (story.trace, other.trace)
-    one, two = (computed.prediction(model, trace, story.token) for trace in traces)
-    word = "less" if two.entropy > one.entropy else "more"
+    if story.other is None:
+        return "The run that it takes is missing.", None
+    one, two = (story.expected(trace) for trace in (story.trace, story.other))
+    before, after = float(one.entropies[0]), float(two.entropies[0])
+    word = "less" if after > before else "more"
     return (
         f"After the chosen token k = {story.chosen.against} is {word} certain than k = "
-        f"{story.chosen.k}: entropy {digits(two.entropy)} against {digits(one.entropy)} nats, "
-        f"first token {two.probabilities[0]:.1%} against {one.probabilities[0]:.1%}. "
-        f"{_PRESS if not measured else _lower(computed.entropies(model, *traces), story)} "
+        f"{story.chosen.k}: entropy {digits(after)} against {digits(before)} nats, "
+        f"first token {two.probabilities[0, 0]:.1%} against {one.probabilities[0, 0]:.1%}. "
+        f"{_lower(story, story.other) if measured else _PRESS} "
         "Certain is not the same as right."
     ), "live"
 
 
-def _lower(entropies: list[tuple[float, float]], story: Story) -> str:
-    lower = sum(two < one for one, two in entropies)
+def _lower(story: Story, other: Trace) -> str:
+    last = tuple(range(len(story.trace.tokens)))[-_LAST:]
+    before, after = (
+        story.ask(PredictRequest(trace.request, last, top=1)).entropies
+        for trace in (story.trace, other)
+    )
+    lower = int((after < before).sum())
     return (
-        f"It is more certain after {lower} of the last {len(entropies)} tokens of this prompt "
+        f"It is more certain after {lower} of the last {len(last)} tokens of this prompt "
         f"than k = {story.chosen.k}."
     )
 
 
 def _parameters() -> str:
     active = [
-        billions(costs.active_parameters(costs.OLMOE_1B_7B, k)).replace(" B", "")
-        for k in (8, 16, 32, 64)
+        billions(costs.active_parameters(OLMOE_1B_7B, k)).replace(" B", "") for k in (8, 16, 32, 64)
     ]
     return (
         f"For OLMoE-1B-7B it is {active[0]}, {active[1]}, {active[2]} and, with all 64, "

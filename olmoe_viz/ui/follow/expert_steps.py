@@ -1,25 +1,21 @@
 """Steps 7 and 8: what every selected expert gives, and how the block adds it up."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from olmoe_viz.figures import contributions, cosine_matrix, layer_change, vector_strip
 from olmoe_viz.figures.labels import digits, number
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import WEIGHTINGS, Weighting
+from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.ui import state
-from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
 from olmoe_viz.ui.text import WEIGHTING_NAMES
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.inspection import Inspection
-    from olmoe_viz.models.load import Model
 
 EXPERTS = Step(
     7,
@@ -72,16 +68,19 @@ def experts(story: Story) -> None:
         if seen is None:
             return
         small, large = sorted(story.ks)
-        names = [f"{e}" if at < small else f"+{e}" for at, e in enumerate(seen.ids)]
+        both = _selected_with_both(seen)
+        names = [str(e) if kept else f"+{e}" for e, kept in zip(seen.ids, both, strict=True)]
         plot(
             vector_strip.figure(seen.outputs, names=names, theme=story.theme),
             alt=vector_strip.describe(seen.outputs, names=[f"expert {e}" for e in seen.ids]),
             key="outputs",
         )
         if large > small:
-            st.caption(f"Experts with a plus are selected only with k = {large}.")
+            st.caption(
+                f"Experts with a plus are selected only with k = {large}, from the same input."
+            )
         norms = np.linalg.norm(seen.outputs, axis=1)
-        parts = {"both": slice(small), f"k = {large} alone": slice(small, None)}
+        parts = {"both": both, f"k = {large} alone": ~both}
         st.text(
             "\n".join(
                 f"Selected with {which}: mean norm {digits(float(norms[part].mean()))}, "
@@ -94,17 +93,17 @@ def experts(story: Story) -> None:
         _each(story, seen, norms)
 
 
-def _each(story: Story, seen: "Inspection", norms: np.ndarray) -> None:
+def _each(story: Story, seen: Inspection, norms: np.ndarray) -> None:
     """Work out what the fold shows: it stays in memory as long as the tab, vectors need not."""
     units = seen.outputs / np.maximum(norms, 1e-30)[:, None]
     cosines = (units @ units.T).astype(np.float64)
     others = (cosines.sum(axis=1) - 1) / max(len(norms) - 1, 1)
-    small, large = sorted(story.ks)
+    large, both = max(story.ks), _selected_with_both(seen)
     ids = seen.ids.tolist()
     records = [
         {
             "expert": str(expert),
-            "selected with": "both" if at < small else f"k = {large}",
+            "selected with": "both" if both[at] else f"k = {large}",
             "norm": f"{norms[at]:.4g}",
             "units active": f"{seen.active_shares[at]:.1%}",
             "mean cosine": number(others[at], ".3f"),
@@ -156,8 +155,7 @@ def combination(story: Story) -> None:
     step = replace(COMBINATION, formula=(total, weights, added))
     with step.place(story, f"sums [2 policies, {hidden}] float32"):
         seen = _seen(story)
-        model = story.model() if seen is not None else None
-        if seen is None or model is None:
+        if seen is None:
             return
         _switch(story)
         rows = _rows(seen, story.chosen.weighting)
@@ -180,7 +178,7 @@ def combination(story: Story) -> None:
             "Checked by the model: sum of contributions = block output, largest difference "
             f"{seen.largest_differences[rows].max():.1e}."
         )
-        _same_input_and_as_run(story, model, seen)
+        _same_input_and_as_run(story, seen)
 
 
 def _switch(story: Story) -> None:
@@ -197,12 +195,12 @@ def _switch(story: Story) -> None:
     )
 
 
-def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> None:
+def _same_input_and_as_run(story: Story, seen: Inspection) -> None:
     """The change of this block's output: alone, and after earlier layers have rerouted too."""
-    other = story.other()
+    other = story.other
     if other is None:
         return
-    there = computed.inspection(model, other.trace, story.layer, story.token, story.ks)
+    there = story.inspected(other)
     rows = _rows(seen, story.chosen.weighting)
     st.markdown(
         "**Same input** changes k in this layer alone. **As run** changes it in all layers, so "
@@ -217,10 +215,10 @@ def _same_input_and_as_run(story: Story, model: "Model", seen: "Inspection") -> 
         f"{change(seen.router_input, there.router_input):.1%} of its norm."
     )
     _by_weighting(story, seen)
-    _through_layers(story, other.trace.hidden_states)
+    _through_layers(story, other.hidden_states)
 
 
-def _by_weighting(story: Story, seen: "Inspection") -> None:
+def _by_weighting(story: Story, seen: Inspection) -> None:
     """How much of the change is left when the sum of the weights is held."""
     records = []
     for weighting in WEIGHTINGS:
@@ -264,17 +262,17 @@ def _through_layers(story: Story, others: np.ndarray | None) -> None:
     )
 
 
-def _seen(story: Story) -> "Inspection | None":
+def _seen(story: Story) -> Inspection | None:
     """The inspection of this place, or None after the page has said why not."""
-    if needs_vectors(story):
-        return None
-    model = story.model()
-    if model is None:
-        return None
-    return computed.inspection(model, story.trace, story.layer, story.token, story.ks)
+    return None if needs_vectors(story) else story.inspected(story.trace)
 
 
-def _rows(seen: "Inspection", weighting: str) -> list[int]:
+def _selected_with_both(seen: Inspection) -> NDArray[np.bool_]:
+    """Mark the experts that both ks select, [n]; the rest are those of the larger k alone."""
+    return np.asarray((seen.weights[_rows(seen, "native")] > 0).all(axis=0))
+
+
+def _rows(seen: Inspection, weighting: str) -> list[int]:
     """Rows of the two ks under a weighting."""
     return [row for row, policy in enumerate(seen.policies) if policy.weighting == weighting]
 

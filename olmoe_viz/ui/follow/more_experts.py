@@ -1,58 +1,62 @@
 """What changes with more experts: the trade-off table, measured when one asks for it."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from olmoe_viz.analysis.tradeoff import TradeOff, tradeoff
+from olmoe_viz.engine.engine import Ask
 from olmoe_viz.figures import tradeoff as chart
 from olmoe_viz.figures.labels import digits, shorten, visible
-from olmoe_viz.ui import origin, panel, queue
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.ui import answers, origin, panel
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.model import get_model
 from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain
-from olmoe_viz.ui.trouble import TROUBLE, memory_guard, refuse
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.tradeoff import TradeOff
+from olmoe_viz.ui.trouble import TROUBLE, guard, refuse
 
 NAME = "What changes with more experts"
-KS = (1, 4, 8, 16, 32, 64)
 _KEPT = "tradeoff"
 _WISH = "wish_for_tradeoff"
 
 
+def ks_of(geometry: Geometry) -> list[int]:
+    """What is measured: 1, half, once, twice and four times the trained k, and all experts."""
+    trained, experts = geometry.trained_k, geometry.experts
+    wanted = {1, max(trained // 2, 1), trained, 2 * trained, 4 * trained, experts}
+    return sorted(k for k in wanted if k <= experts)
+
+
 def draw(story: Story) -> None:
     """The button, the table and figures of what has been measured, and the claims beside it."""
+    ks = ks_of(story.geometry)
     with st.container(key="step_10"):
         # No origin here: every table and every claim below has its own.
         with st.container(key="head_more_experts"):
             st.subheader(NAME, anchor=False)
         st.markdown(
-            "The same prompt under six values of k: what is kept, what it costs, and whether the "
-            "prediction stays."
+            "The same prompt under several values of k: what is kept, what it costs, and whether "
+            "the prediction stays."
         )
-        ks = [k for k in KS if k <= story.geometry.experts]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Measure", key="measure", type="primary", on_click=_wish)
-            stop, line = st.empty(), st.empty()
+            stop, line, wait = st.empty(), st.empty(), st.empty()
         # Before the measuring: what stands there stays until there is something new.
         found, said = st.container(key="more_measured"), st.container(key="more_claims")
         if st.session_state.pop(_WISH, False):
             stop.button("Stop", key="stop_measuring")
             with found:  # for a refusal
-                _measure(story, ks, line)
+                _measure(story, ks, line, answers.asking(wait, words=None))
             stop.empty()
             line.empty()
         rows = _kept(story)
         with found:
             _results(rows, story)
-        with said, memory_guard():
+        with said, guard():
             claims.draw(story, rows)
 
 
-def _results(rows: "list[TradeOff]", story: Story) -> None:
+def _results(rows: list[TradeOff], story: Story) -> None:
     if rows:
         _tables(rows, story)
         _figures(rows, story)
@@ -70,34 +74,29 @@ def _place(story: Story) -> tuple[str, ...]:
     return (chosen.prompt, chosen.weighting, provenance.model, provenance.digest)
 
 
-def _kept(story: Story) -> "list[TradeOff]":
+def _kept(story: Story) -> list[TradeOff]:
     """What was measured for this prompt; after a stop, the first rows of it."""
     place, rows = st.session_state.get(_KEPT, ((), []))
     return list(rows) if place == _place(story) else []
 
 
-def _measure(story: Story, ks: list[int], line: "st.delta_generator.DeltaGenerator") -> None:
-    """One row at a time, kept at once; a stop ends it at the next progress line."""
-    model = get_model(story.chosen.model, line)
-    if model is None:
-        return
-    from olmoe_viz.analysis.tradeoff import tradeoff
-
+def _measure(story: Story, ks: list[int], line: DeltaGenerator, ask: Ask) -> None:
+    """One row at a time, kept at once; a stop ends it while the next one is computed."""
     rows: list[TradeOff] = []
     st.session_state[_KEPT] = (_place(story), rows)
     try:
-        with queue.place(line):
-            line.progress(0.0, text=f"k = {ks[0]}")
-            for row in tradeoff(model, story.chosen.prompt, ks, weighting=story.chosen.weighting):
-                rows.append(row)
-                done = len(rows)
-                words = f"k = {ks[done]}" if done < len(ks) else "done"
-                line.progress(done / len(ks), text=words)
+        line.progress(0.0, text=f"k = {ks[0]}")
+        chosen = story.chosen
+        for row in tradeoff(ask, chosen.model, chosen.prompt, ks, weighting=chosen.weighting):
+            rows.append(row)
+            done = len(rows)
+            words = f"k = {ks[done]}" if done < len(ks) else "done"
+            line.progress(done / len(ks), text=words)
     except TROUBLE as error:
         refuse(error)
 
 
-def _tables(rows: "list[TradeOff]", story: Story) -> None:
+def _tables(rows: list[TradeOff], story: Story) -> None:
     """What was measured and what is derived, apart: each narrow enough for a phone."""
     left, right = st.columns([1.6, 1], gap="large")
     with left:
@@ -138,7 +137,7 @@ def _tables(rows: "list[TradeOff]", story: Story) -> None:
         )
 
 
-def _time(row: "TradeOff") -> str:
+def _time(row: TradeOff) -> str:
     middle, *ends = (f"{1000 * s:,.0f}" for s in (row.seconds, row.fastest, row.slowest))
     # Word joiners: on a phone it may break before the bracket, not inside.
     return f"{middle} ({ends[0]}\u2060–\u2060{ends[1]})"
@@ -153,7 +152,7 @@ def _table(records: list[dict[str, str]], words: str, source: origin.Origin) -> 
     )
 
 
-def _figures(rows: "list[TradeOff]", story: Story) -> None:
+def _figures(rows: list[TradeOff], story: Story) -> None:
     ks = [row.k for row in rows]
     trained = story.geometry.trained_k
     quantities = {

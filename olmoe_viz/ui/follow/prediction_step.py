@@ -1,21 +1,19 @@
 """Step 9: the next token under both ks, how it came about, and which experts push it."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
+from olmoe_viz.analysis.attribution import contributions
 from olmoe_viz.figures import expert_bars, logit_lens, rank_change
 from olmoe_viz.figures.labels import digits, number, visible
-from olmoe_viz.ui.follow import computed
+from olmoe_viz.numerics.divergence import kl_divergence
+from olmoe_viz.records.prediction import Predictions
+from olmoe_viz.requests import DirectionsRequest, LensRequest
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
 from olmoe_viz.ui.text import plain
-
-if TYPE_CHECKING:
-    from olmoe_viz.analysis.prediction import Prediction
-    from olmoe_viz.models.load import Model
 
 Columns = dict[str, list[str]]
 
@@ -28,8 +26,10 @@ PREDICTION = Step(
         r"\ell = W_U \operatorname{RMSNorm}(h^{L}) \in \mathbb{R}^{V}",
         r"P(t) = \frac{e^{\ell_t}}{\sum_{v=1}^{V} e^{\ell_v}}",
     ),
-    "from olmoe_viz.analysis.prediction import logit_lens, predict\n"
-    "predict(model, trace, token), logit_lens(model, trace, token)\n"
+    "from olmoe_viz.engine.engine import asking\n"
+    "from olmoe_viz.requests import LensRequest, PredictRequest\n"
+    "ask = asking(ov.LocalEngine(model))\n"
+    "ask(PredictRequest(trace.request, (token,))), ask(LensRequest(trace.request, token))\n"
     "trace.next_probabilities()",
     terms=("logits", "logit lens", "KL divergence"),
     vectors=True,
@@ -41,11 +41,10 @@ def prediction(story: Story) -> None:
     with PREDICTION.place(story, f"logits [{story.geometry.vocab:,}] float32"):
         if needs_vectors(story):
             return
-        model, other = story.model(), story.other()
-        if model is None or other is None:
+        other = story.other
+        if other is None:
             return
-        one = computed.prediction(model, story.trace, story.token)
-        two = computed.prediction(model, other.trace, story.token)
+        one, two = story.expected(story.trace), story.expected(other)
         sides = (_side(one), _side(two))
         plot(
             rank_change.figure(*sides, names=story.names),
@@ -55,27 +54,32 @@ def prediction(story: Story) -> None:
         _say(story, one, two)
         names = story.names
         _table([(names[0], _columns(one)), (names[1], _columns(two))])
-        _lens(story, model)
-        _pushes(story, model, one)
+        _lens(story)
+        _pushes(story, one)
 
 
-def _side(found: "Prediction") -> rank_change.Side:
-    return found.top_ids.tolist(), found.top_tokens, found.probabilities
+def _side(found: Predictions) -> rank_change.Side:
+    return found.top_ids[0].tolist(), found.top_tokens[0], found.probabilities[0]
 
 
-def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
-    from olmoe_viz.analysis.prediction import kl_divergence
+def _logits(found: Predictions) -> NDArray[np.float32]:
+    assert found.logits is not None  # noqa: S101 - they are asked for
+    logits: NDArray[np.float32] = found.logits[0]
+    return logits
 
-    names = [visible(found.top_tokens[0]) for found in (one, two)]
-    if one.top_ids[0] == two.top_ids[0]:
+
+def _say(story: Story, one: Predictions, two: Predictions) -> None:
+    names = [visible(found.top_tokens[0][0]) for found in (one, two)]
+    if one.top_ids[0, 0] == two.top_ids[0, 0]:
         line = f"Both expect ‘{names[0]}’"
     else:
         line = f"The prediction flips from ‘{names[0]}’ to ‘{names[1]}’"
+    divergence = kl_divergence(_logits(one), _logits(two))
     st.text(
         f"{line} after token {story.token}.\n"
-        f"The entropy is {digits(one.entropy)} against {digits(two.entropy)} nats. The "
+        f"The entropy is {digits(one.entropies[0])} against {digits(two.entropies[0])} nats. The "
         f"divergence (KL) of k = {story.chosen.against} from k = {story.chosen.k} is "
-        f"{digits(kl_divergence(one.logits, two.logits))} nats."
+        f"{digits(divergence)} nats."
     )
     st.caption(
         "An arrow leads from a token to its place in the other list; a plus marks one that is in "
@@ -83,12 +87,13 @@ def _say(story: Story, one: "Prediction", two: "Prediction") -> None:
     )
 
 
-def _columns(found: "Prediction") -> Columns:
+def _columns(found: Predictions) -> Columns:
+    logits, ids = _logits(found), found.top_ids[0]
     return {
-        "token": [plain(visible(token)) for token in found.top_tokens],
-        "id": [str(i) for i in found.top_ids],
-        "logit": [number(found.logits[i], ".3f") for i in found.top_ids],
-        "probability": [f"{p:.4f}" for p in found.probabilities],
+        "token": [plain(visible(token)) for token in found.top_tokens[0]],
+        "id": [str(i) for i in ids],
+        "logit": [number(logits[i], ".3f") for i in ids],
+        "probability": [f"{p:.4f}" for p in found.probabilities[0]],
     }
 
 
@@ -111,8 +116,8 @@ def _table(tables: list[tuple[str, Columns]]) -> None:
                 )
 
 
-def _lens(story: Story, model: "Model") -> None:
-    seen = computed.lens(model, story.trace, story.token)
+def _lens(story: Story) -> None:
+    seen = story.ask(LensRequest(story.trace.request, story.token, top=3))
     winner = plain(visible(seen.tokens[-1][0]))
     st.markdown(
         "**Through the layers.** The logit lens reads the vector after every block as if it were "
@@ -134,12 +139,11 @@ def _lens(story: Story, model: "Model") -> None:
     )
 
 
-def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
-    from olmoe_viz.analysis.prediction import expert_pushes
-
-    seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
+def _pushes(story: Story, one: Predictions) -> None:
+    seen, winner = story.inspected(story.trace), int(one.top_ids[0, 0])
     row = next(at for at, policy in enumerate(seen.policies) if policy == story.chosen.policy)
-    pushes = expert_pushes(model, story.trace, seen, row, int(one.top_ids[0]))
+    directions = story.ask(DirectionsRequest(story.trace.request, story.token, (winner,)))
+    pushes = contributions(seen, directions, row, 0)
     used = np.flatnonzero(seen.weights[row])
     ids, quantity = seen.ids[used].tolist(), "push, logit units"
     st.markdown(
@@ -149,8 +153,8 @@ def _pushes(story: Story, model: "Model", one: "Prediction") -> None:
     )
     st.text(
         f"The {len(ids)} experts of layer {story.layer} together push "
-        f"‘{visible(one.top_tokens[0])}’ by {number(pushes[used].sum(), '+.3f')}, of a "
-        f"logit of {number(one.logits[one.top_ids[0]], '.2f')}."
+        f"‘{visible(one.top_tokens[0][0])}’ by {number(pushes[used].sum(), '+.3f')}, of a "
+        f"logit of {number(_logits(one)[winner], '.2f')}."
     )
     plot(
         expert_bars.figure(pushes[used], ids=ids, quantity=quantity, height=230, theme=story.theme),

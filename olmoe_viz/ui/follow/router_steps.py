@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.numerics import routing
 from olmoe_viz.figures import expert_bars, router_bars, temperature
 from olmoe_viz.figures.labels import alike, digits, number
+from olmoe_viz.numerics import routing
 from olmoe_viz.policy import Weighting
-from olmoe_viz.ui.follow import computed
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
 from olmoe_viz.ui.plot import plot
@@ -43,8 +42,8 @@ TOP_K = Step(
     "Only the k most probable experts work on this token; the mass of the others is dropped.",
     (r"S_k = \text{the } k \text{ largest of } p", r"M_k = \textstyle\sum_{i \in S_k} p_i"),
     "p = ov.routing.probabilities(trace.router_logits)\n"
-    "ov.routing.select(p, policy, trained_k=8)\n"
-    "ov.routing.retained_mass(p, 8), ov.routing.margin(p, 8)",
+    "trace.expert_ids[layer, token], trace.weights[layer, token]\n"
+    "ov.routing.mass(p, trace.expert_ids), ov.routing.margin(p, policy.k)",
     terms=("top-k", "retained mass", "margin"),
 )
 _MANY = 16  # more rows than this stand beside an almost empty half
@@ -60,14 +59,13 @@ _DROPPED: dict[Weighting, str] = {
 
 def router(story: Story) -> None:
     """The logits by expert id, and which router row points most in the token's direction."""
-    logits = story.trace.router_logits[story.layer, story.token].astype(np.float64)
+    logits = story.trace.router_logits[story.row, story.token].astype(np.float64)
     experts = list(range(len(logits)))
     with ROUTER.place(story, f"router_logits[layer, token] [{len(logits)}] float32"):
-        model = story.model() if story.full else None
         also = None
         line = ""
-        if model is not None:
-            seen = computed.inspection(model, story.trace, story.layer, story.token, story.ks)
+        if story.full:
+            seen = story.inspected(story.trace)
             also = ("cosine", seen.router_cosines)
             line = direction(seen.router_cosines, logits, seen.input_norm)
         plot(
@@ -116,10 +114,10 @@ def direction(cosines: np.ndarray, logits: np.ndarray, norm: float) -> str:
 
 def softmax(story: Story) -> None:
     """The probabilities against an even choice, and the entropy at other temperatures."""
-    row = story.probabilities[story.layer]
+    row = story.probabilities[story.row]
     experts = len(row)
     even, own = math.log(experts), float(routing.entropy(row))
-    logits = story.trace.router_logits[story.layer, story.token].astype(np.float64)
+    logits = story.trace.router_logits[story.row, story.token].astype(np.float64)
     temperatures = np.geomspace(0.25, 4, 33)
     entropies = routing.entropy(routing.probabilities(logits / temperatures[:, None]))
     with SOFTMAX.place(story, f"probabilities[layer, token] [{experts}] float64"):
@@ -152,14 +150,14 @@ def softmax(story: Story) -> None:
 
 def top_k(story: Story) -> None:
     """The bars with both cutoffs, and the table of the selected experts."""
-    row = story.probabilities[story.layer]
-    small, large = sorted(story.ks)
-    kept = alike([float(routing.retained_mass(row, k)) for k in story.ks])
+    row = story.probabilities[story.row]
+    ran = story.trace.expert_ids[story.row, story.token]
+    kept = alike([float(row[story.ranked[:k]].sum()) for k in story.ks])
     step = replace(TOP_K, sentence=f"{TOP_K.sentence} {_DROPPED[story.chosen.weighting]}")
     with step.place(story, f"ids [{story.chosen.k}] int64, probabilities [{story.chosen.k}]"):
         plot(
-            router_bars.figure(row, k=story.chosen.k, marks=story.ks, theme=story.theme),
-            alt=router_bars.describe(row, k=story.chosen.k),
+            router_bars.figure(row, expert_ids=ran, marks=story.ks, theme=story.theme),
+            alt=router_bars.describe(row, expert_ids=ran),
             key="top_k",
         )
         st.text(
@@ -169,8 +167,20 @@ def top_k(story: Story) -> None:
         st.caption(
             "Retained mass is the sum of the kept probabilities; some call it coverage. The margin "
             "is the probability of the last expert kept minus that of the first one dropped."
+            f"{what_if(story)}"
         )
+        small, large = sorted(story.ks)
         _table(_ranked(story, row, large), small, large)
+
+
+def what_if(story: Story) -> str:
+    """Which of the two ks ran, and what the other one rests on."""
+    if story.chosen.k == story.chosen.against:
+        return ""
+    return (
+        f" {story.names[0]} is what ran. {story.names[1]} is what this router would choose from "
+        "the same probabilities."
+    )
 
 
 def margins(row: np.ndarray, ks: tuple[int, int]) -> str:
@@ -185,10 +195,10 @@ def margins(row: np.ndarray, ks: tuple[int, int]) -> str:
 
 
 def _ranked(story: Story, row: np.ndarray, count: int) -> list[dict[str, str]]:
-    """The `count` most probable experts as rows of a table."""
-    order = routing.ranking(row)[:count]
+    """The first `count` experts as rows of a table."""
+    order = story.ranked[:count]
     cumulative = np.cumsum(row[order])
-    logits = story.trace.router_logits[story.layer, story.token]
+    logits = story.trace.router_logits[story.row, story.token]
     return [
         {
             "rank": str(rank + 1),

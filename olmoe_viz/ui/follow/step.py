@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from olmoe_viz.ui import glossary, origin
+from olmoe_viz.ui import engine, glossary, origin
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.trouble import memory_guard
+from olmoe_viz.ui.trouble import guard
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Step:
     def place(self, story: Story, shape: str) -> Iterator[None]:
         """Draw the head; then what the block draws; then formula, shape of the array and code.
 
-        A block that runs out of memory ends with a sentence, and the rest of the page is drawn.
+        A block whose numbers the engine cannot give ends with a sentence, and the rest of the page
+        is drawn.
 
         Args:
             story: for the origin of the numbers.
@@ -48,9 +49,9 @@ class Step:
                 title = f":gray[{self.number}] {self.name}"
                 st.subheader(title, width="content", anchor=False)
                 if story.full or not self.vectors:
-                    origin.badge(*story.run.origin)
+                    origin.badge(*story.origin)
             st.markdown(self.sentence)
-            with memory_guard():
+            with guard():
                 yield
             formula = " ".join(rf"$\displaystyle {part}$" for part in self.formula)
             words = ", ".join(glossary.link(term) for term in self.terms)
@@ -62,5 +63,7 @@ class Step:
 def needs_vectors(story: Story, why: str = "This step computes them live.") -> bool:
     """Whether the step must wait for a run, and says so."""
     if not story.full:
+        if engine.records_only():
+            why = "No model runs here that could compute them."
         st.caption(f"The stored example has no vectors. {why}")
     return not story.full

@@ -1,49 +1,41 @@
 """What the steps are told about: one token in one layer, of a run under the first k.
 
-Traces and the numbers that need the model are asked for when a step wants them, and kept.
+Runs, and the numbers that only the model can give, are asked for when a step wants them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
-from olmoe_viz.numerics import routing
+from olmoe_viz.engine.engine import Ask
 from olmoe_viz.figures.palette import Theme
+from olmoe_viz.numerics import routing
 from olmoe_viz.numerics.geometry import Geometry
-from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.records.inspection import Inspection
+from olmoe_viz.records.prediction import Predictions
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui import runs, state
-from olmoe_viz.ui.model import get_model
+from olmoe_viz.requests import InspectRequest, PredictRequest
+from olmoe_viz.ui import answers, origin, state
 from olmoe_viz.ui.selection import Selection
 
-if TYPE_CHECKING:
-    from olmoe_viz.models.load import Model
-
-
-@dataclass
-class _Found:
-    """What a step has asked for already; asking again would take a place in the page each time."""
-
-    model: "Model | None" = None
-    other: runs.Run | None = None
+_WORDS = "Computing what the steps show."
 
 
 @dataclass(frozen=True, eq=False)
 class Story:
-    """The run of the first k, the place in it, and the theme on the screen."""
+    """The run of the first k, the place in it, the theme on the screen, and whom to ask for more.
 
-    run: runs.Run
+    `ask` answers requests for details of a run and tells of a wait at the top of the page.
+    """
+
+    trace: Trace
     chosen: Selection
     theme: Theme
-    _found: _Found = field(default_factory=_Found, init=False)
-
-    @property
-    def trace(self) -> Trace:
-        """The record under the first k."""
-        return self.run.trace
+    ask: Ask
 
     @property
     def geometry(self) -> Geometry:
@@ -52,8 +44,13 @@ class Story:
 
     @property
     def layer(self) -> int:
-        """The chosen layer, from 0."""
+        """The chosen layer, counted over all blocks from 0."""
         return self.chosen.layer
+
+    @property
+    def row(self) -> int:
+        """The chosen layer among the layers of experts: its place in what is recorded of them."""
+        return self.geometry.layer_ids.index(self.layer)
 
     @property
     def token(self) -> int:
@@ -66,18 +63,34 @@ class Story:
         return self.trace.hidden_states is not None
 
     @cached_property
+    def origin(self) -> tuple[origin.Origin, str]:
+        """Where the numbers of the run are from, and details of it."""
+        return answers.where(self.trace)
+
+    @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """Router probabilities of the chosen token, [layers, experts]."""
+        """Router probabilities of the chosen token, [layers of experts, experts]."""
         return routing.probabilities(self.trace.router_logits[:, self.token])
+
+    @cached_property
+    def ranked(self) -> list[int]:
+        """All experts at the chosen place: first those that ran, then the others by probability.
+
+        The first k of it ran. The first so many of it are what another k would select there, from
+        the same probabilities.
+        """
+        ran = [int(e) for e in self.trace.expert_ids[self.row, self.token] if e >= 0]
+        others = routing.ranking(self.probabilities[self.row]).tolist()
+        return ran + [expert for expert in others if expert not in ran]
 
     @property
     def ks(self) -> tuple[int, int]:
-        """The two ks that are compared."""
+        """The two ks that are compared; the first one ran."""
         return self.chosen.k, self.chosen.against
 
     @property
     def policies(self) -> tuple[RoutingPolicy, RoutingPolicy]:
-        """The two policies that are compared."""
+        """The two policies that are compared; the first one ran."""
         return self.chosen.policy, self.chosen.against_policy
 
     @property
@@ -85,28 +98,39 @@ class Story:
         """The two policies in words."""
         return f"k = {self.chosen.k}", f"k = {self.chosen.against}"
 
-    def model(self) -> "Model | None":
-        """The model, or None after a sentence that says why there is none."""
-        if self._found.model is None:
-            self._found.model = get_model(self.chosen.model)
-        return self._found.model
+    @cached_property
+    def other(self) -> Trace | None:
+        """The run of the same prompt under the second k, or None after a sentence.
 
-    def other(self) -> runs.Run | None:
-        """The run of the same prompt under the second k, or None after a sentence."""
-        if self._found.other is None:
-            self._found.other = runs.run(self.chosen, self.chosen.against_policy, "full")
-        return self._found.other
+        Its wait is told where it is first asked for, and only once: it would take a place in the
+        page each time.
+        """
+        return answers.run(self.chosen, self.chosen.against_policy, "full")
+
+    def inspected(self, trace: Trace) -> Inspection:
+        """The chosen place of a run, opened under both ks and every weighting.
+
+        The ks of the first weighting come first, as everywhere in `WEIGHTINGS`.
+        """
+        policies = tuple(RoutingPolicy(k, weighting) for weighting in WEIGHTINGS for k in self.ks)
+        return self.ask(InspectRequest(trace.request, self.layer, self.token, policies))
+
+    def expected(self, trace: Trace) -> Predictions:
+        """What the model expects after the chosen token of a run, alone in its record."""
+        return self.ask(PredictRequest(trace.request, (self.token,), detail="logits"))
 
 
 def begin() -> Story | None:
     """The story of the selection, or None after the page has said what is missing.
 
-    The first call of a session asks for a run. After a stop the bundled record serves; it has
-    routers but no vectors.
+    The first call of a session asks for a run. After a stop, and where no model runs, the bundled
+    record serves; it has routers but no vectors.
     """
     state.ask_once()
-    run = runs.current("full" if state.asked() else "routing")
-    if run is None:
+    place = st.empty()
+    runs = state.asked() and answers.can_run(state.selection().model, place)
+    trace = answers.current("full" if runs else "routing", place)
+    if trace is None:
         return None
-    layers, tokens, experts = run.trace.router_logits.shape
-    return Story(run, state.selection().within(layers, tokens, experts), state.theme())
+    chosen = state.selection().within(trace.geometry, len(trace.tokens))
+    return Story(trace, chosen, state.theme(), answers.asking(place, _WORDS))

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from olmoe_viz.analysis.embedding import cosine_similarities
 from olmoe_viz.figures import vector_strip
 from olmoe_viz.figures.labels import digits, number, visible
 from olmoe_viz.figures.palette import DIVERGING, text_on
@@ -72,8 +73,6 @@ def embedding(story: Story) -> None:
     with EMBEDDING.place(story, f"hidden_states[0, token] [{hidden}] float32"):
         if needs_vectors(story) or story.trace.hidden_states is None:
             return
-        from olmoe_viz.analysis.embedding import cosine_similarities
-
         vector = story.trace.hidden_states[0, story.token]
         plot(
             vector_strip.figure(vector[None], names=["h"], theme=story.theme),

@@ -11,6 +11,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from olmoe_viz.ui import glossary, link, state
 from olmoe_viz.ui.page_settings import MapSettings
+from olmoe_viz.ui.selection import entry
 from olmoe_viz.ui.tour import presenter, quiz
 from olmoe_viz.ui.tour.pointer import pointer
 from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
@@ -37,7 +38,7 @@ def draw(page: StreamlitPage) -> None:
     if number is None:
         st.query_params.pop(_NUMBER, None)
         return
-    stop = STOPS[number - 1]
+    stop = _on_model(number)
     if st.session_state.pop(_TURNED, False) and (page.url_path or "map") != stop.page:
         # Named parameters replace all others; without them Streamlit refuses to drop bound ones.
         st.switch_page(f"pages/{stop.page}.py", query_params={_NUMBER: str(number)})
@@ -57,13 +58,16 @@ def _follow_link() -> None:
 
 def _turn(number: int) -> None:
     """Go to a stop: what it selects is in force, and its page is shown next."""
-    stop = STOPS[number - 1]
-    wanted = replace(stop.selection, model=state.selection().model)
-    state.change(**vars(wanted))
-    st.session_state["draft"] = wanted.prompt
+    stop = _on_model(number)
+    state.change(**vars(stop.selection))
+    st.session_state["draft"] = stop.selection.prompt
     link.keep(replace(link.current(MapSettings), view=stop.view))
     st.session_state[_NUMBER] = number
     st.session_state[_TURNED] = True
+
+
+def _on_model(number: int) -> Stop:
+    return STOPS[number - 1].on(entry(state.selection().model))
 
 
 def _leave() -> None:

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from olmoe_viz.ui import origin, recorded, runs, state
-from olmoe_viz.ui.tour import answers
+from olmoe_viz.ui import answers, origin, recorded, state
+from olmoe_viz.ui.tour.answers import QUESTIONS, TABLES, Answer, mass
 
 
 def ask(name: str, *, key: str) -> None:
     """Draw the question and, once there is a guess, the answer with its origin."""
-    question = answers.QUESTIONS[name]
+    question = QUESTIONS[name]
     with st.container(key="tour_question", gap="xsmall"):
         guess = st.segmented_control(
             question.text, question.options, key=key, wrap=True, persist_state="session"
@@ -20,13 +20,13 @@ def ask(name: str, *, key: str) -> None:
 def _reveal(name: str, guess: str) -> None:
     if name == "mass":
         chosen = state.selection()
-        run = runs.run(chosen, chosen.policy)
-        if run is None:
+        trace = answers.run(chosen, chosen.policy)
+        if trace is None:
             return
-        answer = answers.mass(run.trace.router_logits, chosen.k)
-        _show(guess, answer, *run.origin)
+        answer = mass(trace.router_logits, trace.expert_ids)
+        _show(guess, answer, *answers.where(trace))
         return
-    table, read = answers.TABLES[name]
+    table, read = TABLES[name]
     try:
         answer = read(recorded.table(table))
     except FileNotFoundError:
@@ -35,7 +35,7 @@ def _reveal(name: str, guess: str) -> None:
     _show(guess, answer, "recorded", recorded.where())
 
 
-def _show(guess: str, answer: answers.Answer, source: origin.Origin, details: str) -> None:
+def _show(guess: str, answer: Answer, source: origin.Origin, details: str) -> None:
     right = " and ".join(answer.right)
     verdict = "So it is" if guess in answer.right else "Not quite"
     verdict += "." if answer.right == (guess,) else f": {right}."

@@ -4,9 +4,10 @@ Pure: knows neither the session nor the widgets. The texts hold no measured figu
 computed or read while the tour runs, in `answers.py`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from olmoe_viz.models.catalogue import Entry
 from olmoe_viz.ui.routing_map import View
 from olmoe_viz.ui.selection import Selection
 
@@ -17,9 +18,11 @@ Question = Literal["mass", "domains", "quality"]
 class Stop:
     """One stop.
 
-    `page` is the name of a file in pages/, `target` the key of the element that is pointed at,
-    `words` are terms of the glossary. `selection` is put in force except for its model, which
-    stays the visitor's. `view` is the color of the map's cells.
+    Title and text may name {layers} and {experts} of a model; `on` fills them in. `page` is the
+    name of a file in pages/, `target` the key of the element that is pointed at, `words` are terms
+    of the glossary. `selection` is put in force except for its model, which stays the visitor's,
+    and with `against_all` with all experts for its second k. `view` is the color of the map's
+    cells.
     """
 
     title: str
@@ -28,13 +31,25 @@ class Stop:
     target: str
     words: tuple[str, ...]
     selection: Selection = field(default_factory=Selection)
+    against_all: bool = False
     view: View = "strongest"
     question: Question | None = None
+
+    def on(self, model: Entry) -> "Stop":
+        """The stop as it is told and shown on a model."""
+        sizes = {"layers": model.layers, "experts": model.experts}
+        against = model.experts if self.against_all else self.selection.against
+        return replace(
+            self,
+            title=self.title.format(**sizes),
+            text=self.text.format(**sizes),
+            selection=replace(self.selection, model=model.name, against=against),
+        )
 
 
 STOPS: tuple[Stop, ...] = (
     Stop(
-        title="One token, sixteen layers",
+        title="One token, {layers} layers",
         text="Each cell is one token of the prompt in one layer. In every layer a router "
         "chooses experts for the token anew; a cell has the color of the strongest one. Point at "
         "a cell, or tap it, to see all of them.",
@@ -43,9 +58,9 @@ STOPS: tuple[Stop, ...] = (
         words=("token", "layer", "expert", "router"),
     ),
     Stop(
-        title="64 probabilities",
-        text="This is one cell in full. The router scores all 64 experts, and softmax turns the "
-        "scores into shares that sum to 1. Rarely does one expert have most of it.",
+        title="{experts} probabilities",
+        text="This is one cell in full. The router scores all {experts} experts, and softmax turns "
+        "the scores into shares that sum to 1. Rarely does one expert have most of it.",
         page="map",
         target="bars",
         words=("router logits", "softmax", "router probabilities"),
@@ -97,17 +112,17 @@ STOPS: tuple[Stop, ...] = (
         page="follow",
         target="follow_weighting",
         words=("gain", "native weights", "renormalized", "gain-anchored"),
-        selection=Selection(k=8, against=64),
+        against_all=True,
     ),
     Stop(
-        title="What k = 64 really does",
+        title="What k = {experts} really does",
         text="A cell shows how many of the token's k strongest experts are no longer among the k "
-        "strongest when all 64 run in every layer. The first layer sees the same input, so "
+        "strongest when all {experts} run in every layer. The first layer sees the same input, so "
         "nothing differs there. After that the inputs change, and the routers with them.",
         page="map",
         target="map",
         words=("drift", "hidden state"),
-        selection=Selection(k=8, against=64),
+        against_all=True,
         view="drift",
     ),
     Stop(
@@ -118,7 +133,7 @@ STOPS: tuple[Stop, ...] = (
         page="compare",
         target="compare_controls",
         words=("prefill", "decode", "active parameters"),
-        selection=Selection(k=8, against=64),
+        against_all=True,
         question="quality",
     ),
     Stop(
