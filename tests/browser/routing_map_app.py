@@ -1,7 +1,8 @@
 """A page with nothing but the routing map over random routing.
 
-Query parameters: tokens, view, live (a word: the map grows), sparse (a word: few layers of experts,
-which are not the first ones). Used by the browser tests and by the benchmark of the map.
+Query parameters: tokens, view, policy and against (their text forms), live (a word: the map grows),
+sparse (a word: few layers of experts, which are not the first ones). Used by the browser tests and
+by the benchmark of the map.
 """
 
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from olmoe_viz.numerics.geometry import Geometry
+    from olmoe_viz import Geometry, RoutingPolicy
     from olmoe_viz.ui.routing_map import Columns
 
 SCRIPT = "tests/browser/routing_map_app.py"
@@ -18,15 +19,14 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 WORDS = ("Once", " upon", " a", " time", HOSTILE, " there", " was", " a", " little", " robot", "\n")
 
 
-def random_columns(tokens: int, geometry: "Geometry") -> "Columns":
-    """Routing of so many tokens under k = 8, the same for the same number."""
+def random_columns(tokens: int, policy: "RoutingPolicy", geometry: "Geometry") -> "Columns":
+    """Routing of so many tokens, the same for the same number."""
     from olmoe_viz.numerics import routing
-    from olmoe_viz.policy import RoutingPolicy
     from olmoe_viz.ui.routing_map import Columns
 
     shape = (len(geometry.layer_ids), tokens, geometry.experts)
     logits = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    ids, weights = routing.select(routing.probabilities(logits), RoutingPolicy(8), 8)
+    ids, weights = routing.select(routing.probabilities(logits), policy, 8)
     words = [WORDS[at % len(WORDS)] for at in range(tokens)]
     return Columns(words, logits, ids.astype(np.int16), weights.astype(np.float32), geometry)
 
@@ -55,8 +55,9 @@ def main() -> None:
     if "sparse" in st.query_params:
         few = tuple(MoeLayer(layer, 64, 8, 64) for layer in (1, 3, 4))
         geometry = replace(geometry, moe_layers=few)
-    columns = st.cache_resource(random_columns, max_entries=1)(tokens, geometry)
-    policy = RoutingPolicy(8)
+    policy = RoutingPolicy.parse(st.query_params.get("policy", "k=8"))
+    against = RoutingPolicy.parse(st.query_params.get("against", str(policy)))
+    columns = st.cache_resource(random_columns, max_entries=1)(tokens, policy, geometry)
 
     def take(event: MapEvent) -> None:
         st.session_state.picked = event
@@ -73,6 +74,7 @@ def main() -> None:
             columns,
             policy=policy,
             view=st.query_params.get("view", "strongest"),
+            against=against,
             expert=12,
             selected_token=event.token,
             selected_layer=event.layer,

@@ -55,6 +55,47 @@ def test_a_click_picks_a_cell(open_map: Visit) -> None:
     expect(page.locator(".routing-map")).to_have_attribute("data-rasters", "1")
 
 
+def test_rows_are_the_layers_of_experts_by_their_absolute_ids(open_map: Visit) -> None:
+    page = open_map("sparse=yes")  # layers 1, 3 and 4
+    picked(page, 1, 4)
+    cells(page).click(position=at(page, 5, 1))
+    picked(page, 5, 3)
+    expect(page.locator(".card")).to_contain_text("layer 3")
+    cells(page).focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".spoken")).to_contain_text("layer 4.")
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Shift+ArrowUp")
+    page.keyboard.press("Enter")
+    picked(page, 5, 1, 5, 4)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    picked(page, 5, 1)
+
+
+def test_the_card_says_what_ran_and_what_another_k_would_choose(open_map: Visit) -> None:
+    page = open_map("against=k%3D12")
+    cells(page).hover(position=at(page, 4, 1))
+    card = page.locator(".card")
+    expect(card).to_contain_text("hollow: cut off at k = 8")
+    expect(card).to_contain_text("mass of the top 8")
+    expect(card).to_contain_text("k = 12 would keep")
+    assert card.locator(".expert.selected").count() == 8
+    assert card.locator(".expert.cut").count() == 4
+
+
+def test_the_card_shows_as_many_experts_as_a_threshold_let_through(open_map: Visit) -> None:
+    page = open_map("policy=k%3D8%2Cp%3E%3D0.05")
+    card, counts = page.locator(".card"), set()
+    for column in range(6):
+        cells(page).hover(position=at(page, column, 3))
+        expect(card).to_contain_text(f"token {column} · layer 3")
+        ran = card.locator(".expert.selected").count()
+        expect(card).to_contain_text(f"mass of the top {ran}")
+        counts.add(ran)
+    assert len(counts) > 1
+
+
 def test_dragging_and_shift_pick_a_range(open_map: Visit) -> None:
     page = open_map()
     box = cells(page).bounding_box()
