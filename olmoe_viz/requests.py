@@ -131,8 +131,10 @@ class PredictRequest(_DetailRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.tokens or self.top < 1 or self.detail not in ("top", "logits"):
+        if not self.tokens or self.top < 1:
             raise InputError("Ask for at least 1 token and 1 of the likeliest after it.")
+        if self.detail not in ("top", "logits"):
+            raise InputError(f'detail must be "top" or "logits"; it is {self.detail!r}.')
 
 
 @dataclass(frozen=True)

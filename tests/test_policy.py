@@ -1,21 +1,24 @@
+"""RoutingPolicy: its text form, what it refuses, and how many experts it gives each layer."""
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
-
-ks = st.integers(1, 999_999_999)
-policies = st.builds(
-    RoutingPolicy,
-    ks | st.lists(ks, min_size=1, max_size=20).map(tuple),
-    st.sampled_from(WEIGHTINGS),
-)
+from olmoe_viz.policy import RoutingPolicy, one_k
+from tests.strategies import policies
 
 
 @given(policies)
+@example(RoutingPolicy(None, threshold=5e-324))
+@example(RoutingPolicy(None, threshold=1e-05))
+@example(RoutingPolicy((8,), threshold=1))
+@example(RoutingPolicy(8, threshold=-0.0))
 def test_the_text_form_reads_back(policy: RoutingPolicy):
-    assert RoutingPolicy.parse(str(policy)) == policy
+    read = RoutingPolicy.parse(str(policy))
+    assert read == policy
+    assert hash(read) == hash(policy)
+    assert str(read) == str(policy)
 
 
 @pytest.mark.parametrize(
@@ -25,16 +28,45 @@ def test_the_text_form_reads_back(policy: RoutingPolicy):
         (RoutingPolicy(16, "renormalized"), "k=16,w=renormalized"),
         (RoutingPolicy((8, 8, 16), "gain_anchored"), "k=8-8-16,w=gain_anchored"),
         (RoutingPolicy((8,)), "k=8-"),
+        (RoutingPolicy(8, threshold=0.03), "k=8,p>=0.03"),
+        (RoutingPolicy(None, threshold=0.03), "p>=0.03"),
+        (RoutingPolicy((8,), threshold=1), "k=8-,p>=1.0"),
+        (RoutingPolicy((8, 4), "renormalized", 1e-05), "k=8-4,p>=1e-05,w=renormalized"),
+        (RoutingPolicy(None, "gain_anchored", 0.5), "p>=0.5,w=gain_anchored"),
     ],
 )
 def test_the_text_form_is_fixed_because_links_hold_it(policy: RoutingPolicy, text: str):
     assert str(policy) == text
+    assert RoutingPolicy.parse(text) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("k=08", RoutingPolicy(8)),
+        ("k=8,p>=0", RoutingPolicy(8)),
+        ("k=8,p>=0.030", RoutingPolicy(8, threshold=0.03)),
+        ("p>=3e-2", RoutingPolicy(None, threshold=0.03)),
+        ("p>=1,w=native", RoutingPolicy(None, threshold=1.0)),
+    ],
+)
+def test_other_ways_to_write_a_number_are_read(text: str, policy: RoutingPolicy):
+    assert RoutingPolicy.parse(text) == policy
 
 
 @given(st.text())
 def test_any_other_text_is_refused_with_the_expected_form(text: str):
     with pytest.raises(ValueError, match="Write k=16"):
         RoutingPolicy.parse(text)
+
+
+@given(st.text(alphabet="kpw=>-,.e0189native", max_size=24))
+def test_text_that_looks_like_a_policy_is_one_or_is_refused(text: str):
+    try:
+        policy = RoutingPolicy.parse(text)
+    except ValueError:
+        return
+    assert RoutingPolicy.parse(str(policy)) == policy
 
 
 @pytest.mark.parametrize(
@@ -45,18 +77,43 @@ def test_any_other_text_is_refused_with_the_expected_form(text: str):
         "k=",
         "k=-8",
         "k=8-8-",
+        "k=8--",
         "k=8.5",
         "k=٨",
         "k=8 ",
         "k=8\n",
+        "k=8,",
         "k=8,w=",
         "k=8,w=other",
         "k=0",
+        "k=8-0",
         "k=" + "9" * 10_000,
+        "p>=0.03,k=8",
+        "k=8,w=renormalized,p>=0.03",
+        "k=8,p>=",
+        "k=8,p>=.03",
+        "k=8,p>=3.",
+        "k=8,p>=-0.1",
+        "k=8,p>=nan",
+        "k=8,p>=inf",
+        "k=8,p>0.03",
+        "k=8,p>=0.03,p>=0.03",
     ],
 )
 def test_near_misses_are_refused(text: str):
     with pytest.raises(ValueError, match=r"policy|weighting|at least 1"):
+        RoutingPolicy.parse(text)
+
+
+@pytest.mark.parametrize("text", ["p>=1.01", "k=8,p>=2", "k=8,p>=1e999", "p>=9" + "9" * 10_000])
+def test_a_threshold_that_no_probability_reaches_is_refused(text: str):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        RoutingPolicy.parse(text)
+
+
+@pytest.mark.parametrize("text", ["p>=0", "p>=0.0,w=renormalized", "p>=1e-999"])
+def test_no_limit_at_all_is_refused(text: str):
+    with pytest.raises(ValueError, match="needs a k, or a threshold above 0"):
         RoutingPolicy.parse(text)
 
 
@@ -66,25 +123,47 @@ def test_k_is_at_least_1(k: object):
         RoutingPolicy(k)
 
 
-@pytest.mark.parametrize("k", [8.0, "8", None, True, [8, 8], (8, None)])
+@pytest.mark.parametrize("k", [8.0, "8", True, [8, 8], (8, None), (8, True), ((8,), 8)])
 def test_k_is_a_whole_number_or_a_tuple_of_them(k: object):
     with pytest.raises(ValueError, match="whole number"):
         RoutingPolicy(k)
 
 
 def test_k_has_an_upper_bound_that_the_text_form_can_hold():
-    with pytest.raises(ValueError, match="one billion"):
-        RoutingPolicy(10**9)
+    for k in (10**9, (1, 10**9)):
+        with pytest.raises(ValueError, match="one billion"):
+            RoutingPolicy(k)
 
 
-def test_an_unknown_weighting_names_the_known_ones():
+def test_a_policy_needs_a_k_or_a_threshold():
+    for policy in (RoutingPolicy, lambda: RoutingPolicy(None, threshold=0)):
+        with pytest.raises(ValueError, match="needs a k, or a threshold"):
+            policy()
+
+
+@pytest.mark.parametrize(
+    "threshold", [-0.1, 1.1, float("nan"), float("inf"), 10**400, "0.5", None, True, [0.5]]
+)
+def test_a_threshold_is_a_probability(threshold: object):
+    with pytest.raises(ValueError, match="threshold must be from 0 to 1"):
+        RoutingPolicy(8, threshold=threshold)
+
+
+@pytest.mark.parametrize("weighting", ["none", None, ["native"]])
+def test_an_unknown_weighting_names_the_known_ones(weighting: object):
     with pytest.raises(ValueError, match="native, renormalized, gain_anchored"):
-        RoutingPolicy(8, "none")
+        RoutingPolicy(8, weighting)
 
 
-def test_numpy_integers_become_equal_hashable_policies():
+def test_numpys_numbers_become_equal_hashable_policies():
     assert {RoutingPolicy(np.int64(8)), RoutingPolicy(8)} == {RoutingPolicy(8)}
     assert RoutingPolicy((np.int32(8), 4)) == RoutingPolicy((8, 4))
+    assert str(RoutingPolicy(8, threshold=np.float64(0.5))) == "k=8,p>=0.5"
+
+
+def test_a_whole_threshold_is_the_same_policy():
+    assert RoutingPolicy(8, threshold=1) == RoutingPolicy(8, threshold=1.0)
+    assert isinstance(RoutingPolicy(8, threshold=1).threshold, float)
 
 
 def test_policies_cannot_be_changed():
@@ -92,19 +171,37 @@ def test_policies_cannot_be_changed():
         RoutingPolicy(8).k = 16
 
 
-def test_one_k_serves_any_number_of_layers():
-    assert RoutingPolicy(8).ks(3) == (8, 8, 8)
-    assert RoutingPolicy((1, 2)).ks(2) == (1, 2)
+def test_ks_are_the_most_experts_of_each_layer():
+    assert RoutingPolicy(8).ks(layers=3, experts=8) == (8, 8, 8)
+    assert RoutingPolicy((1, 64)).ks(layers=2, experts=64) == (1, 64)
+    assert RoutingPolicy((5,)).ks(layers=1, experts=64) == (5,)
+    assert RoutingPolicy(4, threshold=0.9).ks(layers=2, experts=64) == (4, 4)
+    assert RoutingPolicy(None, threshold=0.9).ks(layers=2, experts=64) == (64, 64)
 
 
 @pytest.mark.parametrize(
     ("k", "sentence"),
-    [(65, "from 1 to 64; it is 65"), ((8, 65), "from 1 to 64"), ((8, 8, 8), "3 layers.*has 2")],
+    [
+        (65, "from 1 to 64; it is 65"),
+        ((8, 65), "from 1 to 64; it is 65"),
+        ((8, 8, 8), "3 layers.*has 2"),
+        ((8,), "1 layers.*has 2"),
+    ],
 )
-def test_check_says_what_the_model_allows(k: object, sentence: str):
+def test_ks_say_what_the_model_allows(k: object, sentence: str):
     with pytest.raises(ValueError, match=sentence):
-        RoutingPolicy(k).check(layers=2, experts=64)
+        RoutingPolicy(k).ks(layers=2, experts=64)
 
 
-def test_check_accepts_the_whole_range():
-    RoutingPolicy((1, 64)).check(layers=2, experts=64)
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], True),
+        ([RoutingPolicy(16), RoutingPolicy(1, "renormalized")], True),
+        ([RoutingPolicy((8, 8))], False),
+        ([RoutingPolicy(8, threshold=0.1)], False),
+        ([RoutingPolicy(None, threshold=0.1)], False),
+    ],
+)
+def test_one_k_holds_for_single_numbers_alone(others: list[RoutingPolicy], expected: bool):
+    assert one_k([RoutingPolicy(8), *others]) is expected
