@@ -1,3 +1,5 @@
+"""Numbers about routing, against torch and against loops that anyone can check."""
+
 import math
 
 import numpy as np
@@ -21,6 +23,38 @@ tied_logits = shapes.flatmap(
     lambda shape: arrays.arrays(np.float32, shape, elements=st.sampled_from([0.0, 1.0, 2.0]))
 )
 some_k = st.integers(1, EXPERTS)
+weightings = st.sampled_from(WEIGHTINGS)
+# Thresholds that nothing, something and everything reaches, and some that a probability equals.
+thresholds = st.floats(0, 1) | st.sampled_from([0.0, 1 / EXPERTS, 0.25, 0.5, 1.0])
+
+
+@st.composite
+def routed(draw: st.DrawFn) -> tuple[np.ndarray, RoutingPolicy]:
+    """Draw router probabilities with and without ties, and a policy that fits them."""
+    probabilities = routing.probabilities(draw(logits | tied_logits))
+    layers = len(probabilities)
+    k = draw(some_k | st.lists(some_k, min_size=layers, max_size=layers).map(tuple) | st.none())
+    exact = st.sampled_from(probabilities.ravel().tolist())
+    threshold = draw(thresholds | exact.filter(lambda p: p <= 1))
+    if k is None and threshold == 0:
+        threshold = 0.25
+    return probabilities, RoutingPolicy(k, draw(weightings), threshold)
+
+
+def choose_by_hand(
+    row: list[float], k: int, policy: RoutingPolicy
+) -> tuple[list[int], list[float]]:
+    """Return the experts of one token and their weights, as the docstring of RoutingPolicy says."""
+    falling = sorted(range(EXPERTS), key=lambda expert: (-row[expert], expert))
+    ids = [
+        expert
+        for place, expert in enumerate(falling[:k])
+        if place == 0 or row[expert] >= policy.threshold
+    ]
+    kept = sum(row[expert] for expert in ids)
+    trained = sum(row[expert] for expert in falling[:TRAINED_K])
+    scale = {"native": 1.0, "renormalized": 1 / kept, "gain_anchored": trained / kept}
+    return ids, [row[expert] * scale[policy.weighting] for expert in ids]
 
 
 @given(logits)
@@ -60,6 +94,75 @@ def test_selection_has_the_probabilities_of_topk_and_the_lower_ids(
         assert chosen.tolist() == by_hand
 
 
+@given(routed())
+def test_selection_is_what_one_does_by_hand(given_routing: tuple[np.ndarray, RoutingPolicy]):
+    probabilities, policy = given_routing
+    layers, tokens, _ = probabilities.shape
+    ks = policy.ks(layers, EXPERTS)
+    ids, weights = routing.select(probabilities, policy, TRAINED_K)
+    assert ids.shape == weights.shape == (layers, tokens, max(ks))
+    for layer, token in np.ndindex(layers, tokens):
+        row = probabilities[layer, token].tolist()
+        expected_ids, expected = choose_by_hand(row, ks[layer], policy)
+        unused = max(ks) - len(expected_ids)
+        assert ids[layer, token].tolist() == expected_ids + [-1] * unused
+        np.testing.assert_allclose(weights[layer, token], expected + [0.0] * unused, rtol=1e-12)
+    np.testing.assert_array_equal(
+        routing.gain(probabilities, policy, TRAINED_K), weights.sum(axis=-1)
+    )
+
+
+@given(routed())
+def test_what_ran_is_counted_by_hand(given_routing: tuple[np.ndarray, RoutingPolicy]):
+    probabilities, policy = given_routing
+    layers, tokens, _ = probabilities.shape
+    ids, _ = routing.select(probabilities, policy, TRAINED_K)
+    kept = ids.astype(np.int16)
+    marked, mass = routing.used(kept, EXPERTS), routing.mass(probabilities, kept)
+    assert marked.shape == probabilities.shape
+    counts = np.zeros((layers, EXPERTS))
+    for layer, token in np.ndindex(layers, tokens):
+        ran = [expert for expert in ids[layer, token].tolist() if expert != -1]
+        assert np.flatnonzero(marked[layer, token]).tolist() == sorted(ran)
+        by_hand = sum(probabilities[layer, token, expert] for expert in ran)
+        assert mass[layer, token] == pytest.approx(by_hand, rel=1e-12)
+        counts[layer, ran] += 1
+    np.testing.assert_allclose(routing.load(kept, EXPERTS), counts / tokens, rtol=1e-12)
+
+
+def test_the_order_of_the_ids_and_where_none_is_do_not_matter_to_what_ran():
+    probabilities = np.array([[[0.5, 0.25, 0.125, 0.125], [0.25, 0.25, 0.25, 0.25]]])
+    ids = np.array([[[2, -1, 0], [-1, -1, 3]]])
+    assert routing.used(ids, 4).astype(int).tolist() == [[[1, 0, 1, 0], [0, 0, 0, 1]]]
+    assert routing.mass(probabilities, ids).tolist() == [[0.625, 0.25]]
+    assert routing.load(ids, 4).tolist() == [[0.5, 0.0, 0.5, 0.5]]
+
+
+def test_a_token_without_columns_used_no_expert():
+    nothing = np.zeros((2, 0), np.int16)
+    assert not routing.used(nothing, 4).any()
+    assert routing.mass(np.full((2, 4), 0.25), nothing).tolist() == [0.0, 0.0]
+
+
+@given(logits | tied_logits, some_k)
+def test_without_a_threshold_what_ran_is_what_was_chosen(router_logits: np.ndarray, k: int):
+    probabilities = routing.probabilities(router_logits)
+    ids, _ = routing.select(probabilities, RoutingPolicy(k), TRAINED_K)
+    np.testing.assert_array_equal(routing.load(ids, EXPERTS), routing.expert_load(probabilities, k))
+    np.testing.assert_allclose(
+        routing.mass(probabilities, ids), routing.retained_mass(probabilities, k), rtol=1e-12
+    )
+
+
+def test_a_threshold_keeps_those_that_reach_it_exactly_and_always_the_strongest():
+    probabilities = np.array([[[0.25, 0.5, 0.25], [0.4, 0.3, 0.3]]])
+    ids, weights = routing.select(probabilities, RoutingPolicy(None, threshold=0.25), 2)
+    assert ids.tolist() == [[[1, 0, 2], [0, 1, 2]]]
+    ids, weights = routing.select(probabilities, RoutingPolicy(2, "renormalized", 0.45), 2)
+    assert ids.tolist() == [[[1, -1], [0, -1]]]
+    assert weights.tolist() == [[[1.0, 0.0], [1.0, 0.0]]]
+
+
 @given(logits, some_k)
 def test_without_ties_the_selection_is_topks(router_logits: np.ndarray, k: int):
     # Distinct by construction: the drawn logits only choose the order.
@@ -71,7 +174,7 @@ def test_without_ties_the_selection_is_topks(router_logits: np.ndarray, k: int):
     np.testing.assert_array_equal(weights, expected.values.numpy())
 
 
-@given(logits, some_k, st.sampled_from(WEIGHTINGS))
+@given(logits, some_k, weightings)
 def test_weights_sum_to_what_their_formula_says(router_logits: np.ndarray, k: int, weighting: str):
     probabilities = routing.probabilities(router_logits)
     policy = RoutingPolicy(k, weighting)
@@ -87,7 +190,7 @@ def test_weights_sum_to_what_their_formula_says(router_logits: np.ndarray, k: in
     )
 
 
-@given(logits, some_k, st.sampled_from(WEIGHTINGS))
+@given(logits, some_k, weightings)
 def test_every_weighting_keeps_the_proportions(router_logits: np.ndarray, k: int, weighting: str):
     probabilities = routing.probabilities(router_logits)
     native_ids, native = routing.select(probabilities, RoutingPolicy(k), TRAINED_K)
@@ -96,7 +199,7 @@ def test_every_weighting_keeps_the_proportions(router_logits: np.ndarray, k: int
     np.testing.assert_allclose(weights * native[..., :1], native * weights[..., :1], rtol=1e-12)
 
 
-@given(logits, st.sampled_from(WEIGHTINGS))
+@given(logits, weightings)
 def test_a_k_of_each_layer_selects_as_that_k_alone(router_logits: np.ndarray, weighting: str):
     ks = (1, 5, EXPERTS)[: len(router_logits)]
     probabilities = routing.probabilities(router_logits)
@@ -215,5 +318,10 @@ def test_nothing_given_is_changed():
     routing.gain(probabilities, policy, TRAINED_K)
     routing.entropy(probabilities)
     routing.expert_load(probabilities, 2)
+    ids, _ = routing.select(probabilities, policy, TRAINED_K)
+    chosen = ids.copy()
+    routing.mass(probabilities, ids)
+    routing.load(ids, EXPERTS)
+    np.testing.assert_array_equal(ids, chosen)
     np.testing.assert_array_equal(given_logits, before)
     np.testing.assert_array_equal(probabilities, kept)
