@@ -62,9 +62,10 @@ def test_a_url_names_a_stop_or_none(text: str, number: int | None) -> None:
     assert number_from(text) == number
 
 
-def test_mass_is_the_mean_of_what_the_top_k_keep() -> None:
+def test_mass_is_the_mean_of_what_the_experts_that_ran_keep() -> None:
     probabilities = np.array([[[0.4, 0.3, 0.2, 0.1]], [[0.25, 0.25, 0.25, 0.25]]])
-    answer = answers.mass(np.log(probabilities).astype(np.float32), 2)
+    ran = np.array([[[0, 1]], [[3, 2]]], np.int16)
+    answer = answers.mass(np.log(probabilities).astype(np.float32), ran)
     assert answer.right == ("a half to three quarters",)
     assert answer.sentence.startswith("The top 2 keep 0.600 ")
     assert "from 0.500 to 0.700" in answer.sentence
@@ -120,9 +121,9 @@ def test_ks_that_cannot_be_told_apart_are_both_right() -> None:
 def test_every_answer_is_one_of_the_options() -> None:
     assert "k = 8" in answers.QUESTIONS["quality"].options
     even = np.zeros((2, 3, 64), dtype=np.float32)
-    assert answers.mass(even, 8).right == (answers.QUESTIONS["mass"].options[0],)
-    assert answers.mass(even, 16).right == (answers.QUESTIONS["mass"].options[1],)
-    assert answers.mass(even, 64).right == (answers.QUESTIONS["mass"].options[3],)
+    for k, option in ((8, 0), (16, 1), (64, 3)):
+        ran = np.tile(np.arange(k, dtype=np.int16), (2, 3, 1))
+        assert answers.mass(even, ran).right == (answers.QUESTIONS["mass"].options[option],)
 
 
 def test_a_bare_visit_offers_the_tour_and_shows_none_of_it() -> None:
