@@ -12,7 +12,7 @@ from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.model_facts import ModelFacts
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import Detail, ModelRequest, Request, TraceRequest
-from olmoe_viz.ui import engine, heap, origin, state
+from olmoe_viz.ui import engine, origin, state
 from olmoe_viz.ui.notice import hint
 from olmoe_viz.ui.selection import Selection
 from olmoe_viz.ui.trouble import TROUBLE, refuse
@@ -99,7 +99,6 @@ def submit(request: Request) -> Ticket:
     """
     if _VISITOR not in st.session_state:
         st.session_state[_VISITOR] = uuid4().hex
-    heap.make_way(request.model)
     return engine.current().submit(request, st.session_state[_VISITOR])
 
 

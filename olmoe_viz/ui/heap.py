@@ -9,10 +9,6 @@ by. It is freed like everything else once nothing refers to it, unless its parts
 import gc
 from functools import cache
 
-from olmoe_viz.models.catalogue import BUNDLED
-
-_large: set[str] = set()  # the large model that was asked for last
-
 
 def set_aside() -> None:
     """Set aside whatever is alive now; call when much has been loaded that stays."""
@@ -21,18 +17,9 @@ def set_aside() -> None:
 
 
 def take_back() -> None:
-    """Collect over everything: before a model is to go, as its parts refer to each other."""
+    """Collect over everything, also over what was set aside."""
     gc.unfreeze()
     gc.collect()
-
-
-def make_way(model: str) -> None:
-    """Take back before a large model is asked for that takes the place of the one before."""
-    if model != BUNDLED and model not in _large:
-        if _large:
-            take_back()
-        _large.clear()
-        _large.add(model)
 
 
 @cache

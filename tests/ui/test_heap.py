@@ -1,15 +1,21 @@
 """What is set aside costs the collector nothing, and comes back when it is asked to."""
 
 import gc
+import threading
 from collections.abc import Iterator
+from functools import partial
 from weakref import ref
 
 import pytest
+import streamlit as st
 
-from olmoe_viz.models import load
+from olmoe_viz.engine.engine import Progress, Ticket
+from olmoe_viz.errors import ModelError
+from olmoe_viz.models import pool
 from olmoe_viz.models.catalogue import BUNDLED
-from olmoe_viz.ui import heap
-from olmoe_viz.ui.shelf import Shelf
+from olmoe_viz.requests import ModelRequest
+from olmoe_viz.ui import answers, heap
+from tests.ui.engines import ByHand, serve
 
 
 class Part:
@@ -58,13 +64,15 @@ def test_what_nothing_refers_to_is_freed_first() -> None:
 def test_a_model_that_was_loaded_is_set_aside(
     monkeypatch: pytest.MonkeyPatch, *, fails: bool
 ) -> None:
-    def load_model(name: str, **_: object) -> Part:
-        if fails:
-            raise load.ModelError(name)
-        return ring()
+    def load(ticket: Ticket) -> None:
+        ticket.advance(Progress("loading"))
+        end = partial(ticket.fail, ModelError("It is damaged."))
+        threading.Timer(0.5, end if fails else partial(ticket.advance, Progress("running"))).start()
+        threading.Timer(0.8, end).start()
 
-    monkeypatch.setattr(load, "load_model", load_model)
-    assert Shelf().join(BUNDLED).ended.wait(20)
+    serve(monkeypatch, ByHand(load))
+    with pytest.raises(ModelError):
+        answers.asking(st.empty())(ModelRequest(BUNDLED))
     assert gc.get_freeze_count() > 0
 
 
@@ -79,11 +87,20 @@ def test_a_large_model_is_gone_before_the_next_one_comes(monkeypatch: pytest.Mon
         made.append(ref(model))
         return model
 
-    monkeypatch.setattr(load, "load_model", load_model)
-    shelf = Shelf()
+    models, there = pool.ModelPool(), threading.Event()
+
+    def load(ticket: Ticket) -> None:
+        def loaded(_: object, problem: Exception | None) -> None:
+            assert problem is None
+            there.set()
+
+        models.load(ticket.request.model, loaded)
+
+    monkeypatch.setattr(pool, "load_model", load_model)
+    serve(monkeypatch, ByHand(load))
     for name in ("one", "two"):
-        loading = shelf.join(name)
-        assert loading.ended.wait(20)
-        assert loading.error is None
-        del loading
+        answers.submit(ModelRequest(name))
+        assert there.wait(20)
+        there.clear()
+        heap.set_aside()
     assert alive == [False, False]
