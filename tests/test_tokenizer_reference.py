@@ -12,11 +12,11 @@ from typing import cast
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.engine.inputs import encode
-from olmoe_viz.engine.text import TokenBytes, is_byte_level
+from olmoe_viz.families.tokens import TokenBytes, is_byte_level
 from olmoe_viz.models.catalogue import bundled_path
-from olmoe_viz.models.load import Model
+from olmoe_viz.models.model import Model
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 
 NAMED = os.environ.get("OLMOE_TOKENIZER")
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "reference" / "olmoe-tokenizer.json"
