@@ -22,8 +22,8 @@ def split(text: str, names: Sequence[str]) -> list[str]:
     pieces, place = [], 0
     for name in names:
         before, piece = decoder.getstate(), ""
-        # A name may stand for bytes or for itself; that of a special token has no text.
-        for meant in (_bytes(name), name.encode(), b""):
+        # A name stands for itself or for bytes; that of a special token has no text.
+        for meant in (name.encode(), _bytes(name), b""):
             decoder.setstate(before)
             piece = decoder.decode(meant)
             if text.startswith(piece, place):

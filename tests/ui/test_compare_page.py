@@ -1,6 +1,9 @@
 """The page Compare k on the bundled model, without a browser."""
 
 import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlencode
@@ -10,8 +13,11 @@ from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
-from olmoe_viz.engine import decoding
-from olmoe_viz.ui import columns, compare_settings
+from olmoe_viz.engine.engine import Ticket
+from olmoe_viz.engine.olmoe_runner import OlmoeRunner
+from olmoe_viz.models import catalogue
+from olmoe_viz.requests import GenerateRequest, Request
+from olmoe_viz.ui import answers, columns, compare_settings, engine
 from olmoe_viz.ui.comparison import Comparison
 from olmoe_viz.ui.text import plain
 from tests.ui.test_pages import HOSTILE, specs, texts
@@ -244,50 +250,93 @@ def test_a_link_restores_the_pair() -> None:
     assert generated(f"{columns}&pair=2-1").selectbox(key="extra_pair").value == (0, 1)
 
 
+def stopped(*_: object) -> None:
+    """What Streamlit does to a page that is left, at the next touch of it."""
+    raise StopException
+
+
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Ticket]:
+    """Watch the requests for texts."""
+    tickets: list[Ticket] = []
+    submit = answers.submit
+
+    def watch(request: Request) -> Ticket:
+        ticket = submit(request)
+        if isinstance(request, GenerateRequest):
+            tickets.append(ticket)
+        return ticket
+
+    monkeypatch.setattr(answers, "submit", watch)
+    return tickets
+
+
 def test_a_stop_before_the_first_token_keeps_no_later_run_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closed: list[decoding.Decoding] = []
-    close = decoding.Decoding.close
-
-    def watch(one: decoding.Decoding) -> None:
-        closed.append(one)
-        close(one)
-
-    def stop(kept: Comparison | None) -> None:
-        if kept is not None:
-            raise StopException
-
+    tickets = submitted(monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr(compare_settings, "mirror", stop)
-        patch.setattr(decoding.Decoding, "close", watch)
-        test = generated(f"tokens=4&{COLUMNS}")
+        patch.setattr(compare_settings, "mirror", lambda kept: kept and stopped())
+        test = generated(f"tokens=4&{COLUMNS}&prompt=Stopped+early")
     assert test.session_state["comparison"].ended.is_set()
-    assert len(set(closed)) == 1
+    assert tickets == []
     again = checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert len(files(again)) == 2
+
+
+def test_who_leaves_while_waiting_takes_back_what_was_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tickets = submitted(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "wait_for_start", stopped)
+        test = generated(f"tokens=400&temperature=2.0&{COLUMNS}&prompt=Left+in+line")
+    assert [ticket.cancelled for ticket in tickets] == [True]
+    assert [ticket.done for ticket in tickets] == [True]
+    assert test.session_state["comparison"].ended.is_set()
+
+
+class Passes:
+    """Watches the passes of the model; after so many of them, `then` is called before each."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, most: int, then: Callable[[], None]) -> None:
+        step, made = OlmoeRunner.step, 0
+
+        def watched(runner: OlmoeRunner, *arguments: Any) -> Any:
+            nonlocal made
+            made += 1
+            if made > most:
+                then()
+            return step(runner, *arguments)
+
+        patch.setattr(OlmoeRunner, "step", watched)
 
 
 def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    grow = columns.grow
+    tickets, grow, left = submitted(monkeypatch), columns.grow, threading.Event()
 
     def cut_short(slots: list[columns.Slot], comparison: Comparison) -> None:
         grow(slots, comparison)
         if comparison.written == 5:
             raise StopException
 
+    def wait() -> None:
+        """In the pass of the sixth token, until the page has been left."""
+        while not tickets[0].cancelled:
+            assert not left.wait(0.01)
+
     with monkeypatch.context() as patch:
+        Passes(patch, 6, wait)  # reading the prompt, and five tokens
         patch.setattr(columns, "grow", cut_short)
-        test = generated(f"tokens=12&{COLUMNS}")
+        test = generated(f"tokens=12&{COLUMNS}&prompt=Cut+short")
     kept = test.session_state["comparison"]
     assert kept.ended.is_set()
     assert len(kept.records()) == 2
     assert shown_texts(test) == []
     checked(test.run())
     assert test.session_state["comparison"] is kept
-    assert sum("5 tokens, stopped" in text for text in texts(test)) == 2
+    assert sum("6 tokens, stopped" in text for text in texts(test)) == 2
     assert shown_texts(test) == [column.text for column in kept.columns]
     assert "stop" not in [button.key for button in test.button]
     assert len(files(test)) == 2
@@ -296,7 +345,10 @@ def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (MemoryError(), "The memory ran out after 5 tokens"),
+        (
+            MemoryError(),
+            "The memory ran out after 5 tokens. Generate fewer tokens or fewer columns, then run",
+        ),
         (
             RuntimeError("the device is gone"),
             "The model stopped after 5 tokens: the device is gone",
@@ -306,23 +358,16 @@ def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
 def test_an_error_in_the_middle_keeps_the_text_and_is_said(
     error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passes = 0
-    advance = decoding.advance
+    prompt = f"Not written before the {type(error).__name__}"
 
-    def fail_later(*arguments: Any) -> Any:
-        nonlocal passes
-        passes += 1
-        if passes > 6:  # reading the prompt, and five tokens
-            raise error
-        return advance(*arguments)
+    def fail() -> None:
+        raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "advance", fail_later)
-        test = generated(f"tokens=12&{COLUMNS}&prompt=The+old+woman+opened")
+        Passes(patch, 6, fail)  # reading the prompt, and five tokens
+        test = generated(f"tokens=12&{COLUMNS}&prompt={quote_plus(prompt)}")
     assert [plain(sentence) in shown.value for shown in test.error] == [True]
-    whole = ov.compare(
-        ov.load_model(), "The old woman opened", [ov.RoutingPolicy(8)], max_new_tokens=5
-    )
+    whole = ov.compare(ov.load_model(), prompt, [ov.RoutingPolicy(8)], max_new_tokens=5)
     kept = test.session_state["comparison"].columns
     assert kept[0].text == whole[0].text
     assert len(kept[1].token_ids) == 5
@@ -332,6 +377,53 @@ def test_an_error_in_the_middle_keeps_the_text_and_is_said(
     again = checked(next(b for b in test.button if b.label == "Generate").click().run())
     assert len(again.error) == 0
     assert len(files(again)) == 2
+
+
+def test_texts_that_were_written_before_come_at_once_and_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    link = f"tokens=7&{COLUMNS}&prompt=Asked+for+twice"
+    tickets = submitted(monkeypatch)
+    first, second = generated(link), generated(link)
+    assert [ticket.cached for ticket in tickets] == [False, True]
+    one, two = (test.session_state["comparison"] for test in (first, second))
+    assert [column.pieces for column in two.columns] == [column.pieces for column in one.columns]
+    assert two.rows() == one.rows()
+    assert shown_texts(second) == shown_texts(first)
+    assert two.progress == one.progress
+    earlier = plain("Kept from an earlier run.")
+    assert not any(earlier in words for words in badges(first))
+    assert all(earlier in words for words in badges(second))
+
+
+def test_a_request_that_is_refused_leaves_the_texts_that_were_there() -> None:
+    test = generated(f"tokens=3&{COLUMNS}&prompt=The+cat")
+    before = test.session_state["comparison"]
+    test.text_area(key="draft").set_value("word " * 2_000)
+    checked(next(b for b in test.button if b.label == "Run").click().run())
+    assert [plain("tokens") in error.value for error in test.error] == [True]
+    assert "generate" not in test.query_params
+    checked(test.run())
+    assert test.session_state["comparison"] is before
+    assert len(test.error) == 0
+
+
+def test_a_model_of_other_sizes_is_offered_its_own_ks(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled, *others = catalogue.CATALOGUE
+    smaller = replace(bundled, experts=24)
+    monkeypatch.setattr(catalogue, "CATALOGUE", (smaller, *others))
+    test = app("k=4&against=16", "compare")
+    assert [text for text in texts(test) if text.isdigit()] == ["4", "12", "16", "24"]
+    assert {box.max for box in test.number_input if str(box.key).startswith("column_k")} == {24}
+
+
+def test_where_no_model_runs_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "records_only", lambda: True)
+    test = app(f"tokens=3&{COLUMNS}&generate=1", "compare")
+    assert "No model runs here that could write a text." in [one.value for one in test.caption]
+    assert next(b for b in test.button if b.label == "Generate").disabled
+    assert len(test.error) == 0
+    assert "comparison" not in test.session_state
 
 
 def _navigate() -> None:

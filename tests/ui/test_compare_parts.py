@@ -11,9 +11,13 @@ import pytest
 from olmoe_viz import Generation
 from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.quality import PromptQuality
-from olmoe_viz.analysis.speed import Bandwidth
-from olmoe_viz.numerics.costs import Geometry, bytes_per_token
+from olmoe_viz.numerics.costs import bytes_per_token
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.provenance import Provenance
+from olmoe_viz.records.timing import Bandwidth
+from olmoe_viz.requests import BandwidthRequest
+from olmoe_viz.ui import columns as shown
 from olmoe_viz.ui import compare_cost, compare_extra, compare_quality
 from olmoe_viz.ui.compare_export import csv_text, json_text
 from olmoe_viz.ui.compare_figures import profiles
@@ -61,17 +65,24 @@ def test_held_out_numbers_are_the_recorded_ones_or_said_to_be_missing() -> None:
     assert rows["bits per byte"] == ["not measured"]
 
 
-def test_drift_compares_the_prompt_with_the_trained_k(comparison: Comparison) -> None:
-    one, two = (column.generation for column in comparison.columns)
-    assert one is not None
-    assert two is not None
+def prompt_of(make: Callable[..., Generation], policy: RoutingPolicy, logits: np.ndarray) -> Column:
+    """A column without a text, whose prompt has these router logits."""
+    record = make(tokens=0, policy=policy, prompt_router_logits=logits)
+    return Column(policy, generation=record)
+
+
+def test_drift_compares_the_prompt_with_the_trained_k(
+    comparison: Comparison, make_generation: Callable[..., Generation]
+) -> None:
     trained = np.zeros((3, 2, 8), dtype=np.float32)
     trained[..., :2] = 1.0
     same, other = trained.copy(), trained.copy()
     other[1] = other[1][..., ::-1]
-    object.__setattr__(one, "prompt_router_logits", same)
-    object.__setattr__(two, "prompt_router_logits", other)
-    comparison.routed = trained
+    comparison.columns = [
+        prompt_of(make_generation, SMALL, same),
+        prompt_of(make_generation, LARGE, other),
+    ]
+    comparison.routed = comparison.records()[0].prompt_expert_ids
     found = profiles(comparison)
     assert [kept.tolist() for kept in found["experts kept"]] == [[1, 1, 1], [1, 0, 1]]
     mass = 2 * np.e / (2 * np.e + 6)
@@ -79,6 +90,47 @@ def test_drift_compares_the_prompt_with_the_trained_k(comparison: Comparison) ->
     assert found["retained mass"][1] == pytest.approx(np.ones(3))
     assert found["gain"][0] == pytest.approx(np.full(3, mass))
     assert found["gain"][1] == pytest.approx(np.ones(3))
+
+
+def test_drift_of_a_smaller_k_follows_the_ranking_to_the_trained_k(
+    comparison: Comparison, make_generation: Callable[..., Generation]
+) -> None:
+    logits = np.zeros((3, 2, 8), dtype=np.float32)
+    logits[..., 5], logits[..., 3] = 2.0, 1.0
+    comparison.columns = [prompt_of(make_generation, RoutingPolicy(1), logits)]
+    comparison.routed = np.array([5, 3], dtype=np.int16) * np.ones((3, 2, 1), dtype=np.int16)
+    found = profiles(comparison)
+    share = np.exp(2) / (np.exp(2) + np.exp(1) + 6)
+    assert found["experts kept"][0].tolist() == [1, 1, 1]
+    assert found["retained mass"][0] == pytest.approx(np.full(3, share))
+    assert found["gain"][0] == pytest.approx(np.full(3, share))
+
+
+def test_drift_is_that_of_the_experts_that_ran(
+    comparison: Comparison, make_generation: Callable[..., Generation]
+) -> None:
+    record = make_generation(
+        tokens=0,
+        policy=SMALL,
+        prompt_router_logits=np.zeros((3, 2, 8), dtype=np.float32),
+        prompt_expert_ids=np.full((3, 2, 2), (7, 6), dtype=np.int16),
+        prompt_weights=np.full((3, 2, 2), (0.5, 0.25), dtype=np.float32),
+    )
+    comparison.columns = [Column(SMALL, generation=record)]
+    comparison.routed = np.full((3, 2, 2), (7, 0), dtype=np.int16)
+    found = profiles(comparison)
+    assert found["experts kept"][0].tolist() == [0.5, 0.5, 0.5]
+    assert found["retained mass"][0] == pytest.approx(np.full(3, 0.25))
+    assert found["gain"][0] == pytest.approx(np.full(3, 0.75))
+
+
+def test_a_badge_tells_of_an_earlier_run(comparison: Comparison) -> None:
+    assert shown.where([]) == ("live", "")
+    source, now = shown.where(comparison.columns)
+    assert source == "live"
+    assert "k=2; k=8,w=renormalized, float32 on cpu, 2026-01-02 03:04 UTC, 0.25 s." in now
+    comparison.columns[1].cached = True
+    assert shown.where(comparison.columns) == ("live", f"{now} Kept from an earlier run.")
 
 
 def test_the_share_of_the_limit_uses_the_time_alone_once_there_is_one(
@@ -98,18 +150,39 @@ def test_the_share_of_the_limit_uses_the_time_alone_once_there_is_one(
     assert "2.00 (1 run)" in str(compare_cost.rows(compare_cost.facts(comparison, size, 4)))
 
 
-def test_the_runs_alone_write_what_the_context_has_room_for(comparison: Comparison) -> None:
+def test_costs_are_those_of_the_experts_that_ran(
+    comparison: Comparison, geometry: Geometry, make_generation: Callable[..., Generation]
+) -> None:
+    policy = RoutingPolicy(8, threshold=0.5)
+    ids = np.full((3, 2, 8), -1, dtype=np.int16)
+    ids[..., 0] = 3
+    ids[0, 1, 1] = 4
+    weights = np.where(ids < 0, 0, 0.5).astype(np.float32)
+    record = make_generation(tokens=2, policy=policy, expert_ids=ids, weights=weights)
+    comparison.columns = [Column(RoutingPolicy(8), ["a", "b"], [1, 2], [-1.0, -1.0])]
+    comparison.keep([record])
+    (facts,) = compare_cost.facts(comparison, 1e9, 4)
+    assert facts["bytes_per_token"] == bytes_per_token(geometry, [1.5, 1, 1], 4)
+
+
+def test_the_runs_alone_write_what_the_context_has_room_for(
+    comparison: Comparison, make_generation: Callable[..., Generation]
+) -> None:
     assert compare_cost.tokens_alone(comparison) == 16
-    for column in comparison.columns:
-        object.__setattr__(column.generation, "prompt_ids", np.arange(27))
+    comparison.columns[0].generation = make_generation(
+        prompt_tokens=27,
+        prompt_ids=np.arange(27),
+        prompt_router_logits=np.zeros((3, 27, 8), dtype=np.float32),
+    )
     assert compare_cost.tokens_alone(comparison) == 5
     assert "3 runs of 5 tokens" in compare_cost.times_words(5)
     assert "3 runs of 1 token," in compare_cost.times_words(1)
 
 
-def test_the_caption_says_which_threads_made_the_limit() -> None:
+def test_the_caption_says_which_threads_made_the_limit(provenance: Provenance) -> None:
+    asked = BandwidthRequest("m")
     on_cpu, on_gpu = (
-        compare_cost.limit_words(Bandwidth(25e9, 64 << 20, 9, device, threads))
+        compare_cost.limit_words(Bandwidth(asked, 25e9, 64 << 20, 9, device, threads, provenance))
         for device, threads in (("cpu", 2), ("cuda:0", None))
     )
     assert "25.0 GB/s" in on_cpu
@@ -134,11 +207,10 @@ def test_pairs_are_columns_of_different_k_that_part(comparison: Comparison) -> N
 
 def test_the_table_names_the_first_extra_experts_and_counts_the_rest() -> None:
     ids = np.array([[4, 5, 6, 7, 0, 1], [3, -1, -1, -1, -1, -1]])
-    shape = ids.shape
-    found = ExtraExperts(
-        (1, 2), ids, np.full(shape, 0.5), np.full(shape, 2.0), np.array([[0.25, -1], [0, 1]])
-    )
+    weights, norms = np.full(ids.shape, 0.5), np.full(ids.shape, 2.0)
+    found = ExtraExperts((1, 2), (1, 3), ids, weights, norms, np.array([[0.25, -1], [0, 1]]))
     table = compare_extra.table(found, ("*a*", "b"))
+    assert table["layer"] == ["1", "3"]
     assert table["extra experts"][0].endswith("7 (0.500 × 2.00) and 2 more")
     assert table["extra experts"][1] == "3 (0.500 × 2.00)"
     assert table[r"logit of \*a\*"] == ["+0.250", "+0.000"]

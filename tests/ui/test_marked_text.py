@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from olmoe_viz import Generation
-from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.numerics.geometry import Geometry, MoeLayer
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.comparison import Column, Comparison, Settings
 from olmoe_viz.ui.marked_text import END, tokens, unfinished
@@ -80,7 +81,8 @@ def test_a_token_says_its_probabilities_and_its_strongest_layer(
     routed = np.zeros((3, 2, 8), dtype=np.float32)
     routed[2, 0, 5], routed[2, 0, 7] = 4.0, 2.0
     routed[0, 1, 3] = 3.0
-    made.columns[0].generation = make_generation(tokens=2, router_logits=routed)
+    record = make_generation(tokens=2, policy=RoutingPolicy(8), router_logits=routed)
+    made.columns[0].generation = record
     made.trained = [np.array([0.25, 1.0])]
     first, second = tokens(made, 0, 0)
     assert dict(first.facts)["probability at k = 2, native"] == "0.500"
@@ -89,6 +91,31 @@ def test_a_token_says_its_probabilities_and_its_strongest_layer(
     experts = dict(first.facts)["strongest layer, 2: experts"]
     assert experts.startswith(f"5 ({share:.3f}), 7 (")
     assert "strongest layer, 0: experts" in dict(second.facts)
+
+
+def test_a_token_names_the_experts_that_ran_and_the_layer_among_all_blocks(
+    write: Callable[..., Comparison], make_generation: Callable[..., Generation], geometry: Geometry
+) -> None:
+    layers = tuple(MoeLayer(layer, 8, 2, 8) for layer in (1, 3))
+    dense = replace(geometry, layers=4, moe_layers=layers)
+    logits = np.zeros((2, 1, 8), dtype=np.float32)
+    logits[1, 0, 5] = 4.0
+    ids = np.full((2, 1, 3), (5, 7, -1), dtype=np.int16)
+    weights = np.full((2, 1, 3), (0.5, 0.25, 0), dtype=np.float32)
+    made = write([1])
+    made.columns[0].generation = make_generation(
+        tokens=1,
+        policy=RoutingPolicy(3, threshold=0.01),
+        geometry=dense,
+        router_logits=logits,
+        prompt_router_logits=np.zeros((2, 2, 8), dtype=np.float32),
+        expert_ids=ids,
+        weights=weights,
+    )
+    (token,) = tokens(made, 0, 0)
+    high, low = np.exp(4) / (np.exp(4) + 7), 1 / (np.exp(4) + 7)
+    said = dict(token.facts)["strongest layer, 3: experts"]
+    assert said == f"5 ({high:.3f}), 7 ({low:.4f})"
 
 
 @pytest.mark.parametrize(
