@@ -85,8 +85,8 @@ class LocalEngine:
         return self._cache.find(request)
 
     def _join(self, visitor: str, ticket: Ticket) -> None:
-        self._line.join(visitor, ticket)
         ticket.advance(lambda: Progress("waiting", self._line.before(ticket)))
+        self._line.join(visitor, ticket)
         with self._lock:
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="engine", daemon=True)

@@ -82,6 +82,7 @@ class OlmoeRunner:
         self._parts, self._geometry, self._dtype = parts, model.geometry, model.dtype
         sites = model.family.sites(model.module)
         self._layers = [_Layer(*each) for each in zip(parts.blocks, sites, strict=True)]
+        self._device = model.device
         self._devices = tuple(layer.device for layer in self._layers)
 
     def open(self, slots: int, length: int) -> KvCache:
@@ -102,7 +103,7 @@ class OlmoeRunner:
         taps: Taps,
     ) -> Tensor:
         """Run new tokens; see `Runner.step`."""
-        tokens = torch.tensor(ids, device=self._parts.embed.weight.device)  # type: ignore[arg-type]
+        tokens = torch.tensor(ids, device=self._device)
         return self.run(state, tokens, Span.at(state, slots, starts, tokens.shape[1]), plan, taps)
 
     def run(self, cache: KvCache, ids: Tensor, span: Span, plan: Plan, taps: Taps) -> Tensor:

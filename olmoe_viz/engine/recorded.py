@@ -15,7 +15,7 @@ from olmoe_viz.records.record import Record
 from olmoe_viz.records.scores import Scores
 from olmoe_viz.records.timing import Bandwidth, Timing
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.requests import GenerateRequest, Request
+from olmoe_viz.requests import GenerateRequest, ModelRequest, Request
 
 _KINDS: dict[str, type[Record]] = {
     kind.kind: kind
@@ -71,8 +71,26 @@ class RecordedEngine:
         return ticket
 
     def kept(self, request: Request) -> Answer | None:
-        """Return the recorded answer to a request, if there is one."""
+        """Return the recorded answer to a request, if there is one.
+
+        What a model is follows from any record of it.
+        """
+        if isinstance(request, ModelRequest):
+            return self._answers.get(request) or self._facts(request)
         return self._answers.get(request)
+
+    def _facts(self, request: ModelRequest) -> ModelFacts | None:
+        for answer in self._answers.values():
+            record = answer[0] if isinstance(answer, tuple) else answer
+            if isinstance(record, Trace | Generation) and record.request.model == request.model:
+                return ModelFacts(
+                    request=request,
+                    geometry=record.geometry,
+                    bytes_per_value=2 if record.provenance.dtype != "float32" else 4,
+                    capabilities=(),
+                    provenance=record.provenance,
+                )
+        return None
 
 
 def load(path: Path) -> Record:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from accelerate.utils import align_module_device  # type: ignore[import-untyped]
@@ -11,7 +12,7 @@ from olmoe_viz.families.base import Site
 from olmoe_viz.families.gate import GateRule, LayerPlan, choose, plan_layer, weigh
 from olmoe_viz.policy import RoutingPolicy
 
-_TOKENS = 32
+_TOKENS = 256
 
 
 @torch.inference_mode()
@@ -55,7 +56,11 @@ def _agrees(site: Site, twin: nn.Module, inputs: Tensor, k: int) -> bool:
 
 
 def _clear(rule: GateRule, plan: LayerPlan, logits: Tensor, bias: Tensor | None) -> Tensor:
-    """Return which tokens have no tie at the cutoff, bool [tokens]."""
+    """Return which tokens have no tie at the cutoff, bool [tokens].
+
+    In float32 whatever the rule says: one that is too coarse must not excuse itself by its ties.
+    """
+    rule = replace(rule, precision="float32")
     experts = logits.shape[-1]
     if plan.width == experts:
         return torch.ones(len(logits), dtype=torch.bool, device=logits.device)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 import olmoe_viz as ov
-from olmoe_viz.engine.inputs import Sampling, check_length, encode
-from olmoe_viz.models.load import Model
+from olmoe_viz.engine.inputs import check_length, encode
+from olmoe_viz.models.model import Model
+from olmoe_viz.requests import GenerateRequest
 
 
 @pytest.mark.parametrize(
@@ -49,12 +50,14 @@ def test_what_cannot_be_read_is_refused_in_words(
 
 
 def test_ids_may_come_as_an_array(model: Model) -> None:
-    assert encode(model, np.array([5, 6])) == [5, 6]
+    assert ov.trace(model, np.array([5, 6])).token_ids.tolist() == [5, 6]
+    with pytest.raises(ov.InputError, match="token ids are needed, not int"):
+        ov.trace(model, 5)
 
 
 @pytest.mark.parametrize(
     ("prompt", "new", "words"),
-    [(90, 7, "at most 6 can be generated, not 7"), (96, 1, "fills all 96"), (5, 0, "at least 1")],
+    [(90, 7, "at most 6 can be generated, not 7"), (96, 1, "fills all 96")],
 )
 def test_the_length_limit_is_stated(model: Model, prompt: int, new: int, words: str) -> None:
     check_length(model, 90, 6)
@@ -71,11 +74,12 @@ def test_the_length_limit_is_stated(model: Model, prompt: int, new: int, words: 
         ({"top_p": 1.1}, "top_p"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**63}, "seed"),
+        ({"max_new_tokens": 0}, "at least 1 token"),
     ],
 )
 def test_settings_are_checked(settings: dict[str, float], words: str) -> None:
     with pytest.raises(ov.InputError, match=words):
-        Sampling(**settings)
+        GenerateRequest("any", "the", (ov.RoutingPolicy(8),), **settings)
 
 
 def test_policies_are_checked_before_any_work(model: Model) -> None:
@@ -83,7 +87,7 @@ def test_policies_are_checked_before_any_work(model: Model) -> None:
         ov.stream(model, "the", [ov.RoutingPolicy(8), ov.RoutingPolicy(65)])
     with pytest.raises(ov.InputError, match="the model has 3"):
         ov.trace(model, "the", ov.RoutingPolicy((8, 8)))
-    with pytest.raises(ov.InputError, match="at least one k"):
+    with pytest.raises(ov.InputError, match="at least one policy"):
         ov.stream(model, "the", [])
     with pytest.raises(ov.InputError, match="detail must be"):
         ov.trace(model, "the", detail="everything")

@@ -2,8 +2,7 @@ import pytest
 import torch
 from transformers import TopPLogitsWarper
 
-from olmoe_viz.engine.inputs import Sampling
-from olmoe_viz.engine.sampling import Sampler, nucleus
+from olmoe_viz.engine.sampling import Sampler, Sampling, nucleus
 
 SCORES = torch.tensor([0.5, 2.0, -1.0, 1.0, 0.0])
 

@@ -2,8 +2,8 @@
 
 import json
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 
 
 def test_the_contexts_are_those_of_the_models() -> None:

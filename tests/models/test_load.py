@@ -53,7 +53,7 @@ def test_a_model_that_was_saved_again_gives_the_same_trace(original: Path, tmp_p
     second = ov.load_model(str(tmp_path))
     ours, theirs = (ov.trace(model, "the ball", detail="full") for model in (first, second))
     np.testing.assert_array_equal(ours.router_logits, theirs.router_logits)
-    np.testing.assert_array_equal(ours.expert_outputs, theirs.expert_outputs)
+    np.testing.assert_array_equal(ours.weights, theirs.weights)
 
 
 def test_the_digest_is_of_the_weights_and_not_of_their_place(
@@ -152,9 +152,9 @@ def test_too_little_memory_is_refused_with_both_figures(
 @pytest.mark.parametrize(
     ("owner", "step"),
     [
-        (load.OlmoeForCausalLM, "from_pretrained"),
+        (load.AutoModelForCausalLM, "from_pretrained"),
         (load.AutoTokenizer, "from_pretrained"),
-        (load, "install_experts"),
+        (load, "steers"),
     ],
 )
 def test_memory_that_runs_out_while_loading_is_told(
@@ -168,7 +168,7 @@ def test_memory_that_runs_out_while_loading_is_told(
 def test_other_failures_while_loading_are_told(
     original: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(load, "install_experts", raising(error))
+    monkeypatch.setattr(load, "steers", raising(error))
     refused("cannot be loaded: .*CUDA error", original)
 
 

@@ -6,9 +6,8 @@ import psutil
 import pytest
 import torch
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
-from olmoe_viz.numerics.costs import Geometry
 from olmoe_viz.models import memory
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry
 
 CPU = torch.device("cpu")
 SMALL = Geometry(2, 4, 1, 8, 4, 2, 2, 100, 64)

@@ -7,13 +7,15 @@ import torch
 from transformers import OlmoeForCausalLM
 
 import olmoe_viz as ov
-from olmoe_viz.engine import decoding as engine
-from olmoe_viz.engine.decoding import DecodingError, advance
-from olmoe_viz.engine.forward import Cache
-from olmoe_viz.engine.router import routing
+from olmoe_viz.engine import generating as engine
+from olmoe_viz.engine.engine import Ask
+from olmoe_viz.engine.generating import Generating
+from olmoe_viz.engine.runner import runner_of
+from olmoe_viz.engine.taps import Taps
 from olmoe_viz.models.catalogue import bundled_path
-from olmoe_viz.models.load import Model
+from olmoe_viz.models.model import Model
 from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.requests import ScoreRequest
 from tests.engine.tiny import KS, load_stock
 
 PROMPT = "the little robot found"
@@ -62,7 +64,9 @@ def test_equal_seeds_draw_equal_texts_and_others_do_not(model: Model) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"temperature": 0.8, "seed": 3}])
-def test_numbers_of_a_row_are_those_of_a_trace(model: Model, settings: dict[str, float]) -> None:
+def test_numbers_of_a_row_are_those_of_a_trace(
+    model: Model, ask: Ask, settings: dict[str, float]
+) -> None:
     policy = ov.RoutingPolicy(16, "gain_anchored")
     row = ov.compare(model, PROMPT, [ov.RoutingPolicy(64), policy], 10, **settings)[1]
     prompt = len(row.prompt_ids)
@@ -70,11 +74,10 @@ def test_numbers_of_a_row_are_those_of_a_trace(model: Model, settings: dict[str,
     both = np.concatenate([row.prompt_router_logits, row.router_logits], axis=1)
     np.testing.assert_allclose(both, recorded.router_logits, atol=1e-3)
     assert recorded.text == PROMPT + row.text
-    with torch.no_grad(), routing([policy]):
-        scores = model.module(torch.tensor(recorded.token_ids)[None]).logits[0]
-    expected = scores[prompt - 1 : -1].log_softmax(-1)
-    chosen = expected[range(10), row.token_ids.tolist()].numpy()
-    np.testing.assert_allclose(row.logprobs, chosen, atol=1e-3)
+    ids = np.concatenate([row.prompt_expert_ids, row.expert_ids], axis=1)
+    np.testing.assert_array_equal(ids, recorded.expert_ids)
+    (nll,) = ask(ScoreRequest(model.name, tuple(recorded.token_ids.tolist()), (policy,))).nll
+    np.testing.assert_allclose(row.logprobs, -nll[prompt - 1 :], atol=1e-3)
 
 
 def test_rows_of_different_length_join_and_leave_between_steps(model: Model) -> None:
@@ -84,15 +87,19 @@ def test_rows_of_different_length_join_and_leave_between_steps(model: Model) -> 
         for text, k in (("the red ball in the garden", 64), ("für", 1), ("der Hund", 16))
     }
     first, second, third = alone.values()
-    cache = Cache(model.module, slots=2, length=40)
+    runner = runner_of(model)
+    state = runner.open(2, 40)
     seen: dict[str, list[int]] = {text: [] for text in alone}
 
     def step(*rows: tuple[ov.Generation, int, int]) -> None:
         """Run one token, or the prompt at -1, of (row, slot, index of its token)."""
         ids = [list(g.prompt_ids) if at < 0 else [g.token_ids[at]] for g, _, at in rows]
         starts = [0 if at < 0 else len(g.prompt_ids) + at for g, _, at in rows]
-        slots, policies = [slot for _, slot, _ in rows], [g.policy for g, _, _ in rows]
-        scores, routed = advance(model, cache, ids, slots, starts, policies)
+        plan, taps = runner.plan([g.policy for g, _, _ in rows]), Taps(len(rows))
+        with torch.inference_mode():
+            hidden = runner.step(state, ids, [slot for _, slot, _ in rows], starts, plan, taps)
+            scores = runner.readout(hidden[:, -1])
+        routed = taps.arrays()["router_logits"]
         for row, (generation, _, at) in enumerate(rows):
             whole = np.concatenate([generation.prompt_router_logits, generation.router_logits], 1)
             part = whole[:, starts[row] : starts[row] + len(ids[row])]
@@ -115,9 +122,10 @@ def test_rows_of_different_length_join_and_leave_between_steps(model: Model) -> 
 
 
 def test_the_cache_refuses_positions_that_it_does_not_hold(model: Model) -> None:
-    cache = Cache(model.module, slots=1, length=4)
+    runner = runner_of(model)
+    plan = runner.plan([ov.RoutingPolicy(8)])
     with pytest.raises(ValueError, match="positions 0 to 3"):
-        advance(model, cache, [[5, 6]], [0], [3], [ov.RoutingPolicy(8)])
+        runner.step(runner.open(1, 4), [[5, 6]], [0], [3], plan, Taps(1))
 
 
 def test_a_long_prompt_is_read_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +136,7 @@ def test_a_long_prompt_is_read_in_parts(model: Model, monkeypatch: pytest.Monkey
     first = next(decoding)
     assert first.index == -1
     assert [row.token_id for row in first.rows] == [None, None]
-    assert decoding.generations() == []
+    assert decoding.generations() == ()
     steps = list(decoding)
     assert [step.index for step in steps if step.index >= 0] == [0, 1, 2, 3, 4]
     for ours, theirs in zip(decoding.generations(), whole, strict=True):
@@ -150,6 +158,9 @@ def test_steps_add_up_to_the_generations(model: Model) -> None:
         np.testing.assert_array_equal(
             np.stack([step.router_logits for step in own], 1), written.router_logits
         )
+        for part in ("expert_ids", "weights"):
+            stepped = np.stack([getattr(step, part) for step in own], 1)
+            np.testing.assert_array_equal(stepped, getattr(written, part))
         assert own[-1].finish == written.finish
         assert written.text == model.tokenizer.decode(written.token_ids, skip_special_tokens=True)
         assert written.tokens_per_second > 0
@@ -198,7 +209,7 @@ def test_a_stopped_run_keeps_its_text_and_the_next_starts_at_once(model: Model) 
 def test_a_run_that_never_started_can_be_closed(model: Model) -> None:
     decoding = ov.stream(model, PROMPT, POLICIES, 40)
     decoding.close()
-    assert decoding.generations() == []
+    assert decoding.generations() == ()
 
 
 @pytest.mark.parametrize(
@@ -219,12 +230,14 @@ def test_an_error_keeps_the_text_so_far_and_says_what_happened(
     expected = ov.compare(model, PROMPT, POLICIES[:2], 10)
     calls = iter(range(100))
 
+    advance = Generating._advance
+
     def failing(*arguments: object) -> object:
         if next(calls) == 4:  # the prompt, then three tokens
             raise error
         return advance(*arguments)
 
-    monkeypatch.setattr(engine, "advance", failing)
+    monkeypatch.setattr(Generating, "_advance", failing)
     decoding = ov.stream(model, PROMPT, POLICIES[:2], 10)
     steps = list(decoding)
     assert words in str(decoding.error)
@@ -234,7 +247,7 @@ def test_an_error_keeps_the_text_so_far_and_says_what_happened(
         np.testing.assert_array_equal(ours.token_ids, theirs.token_ids[:3])
         assert ours.router_logits.shape[1] == 3
     calls = iter(range(100))
-    with pytest.raises(DecodingError, match=words) as caught:
+    with pytest.raises(ov.GenerationError, match=words) as caught:
         ov.compare(model, PROMPT, POLICIES[:2], 10)
     assert [row.finish for row in caught.value.generations] == ["error", "error"]
     assert len(caught.value.generations[0].token_ids) == 3
@@ -243,16 +256,14 @@ def test_an_error_keeps_the_text_so_far_and_says_what_happened(
 def test_numbers_that_are_not_finite_end_the_run_in_words(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: object) -> object:
-        scores, routed = advance(*arguments)
-        return scores * float("nan"), routed
-
-    monkeypatch.setattr(engine, "advance", broken)
+    runner = runner_of(model)
+    whole = runner.readout
+    monkeypatch.setattr(runner, "readout", lambda hidden: whole(hidden) * float("nan"))
     decoding = ov.stream(model, PROMPT, POLICIES[:1], 10)
     (step,) = decoding
     assert step.rows[0].finish == "error"
     assert "no longer finite" in str(decoding.error)
-    assert decoding.generations() == []
+    assert decoding.generations() == ()
 
 
 def test_the_context_can_be_filled_to_its_last_token(model: Model, stock: Stock) -> None:

@@ -5,7 +5,8 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from olmoe_viz.engine.text import Detokenizer, TokenBytes, is_byte_level
+from olmoe_viz.engine.detokenizer import Detokenizer
+from olmoe_viz.families.tokens import TokenBytes, is_byte_level
 from tests.engine.tiny import make_tokenizer
 
 

@@ -8,9 +8,9 @@ from safetensors import safe_open
 from transformers import OlmoeForCausalLM
 
 import olmoe_viz as ov
-from olmoe_viz.engine import recording
+from olmoe_viz.engine import prompt
 from olmoe_viz.models.catalogue import bundled_path
-from olmoe_viz.models.load import Model
+from olmoe_viz.models.model import Model
 from olmoe_viz.policy import WEIGHTINGS
 from tests.engine.tiny import KS, load_stock
 
@@ -34,10 +34,10 @@ def test_the_bundled_model_too(bundled: Model) -> None:
 def _check(recorded: ov.Trace, stock: OlmoeForCausalLM) -> None:
     ids = torch.tensor(recorded.token_ids)[None]
     attended: list[torch.Tensor] = []
-    mixed: list[torch.Tensor] = []
+    chosen: list[torch.Tensor] = []
     for block in stock.model.layers:
         block.self_attn.register_forward_hook(lambda *values: attended.append(values[-1][0]))
-        block.mlp.register_forward_hook(lambda *values: mixed.append(values[-1]))
+        block.mlp.gate.register_forward_hook(lambda *values: chosen.extend(values[-1][1:]))
     with torch.no_grad():
         run = stock(ids, output_router_logits=True, output_hidden_states=True)
         normed = stock.model.norm(torch.tensor(recorded.hidden_states[-1]))
@@ -46,7 +46,8 @@ def _check(recorded: ov.Trace, stock: OlmoeForCausalLM) -> None:
     _near(recorded.hidden_states[:-1], torch.cat(run.hidden_states[:-1]))
     _near(normed.numpy(), run.hidden_states[-1][0])  # the stock model norms its last one
     _near(recorded.attention_outputs, torch.cat(attended[:layers]))
-    _near(recorded.expert_outputs, torch.cat(mixed[:layers]))
+    _near(recorded.weights, torch.stack(chosen[: 2 * layers : 2]))
+    np.testing.assert_array_equal(recorded.expert_ids, torch.stack(chosen[1 : 2 * layers : 2]))
     norms = np.linalg.norm(recorded.hidden_states, axis=-1)
     np.testing.assert_allclose(recorded.hidden_norms, norms, rtol=1e-5)
     final = run.logits[0, -1]
@@ -57,7 +58,7 @@ def _check(recorded: ov.Trace, stock: OlmoeForCausalLM) -> None:
     np.testing.assert_allclose(recorded.next_probabilities(), probabilities, rtol=1e-3)
     for block in stock.model.layers:
         block.self_attn._forward_hooks.clear()
-        block.mlp._forward_hooks.clear()
+        block.mlp.gate._forward_hooks.clear()
 
 
 def _near(ours: np.ndarray, theirs: torch.Tensor) -> None:
@@ -72,8 +73,7 @@ def test_experts_summed_from_the_files_are_the_blocks_output(
 ) -> None:
     policy, layer, token = ov.RoutingPolicy(k, weighting), 1, 4
     recorded = ov.trace(model, TEXT, policy, detail="full")
-    probabilities = ov.routing.probabilities(recorded.router_logits)
-    ids, weights = ov.routing.select(probabilities, policy, trained_k=8)
+    ids, weights = recorded.expert_ids, recorded.weights
     prefix = f"model.layers.{layer}."
     read = _reader(folder)
     entering = recorded.hidden_states[layer, token] + recorded.attention_outputs[layer, token]
@@ -84,7 +84,7 @@ def test_experts_summed_from_the_files_are_the_blocks_output(
         part = f"{prefix}mlp.experts.{expert}."
         gate, up = read(part + "gate_proj.weight") @ x, read(part + "up_proj.weight") @ x
         total += weight * (read(part + "down_proj.weight") @ (gate / (1 + np.exp(-gate)) * up))
-    output = recorded.expert_outputs[layer, token]
+    output = recorded.hidden_states[layer + 1, token] - entering
     assert np.abs(total - output).max() <= 1e-4 * np.abs(output).max()
 
 
@@ -130,19 +130,20 @@ def test_a_text_as_long_as_the_context_is_read_whole(model: Model) -> None:
 def test_a_long_text_is_recorded_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ov.trace(model, TEXT, detail="full")
     tokens, told = len(whole.tokens), []
-    monkeypatch.setattr(recording, "PART", 5)
+    monkeypatch.setattr(prompt, "PART", 5)
     parts = ov.trace(model, TEXT, detail="full", progress=lambda *done: told.append(done))
     assert told == [(done, tokens) for done in range(0, tokens, 5)]
     names = ("router_logits", "hidden_norms", "hidden_states", "attention_outputs")
-    for name in (*names, "expert_outputs", "next_logits"):
+    for name in (*names, "weights", "next_logits"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-4)
+    np.testing.assert_array_equal(parts.expert_ids, whole.expert_ids)
     np.testing.assert_array_equal(parts.next_ids, whole.next_ids)
 
 
 def test_a_run_can_be_ended_between_two_parts(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "PART", 5)
+    monkeypatch.setattr(prompt, "PART", 5)
 
     def stop(done: int, _: int) -> None:
         if done:
