@@ -1,4 +1,4 @@
-"""Imports run one way: pages -> ui -> {charts, analysis, engine} -> {routing, trace, ...}."""
+"""Imports run one way: pages, ui, {analysis, figures}, engine, models, families, records."""
 
 import ast
 import subprocess
@@ -10,32 +10,26 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "olmoe_viz"
-LIGHT = [
-    "olmoe_viz",
-    "olmoe_viz.policy",
-    "olmoe_viz.costs",
-    "olmoe_viz.storage",
-    "olmoe_viz.trace",
-    "olmoe_viz.routing",
-    "olmoe_viz.models.catalogue",
+# The rooms from the ground up: each may import those below it, and of its own floor only itself.
+FLOORS = [
+    {"policy", "errors"},
+    {"json_form", "numerics"},
+    {"requests"},
+    {"records"},
+    {"families"},
+    {"models"},
+    {"engine"},
+    {"analysis", "figures"},
+    {"__init__"},
+    {"ui", "cli"},
+    {"pages", "app"},
 ]
-GROUND = {"policy", "costs", "storage", "trace", "routing"}
-# What each room may import of the package besides itself.
-MAY_IMPORT = {
-    "__init__": GROUND | {"engine", "models", "analysis"},
-    **dict.fromkeys(GROUND, GROUND),
-    "charts": GROUND,
-    "models": GROUND | {"engine"},
-    "engine": GROUND | {"models"},
-    "analysis": GROUND | {"engine", "models"},
-    "ui": GROUND | {"charts", "analysis", "engine", "models"},
-    "cli": GROUND | {"analysis", "engine", "models"},
-    "pages": GROUND | {"ui", "charts", "analysis", "engine", "models"},
-    "app": GROUND | {"ui", "charts", "analysis", "engine", "models"},
-}
+LIGHT = ["policy", "errors", "json_form", "numerics", "requests", "records", "figures", "analysis"]
 MODEL_LIBRARIES = {"torch", "transformers", "accelerate"}
-MAY_IMPORT_MODEL_LIBRARIES = {"engine", "models", "analysis"}
+MAY_IMPORT_MODEL_LIBRARIES = {"engine", "models", "families"}
 MAY_IMPORT_STREAMLIT = {"ui", "pages", "app"}
+# One family's modules are named in one file.
+FAMILY_MODULES = "transformers.models."
 
 
 def sources() -> list[Path]:
@@ -81,23 +75,27 @@ def modules_loaded_by(statement: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-def chart_modules() -> list[str]:
-    files = sorted((PACKAGE / "charts").glob("[!_]*.py"))
-    return ["olmoe_viz.figures", *(f"olmoe_viz.figures.{file.stem}" for file in files)]
+def modules_of(room_name: str) -> list[str]:
+    """Name every module of a room."""
+    if not (PACKAGE / room_name).is_dir():
+        return [f"olmoe_viz.{room_name}"]
+    files = sorted((PACKAGE / room_name).rglob("*.py"))
+    parts = [file.relative_to(PACKAGE.parent).with_suffix("").parts for file in files]
+    return [".".join(each).removesuffix(".__init__") for each in parts]
 
 
-@pytest.mark.parametrize("module", LIGHT)
-def test_a_light_module_loads_neither_torch_nor_streamlit(module: str):
-    loaded = modules_loaded_by(f"import {module}")
-    assert "olmoe_viz" in loaded
-    assert not loaded & {*MODEL_LIBRARIES, "streamlit", "plotly", "pandas"}
-
-
-def test_the_charts_load_neither_torch_nor_streamlit():
-    modules = chart_modules()
-    assert len(modules) > 1
+@pytest.mark.parametrize("room_name", LIGHT)
+def test_a_light_room_loads_neither_torch_nor_streamlit(room_name: str):
+    modules = modules_of(room_name)
     loaded = modules_loaded_by("\n".join(f"import {module}" for module in modules))
-    assert "plotly" in loaded
+    assert "olmoe_viz" in loaded
+    assert not loaded & {*MODEL_LIBRARIES, "streamlit"}
+    if room_name not in ("figures", "analysis"):
+        assert not loaded & {"plotly", "pandas"}
+
+
+def test_the_door_and_the_recorded_engine_need_no_torch():
+    loaded = modules_loaded_by("import olmoe_viz.engine.engine, olmoe_viz.engine.recorded")
     assert not loaded & {*MODEL_LIBRARIES, "streamlit"}
 
 
@@ -105,23 +103,52 @@ def test_the_check_sees_a_loaded_library():
     assert "torch" in modules_loaded_by("import torch")
 
 
-def test_only_the_engine_models_and_analysis_import_torch():
+def test_only_the_engine_models_and_families_import_torch():
     importers = {room(path) for path in sources() if libraries_imported(path) & MODEL_LIBRARIES}
-    assert importers <= MAY_IMPORT_MODEL_LIBRARIES
-    assert "engine" in importers
+    assert importers == MAY_IMPORT_MODEL_LIBRARIES
 
 
 def test_only_the_ui_pages_and_app_import_streamlit():
     importers = {room(path) for path in sources() if "streamlit" in libraries_imported(path)}
-    assert importers <= MAY_IMPORT_STREAMLIT
-    assert "ui" in importers
+    assert importers == MAY_IMPORT_STREAMLIT
+
+
+def test_no_page_touches_a_model():
+    """Pages see the door, the names of the catalogue, and nothing that holds a torch module."""
+    allowed = {"engine.engine", "engine.local", "engine.recorded", "models.catalogue"}
+    for path in sources():
+        if room(path) in MAY_IMPORT_STREAMLIT:
+            for name in imported(path):
+                inner = name.removeprefix("olmoe_viz.")
+                if inner.split(".")[0] in ("engine", "models", "families"):
+                    assert any(f"{inner}.".startswith(f"{each}.") for each in allowed), f"{path}: {name}"
+
+
+def test_only_the_families_know_the_modules_of_a_model():
+    importers = {
+        room(path)
+        for path in sources()
+        if any(name.startswith(FAMILY_MODULES) for name in imported(path))
+    }
+    assert importers <= {"families"}
+    named = {
+        str(path.relative_to(ROOT))
+        for path in sources()
+        if room(path) != "families" and "modeling_olmoe" in path.read_text(encoding="utf-8")
+    }
+    assert not named
 
 
 def test_imports_run_one_way():
+    """Every room only imports floors below its own, so that no two import each other."""
+    level = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+    rooms = {room(path) for path in sources()}
+    assert rooms == level.keys()
     wrong = {
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sources()
-        for name in rooms_imported(path) - MAY_IMPORT[room(path)] - {room(path)}
+        for name in rooms_imported(path) - {room(path)}
+        if level[name] >= level[room(path)]
     }
     assert not wrong
 
