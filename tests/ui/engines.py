@@ -24,7 +24,7 @@ class ByHand:
         self._on_submit(ticket)
         return ticket
 
-    def kept(self, request: Request) -> Answer | None:
+    def kept(self, _: Request) -> Answer | None:
         return None
 
 
@@ -51,5 +51,5 @@ class Watched:
 
 def serve(monkeypatch: pytest.MonkeyPatch, other: ByHand | Watched) -> None:
     """Let another engine answer the pages."""
-    monkeypatch.setattr(engine, "started", lambda timeout=None: True)
+    monkeypatch.setattr(engine, "started", lambda *_: True)
     monkeypatch.setattr(engine, "current", lambda: other)

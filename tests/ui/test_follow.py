@@ -8,8 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from olmoe_viz.figures.labels import visible
-from olmoe_viz.engine import recording
+from olmoe_viz.requests import TraceRequest
 from olmoe_viz.ui import origin
+from tests.ui.engines import Watched, serve
 from tests.ui.follow_page import (
     STEPS,
     captions,
@@ -118,17 +119,16 @@ def test_every_step_has_its_sentence_code_and_origin() -> None:
 
 
 def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched()
+    serve(monkeypatch, watched)
     test = follow()
     before = drawn(test).items()
-
-    def run(*_: object, **__: object) -> None:
-        raise AssertionError("the recorded trace suffices")
-
-    monkeypatch.setattr(recording, "trace", run)
+    watched.asked.clear()
     press(test, "layer →")
     assert "layer 8 of 15" in texts(test)
     press(test, "← token")
     assert "token 1 ‘·cat’" in texts(test)
+    assert not [asked for asked in watched.asked if isinstance(asked, TraceRequest)]
     assert all(one != two for one, two in zip(before, drawn(test).items(), strict=True))
 
 

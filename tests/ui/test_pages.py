@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -56,6 +57,30 @@ def test_the_first_paint_needs_no_torch() -> None:
     )
     script = f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n" + code.replace(
         "'app.py'", repr(str(ROOT / "app.py"))
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+
+
+@pytest.mark.parametrize("how", ["not installed", "broken"])
+def test_where_torch_cannot_be_imported_every_page_shows_what_is_recorded(
+    how: str, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError")
+    without = {
+        "not installed": "sys.modules['torch'] = None",
+        "broken": f"sys.path.insert(0, {str(tmp_path)!r})",
+    }
+    script = (
+        f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n"
+        f"{without[how]}\n"
+        "from tests.ui.visitor import app\n"
+        "for name in ('map', 'follow', 'compare', 'quality', 'about', 'glossary'):\n"
+        "    test = app(name=name)\n"
+        "    assert not test.error, (name, test.error)\n"
+        "for name in ('map', 'follow'):\n"
+        "    (said,) = app('prompt=Nobody+recorded+this', name).error\n"
+        "    assert said.value.startswith('No model runs here'), said.value\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-2000:]

@@ -1,11 +1,14 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui import glossary, recorded
+from olmoe_viz.ui.selection import entry
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS, number_from
 from tests.ui.visitor import ROOT, app, checked
@@ -35,7 +38,18 @@ def test_there_are_eight_to_ten_short_stops_and_three_questions() -> None:
 
 def test_the_texts_hold_no_measured_figure() -> None:
     for stop in STOPS:
-        assert set(re.findall(r"\d+(?:\.\d+)?", stop.title + stop.text)) <= {"1", "64"}
+        assert set(re.findall(r"\d+(?:\.\d+)?", stop.title + stop.text)) <= {"1"}
+
+
+def test_the_texts_speak_of_the_model_at_hand() -> None:
+    small = replace(entry(BUNDLED), name="small", layers=5, experts=24)
+    told = [stop.on(small) for stop in STOPS]
+    words = " ".join(f"{stop.title} {stop.text}" for stop in told)
+    for sentence in ("One token, 5 layers", "scores all 24 experts", "What k = 24 really does"):
+        assert sentence in words
+    assert not re.search(r"[{}]", words)
+    assert {stop.selection.against for stop in told} == {16, 24}
+    assert {stop.selection.model for stop in told} == {"small"}
 
 
 def test_pages_and_words_of_the_stops_exist() -> None:
@@ -131,7 +145,7 @@ def test_a_bare_visit_offers_the_tour_and_shows_none_of_it() -> None:
     assert not [button for button in test.button if button.key == "tour_leave"]
     test = press(test, "tour_begin")
     assert f"1 of {len(STOPS)}" in captions(test)
-    assert STOPS[0].title in headings(test)
+    assert STOPS[0].on(entry(BUNDLED)).title in headings(test)
     assert test.button(key="tour_Back").disabled
 
 

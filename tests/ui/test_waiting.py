@@ -74,7 +74,7 @@ class Scripted(Ticket):
         super().__init__(TraceRequest(model, "a", RoutingPolicy(8)))
         self._stages = list(stages)
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, *_: float | None) -> bool:
         if not self._stages:
             self.fail(InputError("done"))
             return True
@@ -245,7 +245,7 @@ def test_a_page_that_waits_twice_has_two_stop_buttons(monkeypatch: pytest.Monkey
     made: list[Scripted] = []
 
     class Slow(ByHand):
-        def submit(self, request: object, visitor: str = "") -> Ticket:
+        def submit(self, *_: object) -> Ticket:
             made.append(Scripted(*[Progress("loading")] * 3))
             return made[-1]
 
