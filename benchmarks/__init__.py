@@ -1,4 +1,6 @@
-"""Speed, each figure beside a peer's from the same run."""
+"""Speed, each beside a peer in the same run."""
 
-# Before torch: the package sets how its threads wait.
-import olmoe_viz  # noqa: F401
+import os
+
+# As the application does at its entry, before torch is imported: waiting threads sleep.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
