@@ -118,13 +118,27 @@ def choose(rule: GateRule, plan: LayerPlan, logits: Tensor, bias: Tensor | None 
     values = logits.float() if rule.precision == "float32" else logits
     scores = values.softmax(-1) if rule.score == "softmax" else values.sigmoid()
     if bias is None and rule.groups is None:
-        falling, ids = scores.sort(dim=-1, descending=True, stable=True)
-        return Choice(ids[:, : plan.width], falling[:, : plan.width])
+        return _strongest(scores, plan.width)
     preference = scores if bias is None else scores + bias
     if rule.groups is not None:
         preference = _within_groups(rule.groups, preference)
     ids = preference.sort(dim=-1, descending=True, stable=True).indices[:, : plan.width]
     return Choice(ids, scores.gather(1, ids))
+
+
+def _strongest(scores: Tensor, width: int) -> Choice:
+    """Return the first `width` of each row, equal ones by rising id.
+
+    On a CPU the sort of all experts is only needed where two of the first, or the last of them and
+    the next, are equal, which for many tokens saves more than half of it. Elsewhere the answer to
+    that question would have to be waited for.
+    """
+    if scores.device.type == "cpu":
+        found = scores.topk(min(width + 1, scores.shape[-1]), dim=-1)
+        if not (found.values[:, 1:] == found.values[:, :-1]).any():
+            return Choice(found.indices[:, :width], found.values[:, :width])
+    falling, ids = scores.sort(dim=-1, descending=True, stable=True)
+    return Choice(ids[:, :width], falling[:, :width])
 
 
 def weigh(rule: GateRule, plan: LayerPlan, choice: Choice) -> Weighed:
