@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz.records.model_facts import ModelFacts
 from olmoe_viz.requests import ModelRequest
 from olmoe_viz.ui import (
     answers,
@@ -27,12 +28,10 @@ from olmoe_viz.ui.stop import wait_for_button
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from olmoe_viz.records.model_facts import ModelFacts
-
 KEPT = "comparison"
 
 
-def blank(model: "ModelFacts") -> Comparison:
+def blank(model: ModelFacts) -> Comparison:
     """A comparison of what is selected now, nothing written yet."""
     return Comparison(
         prompt=state.selection().prompt,
