@@ -32,7 +32,7 @@ class Waiting:
     def __init__(self, place: DeltaGenerator | None, model: str, running: str | None) -> None:
         self._place, self._model, self._words = place, model, running
         self._stage = ""
-        self._loaded = False
+        self._loaded = False  # a model, while somebody waited here
         self._shown = ExitStack()
         self._line: DeltaGenerator | None = None  # beside a stop button
         self._since = 0.0
@@ -63,6 +63,7 @@ class Waiting:
         ends = ("running", "done") if until_it_runs else ("done",)
         while not ticket.wait(LOOK) and (progress := ticket.progress).stage not in ends:
             touch()
+            self._loaded |= progress.stage == "loading"
             self._say(progress)
 
     def _say(self, progress: Progress) -> None:
@@ -82,7 +83,6 @@ class Waiting:
         place = self._on_page()
         place.empty()
         loading = self._stage == "loading"
-        self._loaded |= loading
         words = _LOADING[self._model == BUNDLED] if loading else self._words
         if self._stage != "waiting" and words is not None:
             self._shown.enter_context(place.container())

@@ -18,7 +18,7 @@ from olmoe_viz.errors import (
 )
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.requests import TraceRequest
+from olmoe_viz.requests import ModelRequest, TraceRequest
 from olmoe_viz.ui import answers, engine, origin, trouble
 from olmoe_viz.ui.selection import Selection
 from tests.ui.engines import ByHand, Watched, serve
@@ -85,6 +85,12 @@ def test_the_bundled_record_is_shown_without_asking_the_engine(
     source, details = answers.where(found)
     assert source == answers.source(EXAMPLE) == "recorded"
     assert details == origin.details(found.provenance, "k=8")
+
+
+def test_what_a_model_is_says_the_engine_that_runs_it() -> None:
+    facts = answers.ask(ModelRequest(BUNDLED))
+    assert facts.capabilities
+    assert facts is engine.current().kept(ModelRequest(BUNDLED))
 
 
 def test_what_the_engine_computed_is_live(make_trace: Callable[..., Trace]) -> None:

@@ -128,7 +128,11 @@ def test_moving_redraws_without_running_the_model_again(monkeypatch: pytest.Monk
     assert "layer 8 of 15" in texts(test)
     press(test, "← token")
     assert "token 1 ‘·cat’" in texts(test)
+    assert watched.asked
     assert not [asked for asked in watched.asked if isinstance(asked, TraceRequest)]
+    watched.asked.clear()
+    press(press(test, "token →"), "← token")
+    assert watched.asked == []  # both places are kept
     assert all(one != two for one, two in zip(before, drawn(test).items(), strict=True))
 
 

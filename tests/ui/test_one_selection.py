@@ -1,9 +1,12 @@
 """One selection for the whole application, and the same words for it on every page."""
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from olmoe_viz.ui import glossary
+from olmoe_viz.models import catalogue
+from olmoe_viz.ui import frame, glossary
 from tests.ui.visitor import app, checked, drawn, page
 
 
@@ -98,6 +101,21 @@ def test_a_k_above_the_experts_in_a_link_leaves_a_page_with_the_map(query: str) 
     assert set(drawn(test)) == {"bars", "mass", "journey"}
     assert test.segmented_control(key="choice_k").value == 8
     assert test.segmented_control(key="choice_against").value == 16
+
+
+def test_the_ks_that_are_offered_are_doubled_up_to_all_experts() -> None:
+    assert frame.ks(64) == [1, 2, 4, 8, 16, 32, 64]
+    assert frame.ks(24) == [1, 2, 4, 8, 16, 24]
+
+
+def test_a_model_with_fewer_experts_lowers_the_ks(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled, large, *_ = catalogue.CATALOGUE
+    monkeypatch.setattr(catalogue, "CATALOGUE", (bundled, replace(large, experts=24)))
+    test = app("k=64&against=32", "about")
+    checked(test.selectbox(key="choice_model").select(large.name).run())
+    for name in ("k", "against"):
+        assert test.segmented_control(key=f"choice_{name}").value == 24
+        assert test.number_input(key=f"exact_{name}").max == 24
 
 
 def test_the_help_of_a_control_is_what_the_glossary_says() -> None:
