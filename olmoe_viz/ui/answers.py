@@ -42,20 +42,17 @@ def answer(request: Request, place: DeltaGenerator | None = None) -> Answer | No
         return None
 
 
-def asking(place: DeltaGenerator | None, words: str | None = RUNNING) -> Ask:
+def asking(place: DeltaGenerator, words: str | None = RUNNING) -> Ask:
     """A call that answers a request, for steps and analyses; errors are raised.
 
     `place` tells of a wait, with `words` while the request runs; without words the page itself says
-    what is computed. Without a place one is taken only when there is a wait.
+    what is computed.
     """
 
     def ask(request: Request) -> Answer:
         return _answered(request, place, words)
 
     return cast("Ask", ask)
-
-
-ask = asking(None)
 
 
 def current(detail: Detail = "routing", place: DeltaGenerator | None = None) -> Trace | None:
@@ -108,7 +105,7 @@ def wait_for_start(ticket: Ticket, place: DeltaGenerator) -> None:
         waiting.for_ticket(ticket, until_it_runs=True)
 
 
-def _answered(request: Request, place: DeltaGenerator | None, words: str | None) -> Answer:
+def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Answer:
     # What a model is says whoever runs it: where it was recorded it may have run in another dtype.
     found = None if isinstance(request, ModelRequest) else engine.bundled().kept(request)
     if found is not None:

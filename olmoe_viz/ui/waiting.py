@@ -25,11 +25,10 @@ _PATIENCE = 1.0  # seconds of loading until there is something to press
 class Waiting:
     """A place on the page that says how far a request is; with nothing to say it stays empty.
 
-    `running` is what is said while the request runs, None for nothing. Without a place, one is
-    taken when there is something to say. Use it in a `with` block.
+    `running` is what is said while the request runs, None for nothing. Use it in a `with` block.
     """
 
-    def __init__(self, place: DeltaGenerator | None, model: str, running: str | None) -> None:
+    def __init__(self, place: DeltaGenerator, model: str, running: str | None) -> None:
         self._place, self._model, self._words = place, model, running
         self._stage = ""
         self._loaded = False  # a model, while somebody waited here
@@ -50,7 +49,7 @@ class Waiting:
         if self._loaded:
             heap.set_aside()
         if self._stage and error is None:
-            self._on_page().empty()
+            self._place.empty()
 
     def for_engine(self) -> None:
         """Wait until the engine has started; that is a part of loading the model."""
@@ -79,19 +78,18 @@ class Waiting:
             self._running(progress.done, progress.total)
 
     def _begin(self) -> None:
-        """Take down what was said of the stage before; begin to turn a wheel."""
-        place = self._on_page()
-        place.empty()
+        """Take down what was said of the stage before; start a spinner where one belongs."""
+        self._place.empty()
         loading = self._stage == "loading"
         words = _LOADING[self._model == BUNDLED] if loading else self._words
         if self._stage != "waiting" and words is not None:
-            self._shown.enter_context(place.container())
+            self._shown.enter_context(self._place.container())
             self._shown.enter_context(st.spinner(words, show_time=loading))
 
     def _in_line(self, before: int) -> None:
         if before:
             people = "1 person is" if before == 1 else f"{before} people are"
-            self._on_page().caption(f"The server is busy. {people} before you.")
+            self._place.caption(f"The server is busy. {people} before you.")
 
     def _loading(self, arrived: int, total: int) -> None:
         if time.monotonic() < self._since + _PATIENCE:
@@ -114,8 +112,3 @@ class Waiting:
                 stop_button(on_stop)
                 self._line = st.empty()
         return self._line
-
-    def _on_page(self) -> DeltaGenerator:
-        if self._place is None:
-            self._place = st.empty()
-        return self._place

@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from olmoe_viz import Trace
+from olmoe_viz.engine.engine import Answer
 from olmoe_viz.errors import (
     BusyError,
     EngineError,
@@ -18,7 +20,7 @@ from olmoe_viz.errors import (
 )
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.requests import ModelRequest, TraceRequest
+from olmoe_viz.requests import ModelRequest, Request, TraceRequest
 from olmoe_viz.ui import answers, engine, origin, trouble
 from olmoe_viz.ui.selection import Selection
 from tests.ui.engines import ByHand, Watched, serve
@@ -37,6 +39,10 @@ SENTENCES: list[tuple[Exception, str]] = [
     (RuntimeError("shapes differ.\n  at line 3"), "The model stopped: shapes differ. Run again"),
 ]
 EXAMPLE = TraceRequest(BUNDLED, Selection().prompt, RoutingPolicy(8))
+
+
+def asked(request: Request) -> Answer:
+    return answers.asking(st.empty())(request)
 
 
 @pytest.mark.parametrize(("error", "start"), SENTENCES)
@@ -79,7 +85,7 @@ def test_the_bundled_record_is_shown_without_asking_the_engine(
 ) -> None:
     by_hand = ByHand()
     serve(monkeypatch, by_hand)
-    found = answers.ask(EXAMPLE)
+    found = asked(EXAMPLE)
     assert found is engine.bundled().kept(EXAMPLE)
     assert by_hand.tickets == []
     source, details = answers.where(found)
@@ -88,7 +94,7 @@ def test_the_bundled_record_is_shown_without_asking_the_engine(
 
 
 def test_what_a_model_is_says_the_engine_that_runs_it() -> None:
-    facts = answers.ask(ModelRequest(BUNDLED))
+    facts = asked(ModelRequest(BUNDLED))
     assert facts.capabilities
     assert facts is engine.current().kept(ModelRequest(BUNDLED))
 
@@ -104,7 +110,7 @@ def test_an_answer_that_comes_at_once_is_returned_and_its_ticket_ended(
     made = make_trace()
     by_hand = ByHand(lambda ticket: ticket.finish(made))
     serve(monkeypatch, by_hand)
-    assert answers.ask(made.request) is made
+    assert asked(made.request) is made
     assert by_hand.tickets[0].cancelled
 
 
@@ -125,15 +131,15 @@ def test_an_answer_is_not_waited_for_longer_than_it_takes(
         threading.Timer(0.02, ticket.finish, [made]).start()
 
     serve(monkeypatch, ByHand(soon))
-    assert answers.ask(made.request) is made
+    assert asked(made.request) is made
     assert waits == [0.2, None]  # one look, and then the record
 
 
-def test_errors_are_raised_by_ask_and_said_by_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_raised_for_analyses_and_said_on_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, ByHand(lambda ticket: ticket.fail(InputError("Too long."))))
     request = TraceRequest(BUNDLED, "a", RoutingPolicy(8))
     with pytest.raises(InputError):
-        answers.ask(request)
+        asked(request)
     told: list[str] = []
     monkeypatch.setattr(trouble, "refusal", told.append)
     assert answers.answer(request) is None

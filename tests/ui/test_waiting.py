@@ -159,7 +159,7 @@ def test_the_start_of_the_engine_is_a_part_of_loading(
     with waiting.Waiting(place, BUNDLED, "Running.") as wait:
         wait.for_engine()
         wait.for_ticket(Scripted(Progress("loading")))
-    # Nothing flickers between the two: the wheel goes on turning.
+    # Nothing flickers between the two: it is one spinner.
     assert place.said.count("Loading the model. The first run takes a few seconds.") == 1
     assert place.said.count("Stop") == 1
 

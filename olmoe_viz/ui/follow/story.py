@@ -89,11 +89,6 @@ class Story:
         return self.chosen.k, self.chosen.against
 
     @property
-    def policies(self) -> tuple[RoutingPolicy, RoutingPolicy]:
-        """The two policies that are compared; the first one ran."""
-        return self.chosen.policy, self.chosen.against_policy
-
-    @property
     def names(self) -> tuple[str, str]:
         """The two policies in words."""
         return f"k = {self.chosen.k}", f"k = {self.chosen.against}"
