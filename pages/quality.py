@@ -109,6 +109,7 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
     """How early in training the choices were final."""
     values = saturation(checkpoints)
     tokens, chance = checkpoints.token_ids.size, GEOMETRY.trained_k / GEOMETRY.experts
+    layer_ids = GEOMETRY.layer_ids
     st.caption(
         f"The {glossary.link('saturation')} over {tokens:,} fixed held-out tokens: the share of "
         f"the final model's top {GEOMETRY.trained_k} that an earlier checkpoint already chose. "
@@ -118,11 +119,7 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
     )
     panel.chart(
         saturation_chart.figure(
-            checkpoints.shares,
-            values,
-            chance=chance,
-            layer_ids=GEOMETRY.layer_ids,
-            theme=state.theme(),
+            checkpoints.shares, values, chance=chance, layer_ids=layer_ids, theme=state.theme()
         ),
         alt=saturation_chart.describe(checkpoints.shares, np.asarray(values)),
         key="saturation",
