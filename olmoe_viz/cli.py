@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,7 @@ def _trace(options: argparse.Namespace) -> None:
     policy = _policy(options, options.k)
     model = ov.load_model(options.model)
     trace = ov.trace(model, options.prompt, policy)
-    likeliest = trace.next_ids[:NEXT_TOKENS_SHOWN].tolist()
-    # A pass over the likeliest ids names them.
-    print(_trace_text(trace, ov.trace(model, likeliest).tokens))
+    print(_trace_text(trace))
     if options.save is not None:
         trace.save(options.save)
 
@@ -82,7 +81,7 @@ def _policy(options: argparse.Namespace, k: str) -> ov.RoutingPolicy:
     return ov.RoutingPolicy.parse(",".join([f"k={k}", *threshold, f"w={options.weighting}"]))
 
 
-def _trace_text(trace: Trace, next_tokens: Sequence[str]) -> str:
+def _trace_text(trace: Trace) -> str:
     """One line for each token: mean retained mass, and the strongest expert of each layer."""
     probabilities = ov.routing.probabilities(trace.router_logits)
     masses = ov.routing.mass(probabilities, trace.expert_ids).mean(axis=0)
@@ -99,11 +98,10 @@ def _trace_text(trace: Trace, next_tokens: Sequence[str]) -> str:
         )
     ]
     lines.append("next token:")
+    likely = zip(trace.next_ids, trace.next_probabilities(), trace.next_tokens, strict=True)
     lines += [
         f"{token_id:6}  {probability:.3f}  {token}"
-        for token_id, probability, token in zip(
-            trace.next_ids, trace.next_probabilities(), next_tokens, strict=False
-        )
+        for token_id, probability, token in islice(likely, NEXT_TOKENS_SHOWN)
     ]
     return "\n".join(lines)
 

@@ -67,6 +67,7 @@ def make_trace(geometry: Geometry, provenance: Provenance) -> Callable[..., Trac
             "token_bytes": token_bytes,
             "next_ids": draw.permutation(sizes.vocab),
             "next_logits": next_logits,
+            "next_tokens": tuple(str(number) for number in range(sizes.vocab)),
             "log_sum_exp": float(np.log(np.exp(next_logits.astype(float)).sum())),
             "geometry": sizes,
             "provenance": provenance,

@@ -121,7 +121,9 @@ def test_no_page_touches_a_model():
             for name in imported(path):
                 inner = name.removeprefix("olmoe_viz.")
                 if inner.split(".")[0] in ("engine", "models", "families"):
-                    assert any(f"{inner}.".startswith(f"{each}.") for each in allowed), f"{path}: {name}"
+                    assert any(f"{inner}.".startswith(f"{each}.") for each in allowed), (
+                        f"{path}: {name}"
+                    )
 
 
 def test_only_the_families_know_the_modules_of_a_model():

@@ -87,10 +87,5 @@ def _row(
         runs=len(seconds),
         kl=kl,
         same_top=bool(same_top),
-        top_token=_text(ask, run.request, int(run.next_ids[0])),
+        top_token=run.next_tokens[0],
     )
-
-
-def _text(ask: Ask, run: TraceRequest, token_id: int) -> str:
-    """Return the visible text of a token, which a trace of it alone has."""
-    return ask(TraceRequest(run.model, (token_id,), run.policy)).tokens[0]

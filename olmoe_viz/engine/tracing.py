@@ -53,7 +53,7 @@ def _run(
     model: Model, ids: list[int], request: TraceRequest, on_progress: OnProgress
 ) -> dict[str, Any]:
     """Return the numbers of a trace by name; leaves the device's work done."""
-    runner, parts = runner_of(model), []
+    runner, table, parts = runner_of(model), model.token_bytes, []
     state, plan = runner.open(1, len(ids)), runner.plan([request.policy])
     for hidden, arrays in read(model, state, ids, plan, on_progress, *_WISHES[request.detail]):
         parts.append(arrays)
@@ -62,6 +62,7 @@ def _run(
     top = scores.topk(min(NEXT_TOKENS, len(scores)))
     return {
         "next_ids": top.indices.numpy(),
+        "next_tokens": tuple(display_token(table.of(token)) for token in top.indices.tolist()),
         "next_logits": top.values.numpy(),
         "log_sum_exp": float(scores.double().logsumexp(-1)),
         **{name: np.ascontiguousarray(values[0]) for name, values in joined(parts).items()},

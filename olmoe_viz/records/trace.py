@@ -47,7 +47,8 @@ class Trace(Record):
     `hidden_norms` is float32 [blocks + 1, tokens]: the L2 norm of the residual stream entering each
     block and, last, leaving the last block, before the final norm. `next_ids` and `next_logits`
     ([50], or the whole vocabulary when that is smaller) are the most likely next tokens at the
-    final position, and `log_sum_exp` is over the whole vocabulary there.
+    final position, `next_tokens` their visible text, and `log_sum_exp` is over the whole vocabulary
+    there.
 
     Recorded only with detail "full", else None: `hidden_states` float32 [blocks + 1, tokens,
     hidden], the residual stream at the same places as `hidden_norms`, and `attention_outputs`
@@ -62,6 +63,7 @@ class Trace(Record):
     text: str
     tokens: tuple[str, ...]
     token_bytes: tuple[bytes, ...]
+    next_tokens: tuple[str, ...]
     log_sum_exp: float
     geometry: Geometry
     provenance: Provenance
@@ -101,6 +103,9 @@ class Trace(Record):
             raise ValueError(
                 f"there are {len(self.token_bytes)} token bytes for {len(self.tokens)} tokens"
             )
+        check_tokens(self.next_tokens)
+        if len(self.next_tokens) != len(self.next_ids):
+            raise ValueError("the next tokens have not as many texts")
         check_number("log_sum_exp", self.log_sum_exp, least=-np.inf)
         check_ids("token_ids", self.token_ids, self.geometry.vocab)
         check_ids("next_ids", self.next_ids, self.geometry.vocab)

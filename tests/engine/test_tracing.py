@@ -54,6 +54,7 @@ def _check(recorded: ov.Trace, stock: OlmoeForCausalLM) -> None:
     top = final.topk(50)
     np.testing.assert_array_equal(recorded.next_ids, top.indices)
     _near(recorded.next_logits, top.values)
+    assert len(recorded.next_tokens) == 50
     probabilities = final.double().softmax(-1)[top.indices].numpy()
     np.testing.assert_allclose(recorded.next_probabilities(), probabilities, rtol=1e-3)
     for block in stock.model.layers:

@@ -1,4 +1,4 @@
-"""Figures that are drawn again at every move: a `Plot` of charts/ as SVG, dense cells on a canvas.
+"""Figures that are drawn again at every move: a `Plot` of figures/ as SVG, dense cells on a canvas.
 
 Streamlit takes a plotly figure down and builds it up anew whenever its data change, about 50 ms
 each. This component stays in the page, and drawing takes it a few. Text reaches the page only
