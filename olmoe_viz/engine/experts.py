@@ -4,6 +4,8 @@ Knows nothing about routing: it is given expert ids and weights. A weight of exa
 whose k is smaller than the batch's largest) adds nothing, and on a CPU it costs nothing either.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +14,14 @@ from transformers.integrations.moe import ALL_EXPERTS_FUNCTIONS
 
 _CHUNK = 256  # tokens at a time: bounds the copies of hidden states to chunk * k rows
 _FEW = 16
+
+
+def experts_of(module: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return how the experts of a module are computed: by `mix`, where their weights are at hand.
+
+    Where accelerate keeps the weights elsewhere the module's own call brings them.
+    """
+    return module if hasattr(module, "_hf_hook") else partial(mix, module)
 
 
 def mix(experts: Any, hidden: Tensor, ids: Tensor, weights: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class HookedRunner:
     def __init__(self, model: Model) -> None:
         self._module, self._family, self._geometry = model.module, model.family, model.geometry
         self._device, self._steers = model.device, "steer" in model.capabilities
-        self._sites = model.family.sites(model.module)
+        self._sites = model.sites
         self._devices = tuple(_device(site.router) for site in self._sites)
         self._running = threading.local()
         self._hooks = [hook for number in range(len(self._sites)) for hook in self._install(number)]

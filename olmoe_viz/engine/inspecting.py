@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from accelerate.utils import align_module_device  # type: ignore[import-untyped]
 from torch import Tensor
 
+from olmoe_viz.engine.experts import experts_of
 from olmoe_viz.engine.inputs import check_place, check_policies
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.residual import details_of, floats, on_device, parts_of
@@ -42,7 +43,7 @@ def inspect(model: Model, request: InspectRequest, run: Trace) -> Inspection:
     number = _number(model, request.layer)
     check_place("token", request.token, len(run.tokens))
     check_policies(model, request.policies)
-    site = model.family.sites(model.module)[number]
+    site = model.sites[number]
     block = parts_of(model).blocks[request.layer]
     entering, added = (
         on_device(model, values[request.layer, request.token], block.device)
@@ -52,7 +53,7 @@ def inspect(model: Model, request: InspectRequest, run: Trace) -> Inspection:
     logits, ids, weights, block_outputs = _route(model, site, number, vector, request.policies)
     chosen = torch.from_numpy(ids).to(block.device)
     ones = vector.new_ones(len(ids), 1)
-    outputs = site.experts(vector.expand(len(ids), -1), chosen.unsqueeze(1), ones)
+    outputs = experts_of(site.experts)(vector.expand(len(ids), -1), chosen.unsqueeze(1), ones)
     sums = weights @ outputs.double().cpu().numpy()
     return Inspection(
         request=request,
@@ -65,7 +66,7 @@ def inspect(model: Model, request: InspectRequest, run: Trace) -> Inspection:
         router_cosines=_cosines(site.router, vector[0]),
         ids=ids,
         outputs=floats(outputs),
-        active_shares=_active_shares(site.experts, vector)[ids],
+        active_shares=_active_shares(site.experts, vector, chosen),
         weights=weights,
         sums=sums.astype(np.float32),
         block_outputs=block_outputs,
@@ -114,11 +115,10 @@ def _cosines(router: Any, vector: Tensor) -> Float64s:
     return values
 
 
-def _active_shares(experts: Any, vector: Tensor) -> Float64s:
-    """Return, for all experts, the share of inner units with silu(gate) > 0, that is gate > 0."""
+def _active_shares(experts: Any, vector: Tensor, chosen: Tensor) -> Float64s:
+    """Return, for each chosen expert, the share of inner units with silu(gate) > 0: gate > 0."""
     with align_module_device(experts):
-        inner = F.linear(vector, experts.gate_up_proj.flatten(0, 1))
-        count = experts.gate_up_proj.shape[0]
-    gates = inner.view(count, 2, -1)[:, 0]
+        gate = experts.gate_up_proj[chosen, : experts.gate_up_proj.shape[1] // 2]
+        gates = F.linear(vector, gate.flatten(0, 1)).view(len(chosen), -1)
     values: Float64s = (gates > 0).double().mean(dim=-1).cpu().numpy()
     return values

@@ -12,6 +12,7 @@ from olmoe_viz.engine.generating import Generating, first_line
 from olmoe_viz.engine.line import Line
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.result_cache import ResultCache
+from olmoe_viz.engine.threads import threads
 from olmoe_viz.errors import (
     CancelledError,
     EngineError,
@@ -151,8 +152,9 @@ class LocalEngine:
         answer = _ANSWERS.get(type(request))
         if answer is not None:
             return answer(model, request, ticket)
-        details = _DETAILS[type(request)]
-        return details(model, request, self._run(model, request.run, ticket))
+        run = self._run(model, request.run, ticket)
+        with threads(model, len(run.tokens)):
+            return _DETAILS[type(request)](model, request, run)
 
     def _run(self, model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
         """Return the run that a request for details names, kept or computed now."""

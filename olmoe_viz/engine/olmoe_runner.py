@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from olmoe_viz.engine.cache import KvCache
-from olmoe_viz.engine.experts import mix
+from olmoe_viz.engine.experts import experts_of
 from olmoe_viz.engine.plan import Plan, plan_rows
 from olmoe_viz.engine.taps import Taps
 from olmoe_viz.families.base import Block, Parts, Site
@@ -80,8 +80,7 @@ class OlmoeRunner:
 
     def __init__(self, model: Model, parts: Parts) -> None:
         self._parts, self._geometry, self._dtype = parts, model.geometry, model.dtype
-        sites = model.family.sites(model.module)
-        self._layers = [_Layer(*each) for each in zip(parts.blocks, sites, strict=True)]
+        self._layers = [_Layer(*each) for each in zip(parts.blocks, model.sites, strict=True)]
         self._device = model.device
         self._devices = tuple(layer.device for layer in self._layers)
 
@@ -175,7 +174,7 @@ class _Layer:
         self.norm_k = _norm(block.norm_k, block.epsilon)
         self.query, self.key = _linear(block.query), _linear(block.key)
         self.value, self.output = _linear(block.value), _linear(block.output)
-        self.experts = site.experts if _hooked(site.experts) else partial(mix, site.experts)
+        self.experts = experts_of(site.experts)
         self.logits = _router_logits(site.router)
         self.rule: GateRule = site.rule
 

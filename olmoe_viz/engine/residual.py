@@ -30,9 +30,8 @@ def details_of(model: Model, run: Trace) -> tuple[Float32s, Float32s]:
 def parts_of(model: Model) -> Parts:
     """Return the parts of a model whose details can be computed; InputError for another."""
     check_details(model)
-    parts = model.family.parts(model.module)
-    assert parts is not None  # noqa: S101 - what the capability says
-    return parts
+    assert model.parts is not None  # noqa: S101 - what the capability says
+    return model.parts
 
 
 def on_device(model: Model, values: Float32s, device: torch.device) -> Tensor:

@@ -70,7 +70,6 @@ def runner_of(model: Model) -> Runner:
 
 
 def _make(model: Model) -> Runner:
-    parts = model.family.parts(model.module)
-    if parts is None or "steer" not in model.capabilities:
+    if model.parts is None or "steer" not in model.capabilities:
         return HookedRunner(model)
-    return OlmoeRunner(model, parts)
+    return OlmoeRunner(model, model.parts)

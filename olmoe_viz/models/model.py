@@ -1,12 +1,13 @@
 """Model: a loaded model, as a value."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from olmoe_viz.families.base import Family
+from olmoe_viz.families.base import Family, Parts, Site
 from olmoe_viz.families.tokens import TokenBytes
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.records.model_facts import Capability
@@ -33,3 +34,13 @@ class Model:
     capabilities: frozenset[Capability]
     device: torch.device
     dtype: torch.dtype
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """Its layers of experts in order."""
+        return self.family.sites(self.module)
+
+    @cached_property
+    def parts(self) -> Parts | None:
+        """Its parts, if its blocks are those of `families.base.Block`."""
+        return self.family.parts(self.module)
