@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.records.model_facts import ModelFacts
 from olmoe_viz.requests import ModelRequest
 from olmoe_viz.ui import (
@@ -23,6 +22,7 @@ from olmoe_viz.ui import (
 )
 from olmoe_viz.ui.comparison import Column, Comparison, Settings
 from olmoe_viz.ui.notice import refusal
+from olmoe_viz.ui.selection import entry
 from olmoe_viz.ui.stop import wait_for_button
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ if model is None and kept is not None:
     # Streamlit begins this run before the one that was stopped has put its records away.
     kept.ended.wait(timeout=writing.PATIENCE)
 shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
-geometry = kept.geometry if kept else OLMOE_1B_7B
+trained_k = kept.geometry.trained_k if kept else entry(state.selection().model).trained_k
 with controls:
-    reference = compare_settings.draw(shown, geometry.trained_k)
+    reference = compare_settings.draw(shown, trained_k)
 compare_settings.mirror(st.session_state.get(KEPT))
 slots = columns.reserve(shown)
 if model is not None and kept is not None:

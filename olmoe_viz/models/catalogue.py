@@ -13,7 +13,8 @@ class Entry:
 
     `hub_id` is None for the bundled model. `revision` is the commit or branch that is loaded unless
     another is asked for. `context` is the most tokens that it reads, `layers` the number of its
-    blocks and `experts` that of the experts in each.
+    blocks, `experts` that of the experts in each, and `trained_k` how many of them it was trained
+    to use.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Entry:
     context: int
     layers: int = 16
     experts: int = 64
+    trained_k: int = 8
 
 
 BUNDLED = "olmoe-nano"

@@ -48,6 +48,16 @@ class Selection:
     token: int | None = None
     expert: int | None = None
 
+    @classmethod
+    def start(cls, model: Entry) -> "Selection":
+        """What is shown of a model first: as it was trained, against twice as many experts."""
+        return cls(
+            model=model.name,
+            k=model.trained_k,
+            against=min(2 * model.trained_k, model.experts),
+            layer=(model.layers - 1) // 2,
+        )
+
     @property
     def policy(self) -> RoutingPolicy:
         """How the prompt is routed."""
@@ -83,10 +93,11 @@ class Selection:
 
     def to_query(self) -> dict[str, str]:
         """Query parameters of the URL; what has its default value is left out."""
+        start = replace(Selection.start(entry(self.model)), model=BUNDLED)
         query = {
             _KEYS[field.name]: str(value)
             for field in fields(self)
-            if (value := getattr(self, field.name)) != field.default
+            if (value := getattr(self, field.name)) != getattr(start, field.name)
         }
         if not self.prompt_fits_link:
             query.pop(_KEYS["prompt"], None)
@@ -95,11 +106,10 @@ class Selection:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "Selection":
         """The selection a URL names; what makes no sense in it counts as left out."""
-        start = cls()
         model = entry(query.get(_KEYS["model"], ""))
+        start = cls.start(model)
         return replace(
             start,
-            model=model.name,
             prompt=query.get(_KEYS["prompt"], "") or start.prompt,
             k=_number(query, "k", 1, model.experts, start.k),
             against=_number(query, "against", 1, model.experts, start.against),

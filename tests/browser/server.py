@@ -23,23 +23,25 @@ expect.set_options(timeout=WAIT)
 
 
 @contextmanager
-def serve(script: str = "app.py", root: Path = ROOT) -> Iterator[str]:
+def serve(script: str = "app.py", root: Path = ROOT, modules: Path | None = None) -> Iterator[str]:
     """Yield the address of a fresh server of a Streamlit script; it ends with the block.
 
-    `root` is the folder of the project, or of a copy of it.
+    `root` is the folder of the project, or of a copy of it; modules in the folder `modules` come
+    before all others of their name.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", script]
     options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
+    found_in = os.pathsep.join(map(str, filter(None, (modules, root))))
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             [*command, *options],
             cwd=root,
             stdout=log,
             stderr=log,
-            env=os.environ | {"PYTHONPATH": str(root)},
+            env=os.environ | {"PYTHONPATH": found_in},
         )
         try:
             _wait(f"http://127.0.0.1:{port}/_stcore/health", server)

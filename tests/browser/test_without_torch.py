@@ -1,0 +1,62 @@
+"""The application where importing torch fails: every page opens on what is recorded."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.server import drawn_map, serve
+
+Visit = Callable[..., Page]
+MISSING = re.compile("No model runs here")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the application in an environment in which there is no model library."""
+    modules = tmp_path_factory.mktemp("modules")
+    for name in ("torch", "transformers", "accelerate"):
+        (modules / f"{name}.py").write_text('raise ImportError("not here")\n')
+    with serve(modules=modules) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("path", "last"),
+    [
+        ("", ".st-key-load"),
+        ("follow", ".st-key-follow_story"),
+        ("compare", ".st-key-compare_controls"),
+        ("quality", ".st-key-saturation"),
+        ("about", "text=Muennighoff"),
+        ("glossary", ".st-key-term_vocabulary-specialization"),
+    ],
+)
+def test_every_page_opens(visit: Visit, path: str, last: str) -> None:
+    page = visit(path)
+    expect(page.locator(last).last).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_the_recorded_run_is_drawn_and_its_cells_can_be_picked(visit: Visit) -> None:
+    page = visit()
+    cells = drawn_map(page, 11)
+    expect(page.get_by_text("recorded", exact=True).first).to_be_visible()
+    cells.focus()
+    for key in ("ArrowLeft", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".st-key-place_map")).to_contain_text("layer 6")
+
+
+@pytest.mark.parametrize("path", ["?prompt=Nobody+recorded+this", "follow?prompt=Nobody", "?k=16"])
+def test_what_no_record_answers_is_said_in_a_sentence(visit: Visit, path: str) -> None:
+    page = visit(path)
+    expect(page.get_by_text(MISSING).first).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_compare_says_that_nothing_can_write_here(visit: Visit) -> None:
+    page = visit("compare")
+    expect(page.get_by_text(MISSING).first).to_be_visible()
+    expect(page.get_by_role("button", name="Generate")).to_be_disabled()
