@@ -5,7 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.ui import frame, navigation, tour
+from olmoe_viz.ui import tour
+from olmoe_viz.ui.frame import frame, navigation
 
 # A thread that waits for its neighbor sleeps instead of spinning. With more work than cores, as in
 # a classroom, spinning made decoding 20 times slower. OpenMP reads this when torch is imported,

@@ -5,8 +5,9 @@ import streamlit as st
 
 from olmoe_viz.numerics.costs import active_parameters, bytes_per_token, total_parameters
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B
-from olmoe_viz.ui import navigation, panel
-from olmoe_viz.ui.text import billions
+from olmoe_viz.ui.frame import navigation
+from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.wording import billions
 
 
 def costs_table() -> pd.DataFrame:

@@ -6,24 +6,14 @@ import streamlit as st
 
 from olmoe_viz.records.model_facts import ModelFacts
 from olmoe_viz.requests import ModelRequest
-from olmoe_viz.ui import (
-    answers,
-    columns,
-    compare_settings,
-    engine,
-    growth,
-    link,
-    measured,
-    navigation,
-    origin,
-    panel,
-    state,
-    writing,
-)
-from olmoe_viz.ui.comparison import Column, Comparison, Settings
-from olmoe_viz.ui.notice import refusal
-from olmoe_viz.ui.selection import entry
-from olmoe_viz.ui.stop import wait_for_button
+from olmoe_viz.ui.compare import controls, live_map, report, text_columns, writing
+from olmoe_viz.ui.compare.comparison import Column, Comparison, Settings
+from olmoe_viz.ui.frame import navigation
+from olmoe_viz.ui.session import answers, engine, state, url
+from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.session.stop import wait_for_button
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.message import refusal
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -38,35 +28,35 @@ def blank(model: ModelFacts) -> Comparison:
         model=model.request.model,
         digest=model.provenance.digest,
         geometry=model.geometry,
-        settings=link.current(Settings),
-        columns=[Column(policy) for policy in compare_settings.policies()],
+        settings=url.current(Settings),
+        columns=[Column(policy) for policy in controls.policies()],
     )
 
 
 def write(
     comparison: Comparison,
-    slots: list[columns.Slot],
-    growing: growth.Growth,
+    slots: list[text_columns.Slot],
+    growing: live_map.Growth,
     line: "DeltaGenerator",
 ) -> None:
     """Let the texts be written; the session keeps them from the start, so a stop loses nothing."""
 
     def draw() -> None:
-        columns.grow(slots, comparison)
+        text_columns.grow(slots, comparison)
         growing.show()
 
     state.drop_wish()
     earlier = st.session_state.get(KEPT)
     try:
         st.session_state[KEPT] = comparison
-        compare_settings.mirror(comparison)
+        controls.mirror(comparison)
         wait_for_button()  # before a place in the line is taken, for others wait for it
         writing.write(comparison, line, draw)
     finally:
         comparison.ended.set()
     if not comparison.records():
         st.session_state[KEPT] = earlier
-        compare_settings.mirror(earlier)
+        controls.mirror(earlier)
     growing.settle()
 
 
@@ -79,8 +69,8 @@ st.caption(
     "are missing. Point at a token, or press Tab and the arrow keys, to see what it was worth."
 )
 runs = not engine.records_only()
-controls = st.container(horizontal=True, vertical_alignment="bottom", key="compare_controls")
-with controls:
+row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_controls")
+with row:
     st.button("Generate", type="primary", on_click=state.wish_for_text, disabled=not runs)
     stop = st.empty()
     stop.button("Stop", key="stop_idle", disabled=True)
@@ -94,18 +84,18 @@ kept: Comparison | None = blank(model) if model is not None else st.session_stat
 if model is None and kept is not None:
     # Streamlit begins this run before the one that was stopped has put its records away.
     kept.ended.wait(timeout=writing.PATIENCE)
-shown = kept.columns if kept else [Column(policy) for policy in compare_settings.policies()]
+shown = kept.columns if kept else [Column(policy) for policy in controls.policies()]
 trained_k = kept.geometry.trained_k if kept else entry(state.selection().model).trained_k
-with controls:
-    reference = compare_settings.draw(shown, trained_k)
-compare_settings.mirror(st.session_state.get(KEPT))
-slots = columns.reserve(shown)
+with row:
+    reference = controls.draw(shown, trained_k)
+controls.mirror(st.session_state.get(KEPT))
+slots = text_columns.reserve(shown)
 if model is not None and kept is not None:
     stop.button("Stop", key="stop")
-    write(kept, slots, growth.Growth(kept, reference), progress)
+    write(kept, slots, live_map.Growth(kept, reference), progress)
     stop.button("Stop", key="stop_done", disabled=True)
 elif kept is not None:
-    growth.draw(kept, reference)
+    live_map.draw(kept, reference)
 if kept is None:
     words = "Press Generate to let the model write."
     progress.caption(words if runs else "No model runs here that could write a text.")
@@ -114,9 +104,9 @@ else:
     progress.caption(kept.progress + (", for an earlier prompt." if earlier else ""))
     if kept.written:
         with badge:
-            origin.badge(*columns.where(kept.columns))
-    columns.settle(slots, kept, reference)
+            origin.badge(*text_columns.where(kept.columns))
+    text_columns.settle(slots, kept, reference)
     if kept.trouble:
         refusal(kept.trouble)
     elif kept.written:
-        measured.draw(kept, slots, reference)
+        report.draw(kept, slots, reference)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.ui import follow, navigation
+from olmoe_viz.ui import follow
 from olmoe_viz.ui.follow import (
     attention_step,
     bar,
@@ -15,7 +15,8 @@ from olmoe_viz.ui.follow import (
     story,
     text_steps,
 )
-from olmoe_viz.ui.follow.rail import rail
+from olmoe_viz.ui.frame import navigation
+from olmoe_viz.ui.widgets.rail import rail
 
 NAMES = [
     text_steps.TOKENIZATION.name,

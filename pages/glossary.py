@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from olmoe_viz.ui import glossary, navigation
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.frame import navigation
 
 navigation.through_app()
 st.header("Glossary", anchor=False)

@@ -7,11 +7,15 @@ from olmoe_viz.figures import expert_load, layer_lines, router_bars, strongest_e
 from olmoe_viz.figures.labels import visible
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui import answers, glossary, link, map_panel, navigation, origin, panel, state
-from olmoe_viz.ui.page_settings import ORDERS, MapSettings
-from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.selection import Selection
-from olmoe_viz.ui.text import count
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.frame import navigation
+from olmoe_viz.ui.map import map_panel
+from olmoe_viz.ui.session import answers, state, url
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.session.settings import ORDERS, MapSettings
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.figure import plot
+from olmoe_viz.ui.widgets.wording import count
 
 
 def pick_cell(trace: Trace, chosen: Selection, row: int) -> None:
@@ -19,7 +23,7 @@ def pick_cell(trace: Trace, chosen: Selection, row: int) -> None:
     tokens, layer_ids = trace.tokens, trace.geometry.layer_ids
     st.session_state["pick_token"] = chosen.token
     st.session_state["pick_layer"] = chosen.layer
-    order = st.session_state["order"] = link.current(MapSettings).order
+    order = st.session_state["order"] = url.current(MapSettings).order
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             "token",
@@ -44,7 +48,7 @@ def pick_cell(trace: Trace, chosen: Selection, row: int) -> None:
             ORDERS,
             required=True,
             key="order",
-            on_change=link.take,
+            on_change=url.take,
             args=(MapSettings, "order", "order"),
             format_func={"probability": "by probability", "expert": "by expert id"}.__getitem__,
         )

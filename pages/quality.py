@@ -10,33 +10,37 @@ from olmoe_viz.analysis.saturation import (
 )
 from olmoe_viz.figures import domain_experts, quality_against_k
 from olmoe_viz.figures import saturation as saturation_chart
-from olmoe_viz.ui import glossary, link, navigation, panel, quoted, recorded, state
-from olmoe_viz.ui.page_settings import QualitySettings
-from olmoe_viz.ui.recorded import GEOMETRY
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.frame import navigation
+from olmoe_viz.ui.quality import quoted, tables
+from olmoe_viz.ui.quality.tables import GEOMETRY
+from olmoe_viz.ui.session import state, url
+from olmoe_viz.ui.session.settings import QualitySettings
+from olmoe_viz.ui.widgets import panel
 
 
 def draw_quality() -> None:
     """Bits per byte against k for one domain or all, and the table behind it."""
-    table = recorded.table("quality")
-    domains = [recorded.ALL, *recorded.domains()]
-    chosen = link.current(QualitySettings).domain
-    st.session_state["quality_domain"] = chosen if chosen in domains else recorded.ALL
+    table = tables.table("quality")
+    domains = [tables.ALL, *tables.domains()]
+    chosen = url.current(QualitySettings).domain
+    st.session_state["quality_domain"] = chosen if chosen in domains else tables.ALL
     domain = st.selectbox(
         "text",
         domains,
-        format_func=recorded.readable,
+        format_func=tables.readable,
         key="quality_domain",
         width=280,
-        on_change=link.take,
+        on_change=url.take,
         args=(QualitySettings, "domain", "quality_domain"),
     )
-    link.mirror(QualitySettings(domain))
+    url.mirror(QualitySettings(domain))
     rows = table[table["domain"] == domain].sort_values("k")
     ks = [int(k) for k in rows["k"].unique()]
-    lines = recorded.lines(rows)
+    lines = tables.lines(rows)
     tokens = int(rows["tokens"].iloc[0])
     st.caption(
-        f"{tokens:,} held-out tokens, {recorded.readable(domain)}, in "
+        f"{tokens:,} held-out tokens, {tables.readable(domain)}, in "
         f"{glossary.link('bits per byte')}. One bit less means that every byte of the text is "
         "twice as probable to the model, in the geometric mean. The thin bars are 95% "
         "bootstrap intervals."
@@ -52,7 +56,7 @@ def draw_quality() -> None:
         _chart(ks, lines, "quality")
     with st.expander("The numbers"):
         st.table(
-            recorded.numbers(ks, lines),
+            tables.numbers(ks, lines),
             border="horizontal",
             hide_index=True,
             alt="Bits per byte by k and weighting",
@@ -75,7 +79,7 @@ def _chart(ks: list[int], lines: quality_against_k.Lines, key: str) -> None:
 
 def draw_domains() -> None:
     """Which experts of one layer the domains prefer."""
-    table = recorded.table("experts")
+    table = tables.table("experts")
     layers = int(table["layer"].max()) + 1
     layer = min(state.selection().layer, layers - 1)
     st.session_state["domain_layer"] = layer
@@ -88,7 +92,7 @@ def draw_domains() -> None:
         on_change=state.take,
         args=("layer", "domain_layer"),
     )
-    domains = recorded.domains()
+    domains = tables.domains()
     shares = table[table["layer"] == layer][domains].to_numpy(float).T
     fair = GEOMETRY.trained_k / shares.shape[1]
     st.caption(
@@ -97,7 +101,7 @@ def draw_domains() -> None:
         "everywhere. That an expert is used more for a domain says where it is used, not what it "
         "knows."
     )
-    names = [recorded.readable(domain) for domain in domains]
+    names = [tables.readable(domain) for domain in domains]
     panel.chart(
         domain_experts.figure(shares, names, fair=fair, theme=state.theme()),
         alt=domain_experts.describe(shares, names, layer=layer, fair=fair),
@@ -129,19 +133,19 @@ def draw_saturation(checkpoints: RouterCheckpoints) -> None:
 navigation.through_app()
 st.header("What was measured on held-out text", anchor=False)
 with st.container(key="quality_part"):
-    panel.head("Does a larger k predict better?", "recorded", recorded.where())
+    panel.head("Does a larger k predict better?", "recorded", tables.where())
     draw_quality()
 panel.head("The same question on OLMoE-1B-7B-0924", "quoted", quoted.FROM)
 st.caption(f"{quoted.FROM} Lower {glossary.link('perplexity')} is better.")
 st.table(quoted.QUALITY, border="horizontal", width="content")
 with st.container(key="domains_part"):
-    panel.head("Do experts prefer domains?", "recorded", recorded.where())
+    panel.head("Do experts prefer domains?", "recorded", tables.where())
     draw_domains()
 checkpoints = load_router_checkpoints()
 windows, length = checkpoints.token_ids.shape
 panel.head(
     "When did the routers settle?",
     "recorded",
-    recorded.where(f"held-out text in {windows} windows of {length} tokens, bfloat16 weights"),
+    tables.where(f"held-out text in {windows} windows of {length} tokens, bfloat16 weights"),
 )
 draw_saturation(checkpoints)

@@ -19,7 +19,7 @@ import olmoe_viz as ov
 from olmoe_viz.models.catalogue import bundled_path
 from olmoe_viz.models.files import digest, weight_files
 from olmoe_viz.models.model import Model
-from olmoe_viz.ui.selection import EXAMPLE_PROMPT
+from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
 from training.card import CURVE, DATA, write_card
 from training.evaluate import MEASURED
 

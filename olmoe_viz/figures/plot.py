@@ -1,6 +1,6 @@
 """What the page's own figures are made of: axes, bars, cells, lines, rules, notes. Plain data.
 
-A `Plot` is drawn in the browser by `olmoe_viz.ui.plot`, in a few milliseconds where plotly takes
+A `Plot` is drawn in the browser by `ui.widgets.figure`, in a few milliseconds where plotly takes
 fifty; figures that are drawn again at every move are therefore plots. Text is shown as it is, never
 read as markup. A color is "#rrggbb", or the name of an ink (`ink`, `muted`, `line`, `accent`,
 `paper`), which the browser takes from the theme on the screen.

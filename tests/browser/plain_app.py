@@ -20,7 +20,7 @@ def main() -> None:
     """Draw every text in every element that the application gives such text to."""
     import streamlit as st
 
-    from olmoe_viz.ui.text import plain
+    from olmoe_viz.ui.widgets.wording import plain
 
     st.table([{"text": plain(text)} for text in TEXTS])
     for text in TEXTS:

@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from olmoe_viz import Geometry, RoutingPolicy
-    from olmoe_viz.ui.routing_map import Columns
+    from olmoe_viz.ui.widgets.routing_map import Columns
 
 SCRIPT = "tests/browser/routing_map_app.py"
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -22,7 +22,7 @@ WORDS = ("Once", " upon", " a", " time", HOSTILE, " there", " was", " a", " litt
 def random_columns(tokens: int, policy: "RoutingPolicy", geometry: "Geometry") -> "Columns":
     """Routing of so many tokens, the same for the same number."""
     from olmoe_viz.numerics import routing
-    from olmoe_viz.ui.routing_map import Columns
+    from olmoe_viz.ui.widgets.routing_map import Columns
 
     shape = (len(geometry.layer_ids), tokens, geometry.experts)
     logits = np.random.default_rng(0).normal(size=shape).astype(np.float32)
@@ -33,7 +33,7 @@ def random_columns(tokens: int, policy: "RoutingPolicy", geometry: "Geometry") -
 
 def until(columns: "Columns", end: int) -> "Columns":
     """The first tokens of a text."""
-    from olmoe_viz.ui.routing_map import Columns
+    from olmoe_viz.ui.widgets.routing_map import Columns
 
     arrays = (columns.router_logits, columns.expert_ids, columns.weights)
     return Columns(columns.tokens[:end], *(each[:, :end] for each in arrays), columns.geometry)
@@ -47,7 +47,7 @@ def main() -> None:
 
     from olmoe_viz import RoutingPolicy
     from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
-    from olmoe_viz.ui.routing_map import GrowingMap, MapEvent, routing_map
+    from olmoe_viz.ui.widgets.routing_map import GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")
     tokens = int(st.query_params.get("tokens", "12"))

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
 from olmoe_viz.figures.labels import visible
-from olmoe_viz.ui.text import place
+from olmoe_viz.ui.widgets.wording import place
 from tests.browser.server import drawn_map, settled
 
 Visit = Callable[..., Page]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-import olmoe_viz.ui.component
+import olmoe_viz.ui.widgets.component
 
 MOUNT = Path(olmoe_viz.ui.component.__file__).with_suffix(".js").read_text("utf-8")
 BEGIN = """

@@ -282,7 +282,7 @@ def test_the_map_grows_while_text_arrives(open_map: Visit) -> None:
 
 def test_an_answer_to_an_earlier_pick_does_not_set_the_hand_back(browser: Browser) -> None:
     page = browser.new_page()
-    code = (ROOT / "olmoe_viz/ui/routing_map/picks.js").read_text("utf-8")
+    code = (ROOT / "olmoe_viz/ui/widgets/routing_map/picks.js").read_text("utf-8")
     steps = """
         const picks = new Picks()
         const news = [picks.news({ token: 0 }), picks.news({ token: 0 })]

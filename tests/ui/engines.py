@@ -6,7 +6,7 @@ import pytest
 
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
 from olmoe_viz.requests import Request
-from olmoe_viz.ui import engine
+from olmoe_viz.ui.session import engine
 
 
 class ByHand:

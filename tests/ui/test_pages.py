@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.figures.labels import visible
-from olmoe_viz.ui.text import place, plain
+from olmoe_viz.ui.widgets.wording import place, plain
 from tests.ui.visitor import ROOT, app, checked, drawn, page
 
 HOSTILE = {

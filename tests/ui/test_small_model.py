@@ -11,7 +11,7 @@ import olmoe_viz as ov
 from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import Entry
-from olmoe_viz.ui import engine
+from olmoe_viz.ui.session import engine
 from tests.engine.tiny import write_checkpoint
 from tests.ui.visitor import app, checked, drawn, page
 

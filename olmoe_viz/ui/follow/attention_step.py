@@ -6,12 +6,12 @@ import streamlit as st
 from olmoe_viz.figures import attention_heads, attention_map
 from olmoe_viz.figures.labels import digits
 from olmoe_viz.requests import AttentionRequest
-from olmoe_viz.ui import link
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story, begin
-from olmoe_viz.ui.page_settings import FollowSettings
-from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.trouble import guard
+from olmoe_viz.ui.session import url
+from olmoe_viz.ui.session.errors import guard
+from olmoe_viz.ui.session.settings import FollowSettings
+from olmoe_viz.ui.widgets.figure import plot
 
 ATTENTION = Step(
     3,
@@ -79,8 +79,8 @@ def _whole_map() -> None:
     What a fragment is called with stays in memory as long as the tab is open, so this one asks for
     the run itself.
     """
-    chosen = link.current(FollowSettings)
-    link.mirror(chosen)
+    chosen = url.current(FollowSettings)
+    url.mirror(chosen)
     st.session_state["attention_fold"] = chosen.head is not None
     fold = st.expander("The whole causal map of one head", key="attention_fold", on_change=_unfold)
     if chosen.head is None:
@@ -99,7 +99,7 @@ def _map(story: Story, chosen: int) -> None:
         story.geometry.heads - 1,
         key="attention_head",
         width=140,
-        on_change=link.take,
+        on_change=url.take,
         args=(FollowSettings, "head", "attention_head"),
     )
     first = max(0, story.token + 1 - _MAP_TOKENS)
@@ -124,4 +124,4 @@ def _map(story: Story, chosen: int) -> None:
 
 
 def _unfold() -> None:
-    link.keep(FollowSettings(0 if st.session_state["attention_fold"] else None))
+    url.keep(FollowSettings(0 if st.session_state["attention_fold"] else None))

@@ -6,9 +6,9 @@ import streamlit as st
 
 from olmoe_viz.figures.labels import visible
 from olmoe_viz.figures.palette import expert_color, text_on
-from olmoe_viz.ui import engine, state
-from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.session import engine, state
+from olmoe_viz.ui.widgets.picker import Cell, picker
 
 
 def draw(story: Story) -> None:

@@ -11,9 +11,10 @@ from olmoe_viz.numerics import costs, routing
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import PredictRequest
-from olmoe_viz.ui import origin, recorded
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain
+from olmoe_viz.ui.quality import tables
+from olmoe_viz.ui.widgets import origin
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, billions, plain
 
 _LAST = 64  # tokens after which the entropies of both ks are compared
 _PRESS = "Press Measure to test it on this prompt."
@@ -118,12 +119,12 @@ def _knowledge(story: Story, rows: list[TradeOff]) -> tuple[str, origin.Origin]:
 
 def _quality() -> tuple[str, origin.Origin]:
     """Bits per byte on held-out text, recorded for the bundled model only."""
-    table = recorded.table("quality")
-    mean = table[(table["domain"] == recorded.ALL) & (table["weighting"] == "native")]
+    table = tables.table("quality")
+    mean = table[(table["domain"] == tables.ALL) & (table["weighting"] == "native")]
     bits = {int(k): float(b) for k, b in zip(mean["k"], mean["bits_per_byte"], strict=True)}
     shown = ", ".join(f"{bits[k]:.3f} at k = {k}" for k in (4, 8, 16, 32, 64) if k in bits)
     best, reach = min(bits, key=bits.__getitem__), float((mean["high"] - mean["low"]).max() / 2)
-    trained, most = recorded.GEOMETRY.trained_k, max(bits)
+    trained, most = tables.GEOMETRY.trained_k, max(bits)
     more = f" k = {most} needs {bits[most] - bits[best]:.3f} more than that." if most > best else ""
     return (
         f"On held-out text the bundled model needs {shown}, in bits per byte under native weights: "

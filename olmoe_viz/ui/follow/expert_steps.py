@@ -11,11 +11,11 @@ from olmoe_viz.figures.labels import digits, number
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.records.inspection import Inspection
-from olmoe_viz.ui import state
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.text import WEIGHTING_NAMES
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.widgets.figure import plot
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
 EXPERTS = Step(
     7,

@@ -9,11 +9,12 @@ from olmoe_viz.engine.engine import Ask
 from olmoe_viz.figures import tradeoff as chart
 from olmoe_viz.figures.labels import digits, shorten, visible
 from olmoe_viz.numerics.geometry import Geometry
-from olmoe_viz.ui import answers, origin, panel
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.text import WEIGHTING_NAMES, billions, plain
-from olmoe_viz.ui.trouble import TROUBLE, guard, refuse
+from olmoe_viz.ui.session import answers
+from olmoe_viz.ui.session.errors import TROUBLE, guard, refuse
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, billions, plain
 
 NAME = "What changes with more experts"
 _KEPT = "tradeoff"

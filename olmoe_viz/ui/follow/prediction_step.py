@@ -12,8 +12,8 @@ from olmoe_viz.records.prediction import Predictions
 from olmoe_viz.requests import DirectionsRequest, LensRequest
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.text import plain
+from olmoe_viz.ui.widgets.figure import plot
+from olmoe_viz.ui.widgets.wording import plain
 
 Columns = dict[str, list[str]]
 

@@ -12,7 +12,7 @@ from olmoe_viz.numerics import routing
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.plot import plot
+from olmoe_viz.ui.widgets.figure import plot
 
 ROUTER = Step(
     4,

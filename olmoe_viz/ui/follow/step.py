@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from olmoe_viz.ui import engine, glossary, origin
+from olmoe_viz.ui import glossary
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.trouble import guard
+from olmoe_viz.ui.session import engine
+from olmoe_viz.ui.session.errors import guard
+from olmoe_viz.ui.widgets import origin
 
 
 @dataclass(frozen=True)

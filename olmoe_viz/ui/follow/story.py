@@ -19,8 +19,9 @@ from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.prediction import Predictions
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import InspectRequest, PredictRequest
-from olmoe_viz.ui import answers, origin, state
-from olmoe_viz.ui.selection import Selection
+from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.widgets import origin
 
 _WORDS = "Computing what the steps show."
 

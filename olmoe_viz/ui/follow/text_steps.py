@@ -7,12 +7,12 @@ from olmoe_viz.analysis.embedding import cosine_similarities
 from olmoe_viz.figures import vector_strip
 from olmoe_viz.figures.labels import digits, number, visible
 from olmoe_viz.figures.palette import DIVERGING, text_on
-from olmoe_viz.ui import state
-from olmoe_viz.ui.follow.picker import Cell, picker
 from olmoe_viz.ui.follow.step import Step, needs_vectors
 from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.plot import plot
-from olmoe_viz.ui.text import count
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.widgets.figure import plot
+from olmoe_viz.ui.widgets.picker import Cell, picker
+from olmoe_viz.ui.widgets.wording import count
 
 TOKENIZATION = Step(
     1,

@@ -9,9 +9,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from olmoe_viz.ui import glossary, link, state
-from olmoe_viz.ui.page_settings import MapSettings
-from olmoe_viz.ui.selection import entry
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.session import state, url
+from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.session.settings import MapSettings
 from olmoe_viz.ui.tour import presenter, quiz
 from olmoe_viz.ui.tour.pointer import pointer
 from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
@@ -61,7 +62,7 @@ def _turn(number: int) -> None:
     stop = _on_model(number)
     state.change(**vars(stop.selection))
     st.session_state["draft"] = stop.selection.prompt
-    link.keep(replace(link.current(MapSettings), view=stop.view))
+    url.keep(replace(url.current(MapSettings), view=stop.view))
     st.session_state[_NUMBER] = number
     st.session_state[_TURNED] = True
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from olmoe_viz.numerics import routing
-from olmoe_viz.ui import recorded
+from olmoe_viz.ui.quality import tables
 
 _MASS_BOUNDS = (0.25, 0.5, 0.75)
 _TIMES_BOUNDS = (2.0, 4.0, 6.0)
@@ -81,7 +81,7 @@ def domains(table: pd.DataFrame) -> Answer:
     return Answer(
         (_option("domains", best / chance, _TIMES_BOUNDS),),
         f"Expert {expert} of layer {layer} gets {best:.1%} of the tokens of the "
-        f"domain {recorded.readable(names[column])}, {best / chance:.1f} times the {chance:.1%} of "
+        f"domain {tables.readable(names[column])}, {best / chance:.1f} times the {chance:.1%} of "
         "chance.",
     )
 

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from olmoe_viz.ui import answers, origin, recorded, state
+from olmoe_viz.ui.quality import tables
+from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.tour.answers import QUESTIONS, TABLES, Answer, mass
+from olmoe_viz.ui.widgets import origin
 
 
 def ask(name: str, *, key: str) -> None:
@@ -28,11 +30,11 @@ def _reveal(name: str, guess: str) -> None:
         return
     table, read = TABLES[name]
     try:
-        answer = read(recorded.table(table))
+        answer = read(tables.table(table))
     except FileNotFoundError:
         st.caption(f"The recorded table {table}.csv is missing, so the answer cannot be shown.")
         return
-    _show(guess, answer, "recorded", recorded.where())
+    _show(guess, answer, "recorded", tables.where())
 
 
 def _show(guess: str, answer: Answer, source: origin.Origin, details: str) -> None:

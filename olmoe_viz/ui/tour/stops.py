@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from olmoe_viz.models.catalogue import Entry
-from olmoe_viz.ui.routing_map import View
-from olmoe_viz.ui.selection import Selection
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.widgets.routing_map import View
 
 Question = Literal["mass", "domains", "quality"]
 

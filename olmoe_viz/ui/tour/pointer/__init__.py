@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from olmoe_viz.ui.component import component
+from olmoe_viz.ui.widgets.component import component
 
 _component = component(
     "tour_pointer",

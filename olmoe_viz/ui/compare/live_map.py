@@ -1,0 +1,103 @@
+"""The routing of one column as it writes: a map that grows by a column for each token."""
+
+import time
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.compare.comparison import Column, Comparison
+from olmoe_viz.ui.compare.text_columns import where
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.routing_map import Columns, GrowingMap, MapEvent, routing_map
+
+_KEY = "growth"
+_CELL = "growth_cell"
+_PAUSE = 0.15  # seconds between two drawings: each sends the whole map
+
+
+def _head(column: Column) -> DeltaGenerator:
+    """Heading and words; returns the place of the badge."""
+    badge = panel.head("Which experts are used as it writes?", None)
+    st.caption(
+        f"For each token that {column.name} writes, the strongest {glossary.link('expert')} of "
+        "every layer. This is the column that the others are compared with."
+    )
+    return badge
+
+
+class Growth:
+    """The map while its column is being written; construct it where it shall stand."""
+
+    def __init__(self, comparison: Comparison, at: int) -> None:
+        self._column = comparison.columns[at]
+        self._geometry = comparison.geometry
+        self._drawn = 0
+        self._next = 0.0
+        self._badge = _head(self._column)
+        self._map = GrowingMap(
+            layer_ids=self._geometry.layer_ids, key=_KEY, on_change=_take, ranges=False
+        )
+
+    def show(self) -> None:
+        """Draw the tokens so far, not more often than an eye needs."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _PAUSE
+            if len(self._column.steps) > self._drawn:
+                self._drawn = len(self._column.steps)
+                self._map.show(
+                    _so_far(self._column, self._geometry),
+                    policy=self._column.policy,
+                    theme=state.theme(),
+                )
+
+    def settle(self) -> None:
+        """Once the writing has ended: draw all, let cells be picked, say where it is from."""
+        record = self._column.generation
+        if record is not None and record.tokens:
+            self._map.show(record, policy=record.policy, theme=state.theme(), ended=True)
+            with self._badge:
+                origin.badge(*where([self._column]))
+
+
+def _so_far(column: Column, geometry: Geometry) -> Columns:
+    """What has been written of a column, as its map takes it."""
+    steps = column.steps
+    return Columns(
+        column.pieces,
+        np.stack([step.router_logits for step in steps], axis=1),
+        np.stack([step.expert_ids for step in steps], axis=1),
+        np.stack([step.weights for step in steps], axis=1),
+        geometry,
+    )
+
+
+def draw(comparison: Comparison, at: int) -> None:
+    """The map of a column that has been written; its cells choose the layer."""
+    column = comparison.columns[at]
+    record = column.generation
+    if record is None or not record.tokens:
+        return
+    with _head(column):
+        origin.badge(*where([column]))
+    routing_map(
+        record,
+        policy=column.policy,
+        selected_token=min(st.session_state.get(_CELL, 0), len(record.tokens) - 1),
+        selected_layer=state.selection().within(record.geometry, len(record.tokens)).layer,
+        theme=state.theme(),
+        key=_KEY,
+        on_change=_take,
+        ranges=False,
+        grown=True,
+    )
+
+
+def _take(event: MapEvent) -> None:
+    """The layer is the application's; the token is one of this text and stays here."""
+    st.session_state[_CELL] = event.token
+    state.change(layer=event.layer)

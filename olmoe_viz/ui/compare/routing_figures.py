@@ -1,0 +1,96 @@
+"""Small figures of the routing, layer by layer, the same axes in every column."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from olmoe_viz.figures import layer_profile
+from olmoe_viz.numerics import routing
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.compare import text_columns
+from olmoe_viz.ui.compare.comparison import Comparison, distinct_names
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.widgets import panel
+
+Profile = NDArray[np.float64]
+Profiles = dict[str, list[Profile]]
+
+
+def profiles(comparison: Comparison) -> Profiles:
+    """Three quantities of the prompt by name, for each column an array [layers].
+
+    Raises ValueError while the comparison has not been measured.
+    """
+    if comparison.routed is None:
+        raise ValueError("The prompt's routing under the trained k is not known yet.")
+    geometry = comparison.geometry
+    chosen = routing.used(comparison.routed, geometry.experts)
+    found: Profiles = {"experts kept": [], "retained mass": [], "gain": []}
+    for record in comparison.records():
+        kept = chosen & routing.used(_first(record, geometry.trained_k), geometry.experts)
+        probabilities = routing.probabilities(record.prompt_router_logits)
+        mass = routing.mass(probabilities, record.prompt_expert_ids)
+        found["experts kept"].append(kept.sum(axis=-1).mean(axis=1) / geometry.trained_k)
+        found["retained mass"].append(mass.mean(axis=1))
+        found["gain"].append(record.prompt_weights.sum(axis=-1, dtype=np.float64).mean(axis=1))
+    return found
+
+
+def _first(record: Generation, k: int) -> NDArray[np.integer[Any]]:
+    """The first `k` experts of each token of the prompt: those that ran, if so many did.
+
+    Where fewer ran, the others are those that the router ranks next.
+    """
+    if record.prompt_expert_ids.shape[-1] >= k:
+        return record.prompt_expert_ids[..., :k]
+    return routing.ranking(routing.probabilities(record.prompt_router_logits))[..., :k]
+
+
+def draw(comparison: Comparison, found: Profiles) -> None:
+    """A row of figures for each quantity."""
+    k = comparison.geometry.trained_k
+    fewer = any(column.k < k for column in comparison.columns)
+    ranked = f" Where fewer ran, the router's ranking is followed to {k}." if fewer else ""
+    words = {
+        "experts kept": f"Of the {k} experts chosen at k = {k}, the share that is among the first "
+        f"{k} here.{ranked} Below 1, earlier layers have changed what the router sees.",
+        "retained mass": "Sum of the router probabilities of the experts that ran, of 1.",
+        "gain": "Sum of the weights that the experts' outputs are multiplied by.",
+    }
+    panel.head("Routing drift", *text_columns.where(comparison.columns))
+    st.caption(
+        "By layer, the mean over the tokens of the prompt, which are the same in every column. In "
+        f"the glossary: {', '.join(map(glossary.link, ('drift', 'retained mass', 'gain')))}."
+    )
+    names = distinct_names(comparison.columns)
+    for quantity, values in found.items():
+        st.markdown(f"**{quantity.capitalize()}.** {words[quantity]}")
+        _row(quantity, names, values, comparison.geometry.layer_ids)
+
+
+def _row(
+    quantity: str, names: Sequence[str], values: Sequence[Profile], layer_ids: Sequence[int]
+) -> None:
+    high = max(1.0, *(float(profile.max()) for profile in values))
+    with st.container(key=f"profiles_{quantity[:8]}"):
+        places = st.columns(len(names))
+    for place, name, profile in zip(places, names, values, strict=True):
+        with place:
+            st.caption(name)
+            panel.chart(
+                layer_profile.figure(
+                    profile,
+                    layer_ids=layer_ids,
+                    quantity=quantity,
+                    high=high,
+                    theme=state.theme(),
+                ),
+                alt=layer_profile.describe(
+                    profile, layer_ids=layer_ids, quantity=f"{quantity} at {name}"
+                ),
+                key=f"{quantity}_{places.index(place)}",
+            )

@@ -1,0 +1,115 @@
+"""The routing map with the control of its colors, as the map page shows it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.session import answers, state, url
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.session.settings import MapSettings, Range
+from olmoe_viz.ui.widgets.message import refusal
+from olmoe_viz.ui.widgets.routing_map import VIEWS, MapEvent, routing_map
+
+VIEW_NAMES = {
+    "strongest": "strongest expert",
+    "mass": "retained mass",
+    "entropy": "entropy",
+    "margin": "margin",
+    "drift": "drift",
+    "follow": "follow an expert",
+}
+_HELP = "\n\n".join(
+    f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
+)
+
+
+def _pick(event: MapEvent) -> None:
+    """A pick in the map selects its cell for the whole application, and maybe a range."""
+    state.change(token=event.token, layer=event.layer)
+    marked = None
+    if event.last_token is not None and event.last_layer is not None:
+        marked = Range(event.token, event.layer, event.last_token, event.last_layer)
+    url.keep(replace(url.current(MapSettings), marked=marked))
+
+
+def marked_range(trace: Trace) -> Range | None:
+    """The range marked in the map, as far as the trace goes, while its first cell is selected.
+
+    Its layers count all blocks of the model.
+    """
+    marked, chosen = url.current(MapSettings).marked, state.selection()
+    if marked is None or marked[:2] != (chosen.token, chosen.layer):
+        return None
+    layer_ids, tokens = trace.geometry.layer_ids, len(trace.tokens)
+    if marked.token >= tokens or marked.layer not in layer_ids:
+        return None
+    return marked._replace(
+        last_token=min(marked.last_token, tokens - 1),
+        last_layer=max(layer for layer in layer_ids if layer <= marked.last_layer),
+    )
+
+
+def take_layer(key: str, layer_ids: Sequence[int]) -> None:
+    """Callback of a widget: a block without experts leads on to the next layer of them."""
+    wanted = st.session_state[key]
+    if wanted > state.selection().layer:
+        state.change(layer=min(layer for layer in layer_ids if layer >= wanted))
+    else:
+        state.change(layer=max(layer for layer in layer_ids if layer <= wanted))
+
+
+def draw(trace: Trace, chosen: Selection) -> list[Trace]:
+    """The map under the view that its control names; returns the traces that it was drawn from."""
+    settings, held = url.current(MapSettings), marked_range(trace)
+    url.mirror(replace(settings, marked=held))
+    view = st.session_state["view"] = settings.view
+    with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
+        st.segmented_control(
+            "color of a cell",
+            VIEWS,
+            required=True,
+            wrap=True,
+            format_func=VIEW_NAMES.__getitem__,
+            help=_HELP,
+            key="view",
+            on_change=url.take,
+            args=(MapSettings, "view", "view"),
+        )
+        if view == "follow":
+            st.session_state["pick_expert"] = chosen.expert or 0
+            st.number_input(
+                "expert",
+                0,
+                trace.geometry.experts - 1,
+                key="pick_expert",
+                width=140,
+                on_change=state.take,
+                args=("expert", "pick_expert"),
+            )
+    other = None
+    if view == "drift":
+        other = answers.run(state.selection(), chosen.against_policy)
+        if other is None:
+            return [trace]
+    try:
+        routing_map(
+            trace,
+            policy=trace.policy,
+            view=view,
+            against=chosen.against_policy,
+            other=other,
+            expert=chosen.expert or 0,
+            selected_token=chosen.token,
+            selected_layer=chosen.layer,
+            last_token=held.last_token if held else None,
+            last_layer=held.last_layer if held else None,
+            theme=state.theme(),
+            key="map",
+            on_change=_pick,
+        )
+    except ValueError as error:
+        refusal(str(error))
+    return [trace, other] if other else [trace]

@@ -1,0 +1,67 @@
+"""The measured tables that come with the bundled model, read once."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+import olmoe_viz
+from olmoe_viz.figures.quality_against_k import Lines
+from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
+
+_DATA = Path(olmoe_viz.__file__).parent / "data"
+ALL = "all"
+GEOMETRY = OLMOE_1B_7B  # the bundled model has its layers, its experts and its k
+HELD_OUT = "held-out text in windows of 1,024 tokens, float32"
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def table(name: str) -> pd.DataFrame:
+    """One of "quality", "experts" or "layers"; see the model card for the columns."""
+    return pd.read_csv(_DATA / f"{name}.csv")
+
+
+def lines(rows: pd.DataFrame) -> Lines:
+    """By weighting: bits per byte and the ends of their interval, one value for each k of `rows`.
+
+    `rows` are those of "quality" for one text, sorted by k.
+    """
+    found = {}
+    for weighting in WEIGHTINGS:
+        part = rows[rows["weighting"] == weighting]
+        bits, low, high = (part[name].to_numpy(float) for name in ("bits_per_byte", "low", "high"))
+        found[WEIGHTING_NAMES[weighting]] = (bits, low, high)
+    return found
+
+
+def numbers(ks: Sequence[int], lines: Lines) -> dict[str, list[str]]:
+    """By column: k, and for each weighting bits per byte with their 95 % interval."""
+    columns = {
+        name: [
+            f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in zip(*values, strict=True)
+        ]
+        for name, values in lines.items()
+    }
+    return {"k": [str(k) for k in ks], **columns}
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def where(what: str = HELD_OUT) -> str:
+    """For the badge: the weights that all tables were measured on, on what, and when."""
+    measured = json.loads((_DATA / "measured.json").read_text(encoding="utf-8"))
+    return f"{BUNDLED} ({measured['digest'][:12]}), {what}, {measured['date']}."
+
+
+def domains() -> list[str]:
+    """The ten domains in the order of the tables."""
+    return list(table("experts").columns[2:])
+
+
+def readable(domain: str) -> str:
+    """A domain's name for people."""
+    return "mean of the ten domains" if domain == ALL else domain.replace("math_latex", "LaTeX")

@@ -1,0 +1,124 @@
+"""Answers for the pages: at once where there is a record, else computed while the visitor waits."""
+
+from typing import cast, overload
+from uuid import uuid4
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from olmoe_viz.engine.engine import Answer, Ask, Ticket
+from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import Detail, ModelRequest, Request, TraceRequest
+from olmoe_viz.ui.session import engine, state
+from olmoe_viz.ui.session.errors import TROUBLE, refuse
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.session.waiting import Waiting
+from olmoe_viz.ui.widgets import origin
+from olmoe_viz.ui.widgets.message import hint
+
+RUNNING = "Running the prompt through the model."
+_VISITOR = "visitor"
+
+
+@overload
+def answer(request: TraceRequest, place: DeltaGenerator | None = None) -> Trace | None: ...
+@overload
+def answer(request: ModelRequest, place: DeltaGenerator | None = None) -> ModelFacts | None: ...
+@overload
+def answer(request: Request, place: DeltaGenerator | None = None) -> Answer | None: ...
+def answer(request: Request, place: DeltaGenerator | None = None) -> Answer | None:
+    """The answer to a request, or None after a sentence that says why there is none.
+
+    `place` tells of a wait. Without one a place is taken always, also when nothing has to be waited
+    for: else all below would move by one, and the browser would take it down and build it up again.
+    """
+    place = st.empty() if place is None else place
+    try:
+        return _answered(request, place, RUNNING)
+    except TROUBLE as error:
+        refuse(error)
+        return None
+
+
+def asking(place: DeltaGenerator, words: str | None = RUNNING) -> Ask:
+    """A call that answers a request, for steps and analyses; errors are raised.
+
+    `place` tells of a wait, with `words` while the request runs; without words the page itself says
+    what is computed.
+    """
+
+    def ask(request: Request) -> Answer:
+        return _answered(request, place, words)
+
+    return cast("Ask", ask)
+
+
+def current(detail: Detail = "routing", place: DeltaGenerator | None = None) -> Trace | None:
+    """The trace of the selection, or None after the page has said what is missing."""
+    chosen = state.selection()
+    request = TraceRequest(chosen.model, chosen.prompt, chosen.policy, detail)
+    if not state.asked() and engine.bundled().kept(request) is None:
+        hint("Type a prompt above and press Run to see where its tokens are sent.")
+        return None
+    return answer(request, place)
+
+
+def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") -> Trace | None:
+    """The trace of the selection's prompt under a policy, or None after a sentence."""
+    return answer(TraceRequest(chosen.model, chosen.prompt, policy, detail))
+
+
+def where(trace: Trace) -> tuple[origin.Origin, str]:
+    """Where the numbers of a trace are from, for a panel's head."""
+    return source(trace), origin.details(trace.provenance, str(trace.policy))
+
+
+def source(what: Request | Trace | Generation) -> origin.Origin:
+    """Whether a record, or the answer to a request, comes with the application."""
+    request = what.request if isinstance(what, Trace | Generation) else what
+    return "live" if engine.bundled().kept(request) is None else "recorded"
+
+
+def can_run(model: str, place: DeltaGenerator) -> bool:
+    """Whether models run here; the answer may take as long as torch takes to import."""
+    if not engine.records_only():
+        with Waiting(place, model, None) as waiting:
+            waiting.for_engine()
+    return not engine.records_only()
+
+
+def submit(request: Request) -> Ticket:
+    """Ask the engine in the name of this session; BusyError when the line is full.
+
+    Whoever submits cancels the ticket in the end, whatever happens in between.
+    """
+    if _VISITOR not in st.session_state:
+        st.session_state[_VISITOR] = uuid4().hex
+    return engine.current().submit(request, st.session_state[_VISITOR])
+
+
+def wait_for_start(ticket: Ticket, place: DeltaGenerator) -> None:
+    """Wait until a request runs or is done; `place` tells of the line and of a model that loads."""
+    with Waiting(place, ticket.request.model, None) as waiting:
+        waiting.for_ticket(ticket, until_it_runs=True)
+
+
+def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Answer:
+    # What a model is says whoever runs it: where it was recorded it may have run in another dtype.
+    found = None if isinstance(request, ModelRequest) else engine.bundled().kept(request)
+    if found is not None:
+        return found
+    with Waiting(place, request.model, words) as waiting:
+        waiting.for_engine()
+        found = engine.current().kept(request)
+        if found is not None:
+            return found
+        ticket = submit(request)
+        try:
+            waiting.for_ticket(ticket)
+        finally:
+            ticket.cancel()
+    return ticket.result()

@@ -1,0 +1,145 @@
+"""What a person looks at: one value for the whole application, and its form in the URL.
+
+Pure: knows neither the session nor the widgets. `url.py` keeps the one in force.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar
+
+from olmoe_viz.models import catalogue
+from olmoe_viz.models.catalogue import BUNDLED, Entry
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
+
+EXAMPLE_PROMPT = "Once upon a time there was a little robot who"
+# Browsers and mail programs cut links at about 2,000 characters; a longer prompt stays out.
+LINK_PROMPT = 1_200
+_LARGEST_INDEX = 1_000_000
+_KEYS = {
+    "model": "model",
+    "prompt": "prompt",
+    "k": "k",
+    "against": "against",
+    "weighting": "weights",
+    "layer": "layer",
+    "token": "token",
+    "expert": "expert",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The model, the text, the two ks with their weighting, and the place looked at.
+
+    `layer` counts all blocks of the model from 0. `token` None means the last token of the prompt,
+    `expert` None that no expert is followed. Numbers may lie outside what a model or a prompt has
+    until `within` is asked.
+    """
+
+    KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
+
+    model: str = BUNDLED
+    prompt: str = EXAMPLE_PROMPT
+    k: int = 8
+    against: int = 16
+    weighting: Weighting = "native"
+    layer: int = 7
+    token: int | None = None
+    expert: int | None = None
+
+    @classmethod
+    def start(cls, model: Entry) -> "Selection":
+        """What is shown of a model first: as it was trained, against twice as many experts."""
+        return cls(
+            model=model.name,
+            k=model.trained_k,
+            against=min(2 * model.trained_k, model.experts),
+            layer=(model.layers - 1) // 2,
+        )
+
+    @property
+    def policy(self) -> RoutingPolicy:
+        """How the prompt is routed."""
+        return RoutingPolicy(self.k, self.weighting)
+
+    @property
+    def against_policy(self) -> RoutingPolicy:
+        """How the comparison is routed: the second k under the same weighting."""
+        return RoutingPolicy(self.against, self.weighting)
+
+    def within(self, geometry: Geometry, tokens: int) -> "Selection":
+        """The nearest selection that exists in a trace of these sizes.
+
+        `token` becomes a number, `layer` one of the layers of experts.
+        """
+        token = tokens - 1 if self.token is None else min(self.token, tokens - 1)
+        expert = None if self.expert is None else min(self.expert, geometry.experts - 1)
+        return replace(
+            self.with_ks(geometry.experts),
+            layer=min(geometry.layer_ids, key=lambda layer: abs(layer - self.layer)),
+            token=token,
+            expert=expert,
+        )
+
+    def with_ks(self, experts: int) -> "Selection":
+        """The same with ks that a layer of so many experts can have."""
+        return replace(self, k=min(self.k, experts), against=min(self.against, experts))
+
+    @property
+    def prompt_fits_link(self) -> bool:
+        """Whether a link can carry the prompt."""
+        return len(self.prompt) <= LINK_PROMPT
+
+    def to_query(self) -> dict[str, str]:
+        """Query parameters of the URL; what has its default value is left out."""
+        start = replace(Selection.start(entry(self.model)), model=BUNDLED)
+        query = {
+            _KEYS[field.name]: str(value)
+            for field in fields(self)
+            if (value := getattr(self, field.name)) != getattr(start, field.name)
+        }
+        if not self.prompt_fits_link:
+            query.pop(_KEYS["prompt"], None)
+        return query
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> "Selection":
+        """The selection a URL names; what makes no sense in it counts as left out."""
+        model = entry(query.get(_KEYS["model"], ""))
+        start = cls.start(model)
+        return replace(
+            start,
+            prompt=query.get(_KEYS["prompt"], "") or start.prompt,
+            k=_number(query, "k", 1, model.experts, start.k),
+            against=_number(query, "against", 1, model.experts, start.against),
+            weighting=_weighting(query.get(_KEYS["weighting"], "")),
+            layer=_number(query, "layer", 0, _LARGEST_INDEX, start.layer),
+            token=_optional(query, "token"),
+            expert=_optional(query, "expert"),
+        ).with_ks(model.experts)
+
+
+def entry(name: str) -> Entry:
+    """The model of that name, else the bundled one.
+
+    Only models of the catalogue: a link must not make the server fetch or open anything else.
+    """
+    known = {each.name: each for each in catalogue.CATALOGUE}
+    return known.get(name, known[BUNDLED])
+
+
+def _weighting(text: str) -> Weighting:
+    return next((w for w in WEIGHTINGS if w == text), "native")
+
+
+def _optional(query: Mapping[str, str], name: str) -> int | None:
+    number = _number(query, name, 0, _LARGEST_INDEX, -1)
+    return None if number < 0 else number
+
+
+def _number(query: Mapping[str, str], name: str, low: int, high: int, default: int) -> int:
+    text = query.get(_KEYS[name], "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        return default
+    return int(text) if low <= int(text) <= high else default

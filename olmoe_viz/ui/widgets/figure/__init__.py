@@ -1,0 +1,33 @@
+"""Figures that are drawn again at every move: a `Plot` of figures/ as SVG, dense cells on a canvas.
+
+Streamlit takes a plotly figure down and builds it up anew whenever its data change, about 50 ms
+each. This component stays in the page, and drawing takes it a few. Text reaches the page only
+through `textContent`.
+"""
+
+from pathlib import Path
+
+from olmoe_viz.figures.plot import Plot
+from olmoe_viz.ui.widgets.component import component
+
+_component = component(
+    "plot",
+    Path(__file__).parent,
+    "geometry.js",
+    "marks.js",
+    "plot.js",
+    html='<div class="image"><canvas></canvas><svg aria-hidden="true"></svg></div>'
+    '<div class="card"></div>',
+    css="plot.css",
+)
+
+
+def plot(figure: Plot, *, alt: str, key: str) -> None:
+    """Place a figure.
+
+    Args:
+        figure: what is drawn.
+        alt: the sentence for those who cannot see it.
+        key: unique on the page; what is drawn under it changes in place.
+    """
+    _component(key=key, data={"figure": figure.data(), "alt": alt})

@@ -1,0 +1,19 @@
+"""The names of the steps at the left: links that say where one is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from olmoe_viz.ui.widgets.component import component
+
+_component = component(
+    "rail",
+    Path(__file__).parent,
+    "rail.js",
+    html='<nav aria-label="Steps"><ol></ol></nav>',
+    css="rail.css",
+)
+
+
+def rail(names: Sequence[str], *, key: str) -> None:
+    """Place the links; the n-th leads to the container with the key `step_n`, n from 1."""
+    _component(key=key, data={"names": list(names)})
