@@ -15,7 +15,7 @@ WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 _K = r"k=(?P<k>[0-9]{1,9}(?:-[0-9]{1,9})*)(?P<single>-?)"
 _THRESHOLD = r"p>=(?P<threshold>[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]{1,3})?)"
 _TEXT = re.compile(
-    rf"(?:{_K}(?:,{_THRESHOLD})?|{_THRESHOLD.replace('threshold', 'alone')})(?:,w=(?P<w>[a-z_]+))?"
+    rf"(?:{_K}(?:,{_THRESHOLD})?|{_THRESHOLD.replace('threshold', 'alone')})(?:,w=(?P<w>[a-z_-]+))?"
 )
 
 
@@ -31,7 +31,8 @@ class RoutingPolicy:
 
     - native: p_i, as OLMoE was trained (arXiv 2409.02060, section 2);
     - renormalized: p_i / M, so that the weights sum to 1;
-    - gain_anchored: p_i * M_k0 / M, so that they sum to what the trained k gives.
+    - gain_anchored: p_i * M_k0 / M, so that they sum to what the trained k gives. "gain-anchored",
+      as people write it, is accepted and stored as this.
 
     Raises ValueError for a k below 1, a threshold outside 0 to 1, neither of the two, and an
     unknown weighting.
@@ -52,10 +53,7 @@ class RoutingPolicy:
         object.__setattr__(self, "threshold", float(self.threshold))
         if self.k is None and self.threshold == 0:
             raise ValueError("A policy needs a k, or a threshold above 0.")
-        if self.weighting not in WEIGHTINGS:
-            raise ValueError(
-                f"The weighting must be one of {', '.join(WEIGHTINGS)}; it is {self.weighting!r}."
-            )
+        object.__setattr__(self, "weighting", _weighting(self.weighting))
 
     def ks(self, layers: int, experts: int) -> tuple[int, ...]:
         """Return the most experts of a token in each layer; ValueError when they do not fit.
@@ -101,7 +99,7 @@ class RoutingPolicy:
         ks = tuple(map(int, match["k"].split("-"))) if match["k"] else ()
         k = ks if len(ks) > 1 or match["single"] else next(iter(ks), None)
         threshold = float(match["threshold"] or match["alone"] or 0)
-        return cls(k, _named(match["w"] or "native"), threshold)
+        return cls(k, _weighting(match["w"] or "native"), threshold)
 
     def _listed(self) -> tuple[int, ...]:
         if self.k is None:
@@ -125,8 +123,11 @@ def _whole_numbers(k: object) -> int | tuple[int, ...]:
     return numbers if isinstance(k, tuple) else numbers[0]
 
 
-def _named(text: str) -> Weighting:
+def _weighting(written: object) -> Weighting:
+    name = written.replace("-", "_") if isinstance(written, str) else written
     for weighting in WEIGHTINGS:
-        if weighting == text:
+        if weighting == name:
             return weighting
-    raise ValueError(f"The weighting must be one of {', '.join(WEIGHTINGS)}; it is {text[:60]!r}.")
+    raise ValueError(
+        f"The weighting must be one of {', '.join(WEIGHTINGS)}; it is {repr(written)[:62]}."
+    )

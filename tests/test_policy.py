@@ -54,6 +54,14 @@ def test_other_ways_to_write_a_number_are_read(text: str, policy: RoutingPolicy)
     assert RoutingPolicy.parse(text) == policy
 
 
+def test_both_spellings_of_a_weighting_are_the_same_policy():
+    stored = RoutingPolicy(16, "gain_anchored")
+    for policy in (RoutingPolicy(16, "gain-anchored"), RoutingPolicy.parse("k=16,w=gain-anchored")):
+        assert policy == stored
+        assert policy.weighting == "gain_anchored"
+        assert str(policy) == "k=16,w=gain_anchored"
+
+
 @given(st.text())
 def test_any_other_text_is_refused_with_the_expected_form(text: str):
     with pytest.raises(ValueError, match="Write k=16"):
