@@ -1,0 +1,81 @@
+"""`olmoe-viz compare`: one prompt continued under several ks, printed while it is written."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import click
+import numpy as np
+
+import olmoe_viz as ov
+from olmoe_viz.cli.options import model_and_policy, policies
+from olmoe_viz.records.generation import Step
+from olmoe_viz.records.routed import experts_used
+from olmoe_viz.records.tokens import display_token
+
+
+@click.command(short_help="Continue a prompt once for each k.")
+@model_and_policy
+@click.option(
+    "--k", default="8,16,32,64", show_default=True, help="One k or more, with commas between."
+)
+@click.option("--tokens", default=80, show_default=True, help="Most tokens of each text.")
+@click.option("--temperature", default=0.0, show_default=True, help="0 takes the likeliest token.")
+@click.option("--seed", default=0, show_default=True, help="Of the sampling; the same for all k.")
+def compare(
+    prompt: str,
+    model: str,
+    k: str,
+    threshold: str | None,
+    weighting: str,
+    tokens: int,
+    temperature: float,
+    seed: int,
+) -> None:
+    """Continue a prompt once for each k, and count the parameters that each k uses.
+
+    All texts are written at the same time and printed one below the other.
+    """
+    chosen = policies(model, k.split(","), threshold, weighting)
+    loaded = ov.load_model(model)
+    with ov.stream(loaded, prompt, chosen, tokens, temperature, seed=seed) as generating:
+        for part in as_written(chosen, generating):
+            click.echo(part, nl=False)
+    generations = generating.generations()
+    if generating.error is not None:
+        raise ov.GenerationError(generating.error, generations)
+    click.echo(summary(generations))
+
+
+def as_written(chosen: Sequence[ov.RoutingPolicy], steps: Iterable[Step]) -> Iterator[str]:
+    """Yield what to print: the first text as it is written, each other one when those above end."""
+    waiting, shown = [""] * len(chosen), 0
+    yield f"{chosen[0]}\n"
+    for step in steps:
+        for row, part in enumerate(step.rows):
+            waiting[row] += part.text
+        while shown < len(chosen):
+            yield _printable(waiting[shown])
+            waiting[shown] = ""
+            if step.rows[shown].finish is None:
+                break
+            shown += 1
+            yield f"\n\n{chosen[shown]}\n" if shown < len(chosen) else "\n\n"
+
+
+def summary(generations: Sequence[ov.Generation]) -> str:
+    """Say what each text used, and the one speed of all: they were written together."""
+    written = sum(len(run.tokens) for run in generations)
+    seconds, speed = generations[0].seconds, sum(run.tokens_per_second for run in generations)
+    lines = [f"{run.policy}: {_active(run) / 1e6:,.1f} M active parameters" for run in generations]
+    lines.append(f"{written} tokens in {seconds:.2f} s, {speed:.1f} tokens/s in all")
+    return "\n".join(lines)
+
+
+def _active(run: ov.Generation) -> int:
+    # Of prompt and text together: with a threshold their numbers of experts differ by token.
+    ran = np.concatenate([run.prompt_expert_ids, run.expert_ids], axis=1)
+    return ov.costs.active_parameters(run.geometry, experts_used(ran).tolist())
+
+
+def _printable(text: str) -> str:
+    # What a model writes may hold characters that steer a terminal.
+    return "\n".join(display_token(line.encode()) for line in text.split("\n"))

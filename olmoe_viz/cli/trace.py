@@ -1,0 +1,56 @@
+"""`olmoe-viz trace`: one pass over a text, printed and saved."""
+
+from itertools import islice
+from pathlib import Path
+
+import click
+
+import olmoe_viz as ov
+from olmoe_viz.cli.options import model_and_policy, policies
+
+NEXT_TOKENS_SHOWN = 5
+
+
+@click.command(short_help="Show the experts of every token of a text.")
+@model_and_policy
+@click.option(
+    "--k", default="8", show_default=True, help="Experts of each token; a k a layer as 8-8-16-…"
+)
+@click.option("--save", type=click.Path(path_type=Path), help="Also write the trace to this file.")
+def trace(
+    prompt: str, model: str, k: str, threshold: str | None, weighting: str, save: Path | None
+) -> None:
+    """Show the experts of every token of a text, and what the model expects next.
+
+    A line is one token: its id, the share of router probability that its experts keep (mean of all
+    layers), and its strongest expert in each layer.
+    """
+    (policy,) = policies(model, [k], threshold, weighting)
+    recorded = ov.trace(ov.load_model(model), prompt, policy)
+    click.echo(_text(recorded))
+    if save is not None:
+        recorded.save(save)
+
+
+def _text(trace: ov.Trace) -> str:
+    probabilities = ov.routing.probabilities(trace.router_logits)
+    masses = ov.routing.mass(probabilities, trace.expert_ids).mean(axis=0)
+    strongest = trace.expert_ids[..., 0].T
+    first_layers = ", ".join(map(str, trace.geometry.layer_ids[:2]))
+    lines = [
+        f"{trace.provenance.model}, {trace.policy}",
+        f"    id  mass  strongest expert of layers {first_layers}, ...",
+    ]
+    lines += [
+        f"{token_id:6}  {mass:.2f}  {' '.join(f'{expert:2}' for expert in experts)}  {token}"
+        for token_id, mass, experts, token in zip(
+            trace.token_ids, masses, strongest, trace.tokens, strict=True
+        )
+    ]
+    lines.append("next token:")
+    likely = zip(trace.next_ids, trace.next_probabilities(), trace.next_tokens, strict=True)
+    lines += [
+        f"{token_id:6}  {probability:.3f}  {token}"
+        for token_id, probability, token in islice(likely, NEXT_TOKENS_SHOWN)
+    ]
+    return "\n".join(lines)
