@@ -1,8 +1,8 @@
 """A page with nothing but the routing map over random routing.
 
 Query parameters: tokens, view, policy and against (their text forms), live (a word: the map grows),
-sparse (a word: few layers of experts, which are not the first ones). Used by the browser tests and
-by the benchmark of the map.
+sparse (a word: few layers of experts, which are not the first ones), text (drawn with its bytes,
+one a token), token (the selected one). Used by the browser tests and by the benchmark of the map.
 """
 
 import time
@@ -47,6 +47,7 @@ def main() -> None:
 
     from olmoe_viz import RoutingPolicy
     from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
+    from olmoe_viz.records.tokens import display_token
     from olmoe_viz.ui.widgets.routing_map import GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")
@@ -57,12 +58,19 @@ def main() -> None:
         geometry = replace(geometry, moe_layers=few)
     policy = RoutingPolicy.parse(st.query_params.get("policy", "k=8"))
     against = RoutingPolicy.parse(st.query_params.get("against", str(policy)))
-    columns = st.cache_resource(random_columns, max_entries=1)(tokens, policy, geometry)
+    text = st.query_params.get("text", "").encode()
+    columns = st.cache_resource(random_columns, max_entries=1)(
+        len(text) or tokens, policy, geometry
+    )
+    split = [bytes([byte]) for byte in text]
+    if split:
+        columns = replace(columns, tokens=[display_token(byte) for byte in split])
 
     def take(event: MapEvent) -> None:
         st.session_state.picked = event
 
-    event = st.session_state.get("picked", MapEvent(1, geometry.layer_ids[2]))
+    first = MapEvent(int(st.query_params.get("token", "1")), geometry.layer_ids[2])
+    event = st.session_state.get("picked", first)
     st.text(f"picked {event.token} {event.layer} {event.last_token} {event.last_layer}")
     if "live" in st.query_params:
         growing = GrowingMap(layer_ids=geometry.layer_ids, key="map")
@@ -76,6 +84,7 @@ def main() -> None:
             view=st.query_params.get("view", "strongest"),
             against=against,
             expert=12,
+            token_bytes=split or None,
             selected_token=event.token,
             selected_layer=event.layer,
             last_token=event.last_token,

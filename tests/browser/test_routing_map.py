@@ -236,6 +236,65 @@ def test_token_text_stays_text(open_map: Visit) -> None:
     assert page.locator(".routing-map img").count() == 0
 
 
+def box(of: Locator) -> dict[str, float]:
+    found = of.bounding_box()
+    assert found is not None
+    return found
+
+
+def test_the_selected_cell_is_brought_into_view_once(open_map: Visit) -> None:
+    page = open_map("tokens=400&token=390")
+    offset, width = cells(page).evaluate("map => [map.scrollLeft, map.clientWidth]")
+    cell = int(page.locator(".routing-map").get_attribute("data-cell-width"))
+    assert offset <= 390 * cell <= offset + width - cell
+    cells(page).evaluate("map => { map.scrollLeft = 0; }")
+    page.get_by_role("button", name="Again").click()
+    settled(page)
+    assert cells(page).evaluate("map => map.scrollLeft") == 0
+
+
+def test_a_token_says_its_bytes_and_the_characters_that_they_belong_to(open_map: Visit) -> None:
+    page = open_map("text=a%D9%83b")  # an Arabic letter of two bytes
+    card = page.locator(".card")
+    cells(page).hover(position=at(page, 2, 4))
+    expect(card).to_contain_text("1 byte83")
+    expect(card).to_contain_text("part of the characterك")
+    cells(page).hover(position=at(page, 3, 4))
+    expect(card).not_to_contain_text("character")
+
+
+def test_the_card_leaves_the_range_free_that_the_keyboard_selects(open_map: Visit) -> None:
+    page = open_map()
+    cells(page).focus()
+    card = page.locator(".card")
+    for last in ((1, 3), (2, 3), (2, 4), (3, 4), (3, 5)):
+        page.keyboard.press("Shift+ArrowRight" if last in ((2, 3), (3, 4)) else "Shift+ArrowDown")
+        expect(card).to_contain_text(f"token {last[0]} · layer {last[1]}")
+        start, end, cover = at(page, 1, 2), at(page, *last), box(card)
+        corner = box(cells(page))
+        right, bottom = corner["x"] + end["x"], corner["y"] + end["y"]
+        left, top = corner["x"] + start["x"], corner["y"] + start["y"]
+        beside = cover["x"] >= right or cover["x"] + cover["width"] <= left
+        assert beside or cover["y"] >= bottom or cover["y"] + cover["height"] <= top
+    page.keyboard.press("Enter")
+    picked(page, 1, 2, 3, 5)
+    for key in ("Control+Home", "Shift+Control+End"):  # all of it: no place beside it is left
+        page.keyboard.press(key)
+    expect(card).to_be_hidden()
+
+
+def test_on_a_phone_words_say_which_part_of_the_map_is_in_view(open_map: Visit) -> None:
+    page = open_map("tokens=60", width=390, touch=True)
+    told = page.locator(".seen")
+    expect(told).to_contain_text("In view: layers 0 to")
+    expect(told).to_contain_text("(of 0 to 15), tokens 0 to")
+    above = box(cells(page))
+    cells(page).evaluate("map => { map.scrollLeft = map.scrollWidth; map.scrollTop = 500; }")
+    expect(told).to_contain_text("to 15 (of 0 to 15)")
+    assert box(cells(page)) == above
+    expect(open_map("tokens=60").locator(".seen")).to_be_hidden()
+
+
 def test_a_rerun_keeps_place_and_drawing(open_map: Visit) -> None:
     page = open_map("tokens=400")
     settled(page)

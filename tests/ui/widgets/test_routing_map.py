@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
 from olmoe_viz.policy import Weighting
+from olmoe_viz.ui.texts.map import LEGENDS
 from olmoe_viz.ui.widgets import routing_map
 from olmoe_viz.ui.widgets.routing_map import Columns, MapEvent
-from olmoe_viz.ui.widgets.routing_map.payload import BUDGET, LEGENDS, VIEWS, build, shown_token
+from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, budget, build, shown_token
 
 EIGHT = RoutingPolicy(8)
 
@@ -28,6 +30,12 @@ def columns(tokens: Sequence[str], policy: RoutingPolicy = EIGHT, seed: int = 0)
     logits = draw.normal(size=(16, len(tokens), 64)).astype(np.float32)
     ids, weights = routing.select(routing.probabilities(logits), policy, 8)
     return Columns(tokens, logits, ids.astype(np.int16), weights.astype(np.float32), OLMOE_1B_7B)
+
+
+@cache
+def long_text(token: str, tokens: int, policy: RoutingPolicy, seed: int = 0) -> Columns:
+    """One token, so many times."""
+    return columns([token] * tokens, policy, seed)
 
 
 def cell(row: Sequence[float], ids: Sequence[int]) -> Columns:
@@ -189,19 +197,25 @@ def test_a_threshold_lets_each_token_have_its_own_number_of_experts(
         np.testing.assert_allclose(mass, trace.weights.sum(axis=-1), atol=1e-4)
 
 
+def test_the_budget_is_that_of_2048_tokens_and_twice_that_of_4096() -> None:
+    assert [budget(tokens) for tokens in (1, 2048, 4096)] == [250_000, 250_000, 500_000]
+    assert budget(3072) == 375_000
+
+
+@pytest.mark.parametrize("tokens", [2048, 4096])
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str) -> None:
+def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str, tokens: int) -> None:
     policy = RoutingPolicy(8, "gain_anchored", threshold=0.05)
-    text = columns(["🙂" * 40] * 2048, policy)
+    text = long_text("🙂" * 40, tokens, policy)
     sent = build(
         text,
         policy=policy,
         view=view,
         against=RoutingPolicy(64),
-        other=columns(text.tokens, seed=1),
+        other=long_text("🙂" * 40, tokens, EIGHT, seed=1),
         expert=63,
     )
-    assert len(json.dumps(sent)) <= BUDGET
+    assert len(json.dumps(sent)) <= budget(tokens)
     if "more" not in sent:  # then it must not be asked which of the shown ones ran
         assert sent["shown"] <= (text.expert_ids >= 0).sum(axis=-1).min()
 
@@ -268,29 +282,54 @@ def test_weights_follow_from_the_factor_also_of_long_texts(
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("token", [" there", " extraordinarily long token", "🙂" * 40])
-def test_the_longest_text_stays_within_the_budget(view: str, token: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "tokens"),
+    [(" extraordinarily long token", 2048), ("é", 2048), ("é", 4096), ("🙂" * 40, 4096)],
+)
+def test_the_longest_text_stays_within_the_budget(view: str, token: str, tokens: int) -> None:
     policy = RoutingPolicy(8, "gain_anchored")
-    text = columns([token] * 2048, policy)
+    text = long_text(token, tokens, policy)
     sent = routing_map._painted(
         build(
             text,
             policy=policy,
             view=view,
             against=RoutingPolicy(64),
-            other=columns([token] * 2048, RoutingPolicy(64), seed=1),
+            other=long_text(token, tokens, RoutingPolicy(64), seed=1),
             expert=63,
+            token_bytes=[token.encode()] * tokens,
         ),
         "dark",
         "map",
     )
-    assert routing_map.sent_bytes(sent) <= BUDGET
+    assert routing_map.sent_bytes(sent) <= budget(tokens)
     assert sent["shown"] >= 1
+    assert (sent["bytes"] is not None) == ("é" in token)
+
+
+def test_bytes_are_sent_where_a_token_is_more_than_ascii() -> None:
+    text = columns(["a", "‹C3›", "‹A9›"])
+    assert build(text, policy=EIGHT)["bytes"] is None
+    assert build(text, policy=EIGHT, token_bytes=[b"a", b"b", b"c"])["bytes"] is None
+    sent = build(text, policy=EIGHT, token_bytes=[b"a", b"\xc3", b"\xa9"])["bytes"]
+    assert base64.b64decode(sent["text"]) == "aé".encode()
+    assert np.frombuffer(base64.b64decode(sent["lengths"]), "<u2").tolist() == [1, 1, 1]
+
+
+def test_a_few_cells_far_from_all_others_take_no_colors() -> None:
+    text = columns(["a"] * 40)
+    text.router_logits[0, 0, 0] = 50.0  # one cell of no entropy at all
+    sent = build(text, policy=EIGHT, view="entropy")
+    values = routing.entropy(routing.probabilities(text.router_logits))
+    assert sent["low"] == 0.0
+    low, high = sent["usual"]
+    assert np.percentile(values, 5) - 0.01 <= low < high <= np.percentile(values, 95) + 0.01
+    assert build(text, policy=EIGHT, view="mass")["usual"] == [0.0, 1.0]
 
 
 def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(ValueError, match="too long for the map"):
-        build(columns([" a"] * 5000), policy=RoutingPolicy(8))
+        build(columns([" a"] * 9000), policy=RoutingPolicy(8))
 
 
 def test_only_drawn_changes_change_the_version(make_trace: Callable[..., Trace]) -> None:

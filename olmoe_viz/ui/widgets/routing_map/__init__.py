@@ -19,9 +19,10 @@ import streamlit as st
 
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme, expert_colors
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.ui.texts.map import LEGENDS
 from olmoe_viz.ui.widgets.component import component, script
 from olmoe_viz.ui.widgets.routing_map.cells import Columns, TraceLike
-from olmoe_viz.ui.widgets.routing_map.payload import LEGENDS, VIEWS, View, build
+from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, View, build
 
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 
@@ -34,6 +35,7 @@ _map = component(
     "card.js",
     "steps.js",
     "picks.js",
+    "view.js",
     "map.js",
     html=(_HERE / "map.html").read_text("utf-8"),
     css="map.css",
@@ -63,6 +65,7 @@ def routing_map(
     against: RoutingPolicy | None = None,
     other: TraceLike | None = None,
     expert: int | None = None,
+    token_bytes: Sequence[bytes] | None = None,
     selected_token: int | None = None,
     selected_layer: int | None = None,
     last_token: int | None = None,
@@ -76,14 +79,17 @@ def routing_map(
     """Draw the routing map of a trace; return what was picked in it since the last run, or None.
 
     Args:
-        columns: a Trace, or `Columns`. At most 2,048 tokens of 16 layers fit.
+        columns: a Trace, or `Columns`. At most 4,096 tokens of 16 layers fit.
         policy: the one that the columns ran under.
         view: one of `VIEWS`.
         against: a second policy; the card shows what it would keep of the same probabilities, and
             the further experts that it would choose.
         other: for the view "drift", the same tokens recorded under another policy.
         expert: for the view "follow", the expert whose probability is drawn.
-        selected_token: the app's selected token. The map draws the selection it is given.
+        token_bytes: the exact bytes of each token; the card then says which bytes a token has and
+            which characters they are, where that is not plain.
+        selected_token: the app's selected token. The map draws the selection it is given, and
+            brings a new one into view.
         selected_layer: the app's selected layer, counted over all blocks.
         last_token: far corner of the selected range, inclusive; pass back what the event had.
         last_layer: far corner of the selected range, inclusive.
@@ -103,6 +109,7 @@ def routing_map(
         against=against,
         other=other if view == "drift" else None,
         expert=expert if view == "follow" else None,
+        token_bytes=token_bytes,
         theme=theme,
         key=key,
     )
@@ -224,9 +231,11 @@ def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dic
         arrays.append(other.expert_ids)
     words = repr((columns.geometry.layer_ids, "\0".join(columns.tokens)))
     digest = hashlib.blake2b(words.encode(), digest_size=16)
+    digest.update(b"\0".join(settings["token_bytes"] or ()))
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
-    drawn = {name: str(value) for name, value in settings.items() if name != "other"}
+    hashed = ("other", "token_bytes")
+    drawn = {name: str(value) for name, value in settings.items() if name not in hashed}
     fingerprint = (digest.hexdigest(), theme, *drawn.values())
     memory = f"_{key}_drawn"
     if st.session_state.get(memory, (None,))[0] != fingerprint:

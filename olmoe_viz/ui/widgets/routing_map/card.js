@@ -21,6 +21,25 @@ function swatch(color, kind) {
   return element;
 }
 
+const hex = (byte) => byte.toString(16).toUpperCase().padStart(2, "0");
+const MOST_BYTES = 8; // in a line of the card
+
+// A character, or the code of one that cannot be seen.
+const legible = (character) => /[\p{C}\p{Z}]/u.test(character) && character !== " "
+  ? `U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}` : shown(character);
+
+// [name, value] lines about the bytes of a token, where they are more than a line of ASCII.
+function spelled(data, token) {
+  const [own, characters, whole] = data.spelling?.(token) ?? [[]];
+  if (!own.length || own.every((byte) => byte < 0x80)) return [];
+  const some = [...own.subarray(0, MOST_BYTES)].map(hex).join(" ");
+  const many = characters.length > 1 ? "s" : "";
+  return [[own.length > 1 ? `${own.length} bytes` : "1 byte",
+    own.length > MOST_BYTES ? `${some} …` : some],
+  [whole ? `${characters.length} character${many}` : `part of the character${many}`,
+    characters.slice(0, MOST_BYTES).map(legible).join(" ")]];
+}
+
 // [name, value] lines of a cell.
 function facts(data, index, layer) {
   const ran = data.count(index);
@@ -51,7 +70,7 @@ function sentence(data, token, layer) {
   const first = `Token ${token}, ${data.tokens[token]}, layer ${data.layerIds[layer]}.`
     + ` Strongest expert ${data.expertAt(index, 0)}, probability `
     + `${digits(data, data.probabilityAt(index, 0))}.`;
-  return [first, ...facts(data, index, layer).map((line) => `${line.join(" ")}.`)].join(" ");
+  return [first, ...spelled(data, token).concat(facts(data, index, layer)).map((line) => `${line.join(" ")}.`)].join(" ");
 }
 
 function writeCard(card, data, token, layer) {
@@ -72,21 +91,26 @@ function writeCard(card, data, token, layer) {
   card.replaceChildren(
     part("title", "", part("token", data.tokens[token]),
       part("place", `token ${token} · layer ${data.layerIds[layer]}`)),
+    ...factLines(spelled(data, token)),
     part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
     ...(note ? [part("note", note)] : []),
-    ...facts(data, index, layer).map(([name, value]) =>
-      part("fact", "", part("name", name), part("number", value))),
+    ...factLines(facts(data, index, layer)),
   );
 }
 
-// Beside the cell, on the side where there is room.
-function placeCard(card, g, [x, y, width, height], whole) {
+const factLines = (lines) => lines.map(([name, value]) =>
+  part("fact", "", part("name", name), part("number", value)));
+
+// Beside the cell, on the side where there is room. Beside a range as well, and where there is no
+// room beside it nowhere: the card would lie over cells that one wants to see.
+function placeCard(card, g, [x, y, width, height], whole, isRange) {
   const box = [card.offsetWidth, card.offsetHeight];
   const right = x + width + 14;
   const left = right + box[0] <= whole ? right : x - 14 - box[0];
   const fits = left >= 0;
   const below = y + height + 14 + box[1] <= g.height;
   const beside = Math.min(Math.max(y - 12, 0), Math.max(g.height - box[1], 0));
+  card.hidden = isRange && !fits && !below;
   card.style.left = `${fits ? left : Math.max(Math.min(x, whole - box[0]), 0)}px`;
   card.style.top = `${fits ? beside : below ? y + height + 14 : y - box[1] - 14}px`;
 }
@@ -101,8 +125,10 @@ function writeLegend(legend, data, look) {
     : data.scale;
   const ramp = part("ramp");
   ramp.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
-  const scale = part("scale", "", part("words", shade), part("number", data.low), ramp,
-    part("number", data.high));
+  const [low, high] = data.usual;
+  const scale = part("scale", "", part("words", shade),
+    part("number", data.low < low ? `≤ ${low}` : low), ramp,
+    part("number", data.high > high ? `≥ ${high}` : high));
   const families = part("families");
   for (let first = 0; strongest && first < data.experts; first += 8) {
     const tones = data.expertColors.slice(first, first + 8).map((color) => swatch(color, "tone"));

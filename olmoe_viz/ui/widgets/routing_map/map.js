@@ -18,7 +18,7 @@ class RoutingMap {
   constructor(parent) {
     this.root = parent.querySelector(".routing-map");
     for (const name of ["frame", "cells", "marks", "scroll", "space", "card", "waiting",
-      "overview", "legend", "range", "steps", "asked", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
+      "overview", "legend", "seen", "range", "steps", "asked", "spoken"]) this[name] = this.root.querySelector(`.${name}`);
     this.data = null;
     this.selected = null; // [token, layer, last token, last layer]
     this.picks = new Picks();
@@ -27,6 +27,7 @@ class RoutingMap {
     this.cursor = null; // the same, for the keyboard
     this.anchor = null; // where a drag or a stretch starts
     this.corners = null; // cells chosen so far, while the button asks for a range
+    this.unseen = false; // whether Python has selected a cell that was not brought into view yet
     this.glow = null; // {from, until}
     this.rasters = 0;
     this.events = new AbortController();
@@ -53,8 +54,10 @@ class RoutingMap {
       // Python's layers count all blocks, rows here only the layers of experts.
       const [row, lastRow] = [config.selection.layer, config.selection.lastLayer]
         .map((layer) => config.layerIds.indexOf(layer));
+      const before = String(this.selected?.slice(0, 2));
       this.selected = token == null || row < 0 ? null
         : [token, row, lastToken ?? token, lastRow < 0 ? row : lastRow];
+      this.unseen ||= this.selected !== null && String(this.selected.slice(0, 2)) !== before;
     }
     this.receive = (data) => this.take(data);
     hub.maps.set(config.channel, this.receive);
@@ -141,6 +144,7 @@ class RoutingMap {
     this.root.classList.toggle("single", !this.config.ranges);
     this.scroll.setAttribute("aria-label", tokens
       ? `Routing map, ${tokens} tokens by ${layers} layers` : "Routing map, still empty");
+    showSelected(this);
     this.paint();
   }
 
@@ -153,21 +157,12 @@ class RoutingMap {
     if (this.data) {
       paintLabels(context, this.data, this.g, this.look);
       paintCells(context, this.data, this.image, this.g, this.look);
+      if (this.g.turned) paintMore(context, this.g, this.look);
     }
     this.root.dataset.paintMs = (performance.now() - start).toFixed(2);
-    this.paintOverview();
+    paintOverview(this);
+    tellSeen(this);
     this.mark();
-  }
-
-  // The whole text in one strip, where it does not fit into the view.
-  paintOverview() {
-    const g = this.g;
-    const needed = this.data !== null && !g.turned && g.across * g.w > g.viewWidth;
-    this.overview.hidden = !needed;
-    if (!needed) return;
-    this.overview.style.marginLeft = `${g.left}px`;
-    drawOverview(this.overview, this.image.canvas, g, this.look,
-      this.root.clientWidth - g.left - g.spill);
   }
 
   // What lies over the cells: crosshair, selection, keyboard cursor, newest column.
@@ -368,11 +363,7 @@ class RoutingMap {
 
   walk(cell) {
     this.cursor = cell;
-    const [column, row] = this.g.turned ? [cell[1], cell[0]] : cell;
-    const reveal = (start, size, offset, view) =>
-      start < offset ? start : Math.max(offset, start + size - view);
-    this.scroll.scrollTo(reveal(column * this.g.w, this.g.w, this.g.x, this.g.viewWidth),
-      reveal(row * this.g.h, this.g.h, this.g.y, this.g.viewHeight));
+    reveal(this, cell);
     this.mark();
     this.speak(cell);
   }
@@ -390,7 +381,9 @@ class RoutingMap {
     const written = `${cell} ${this.data.version}`;
     if (written !== this.written) writeCard(this.card, this.data, ...cell, this.look);
     this.written = written;
-    placeCard(this.card, this.g, rectangle(this.g, [...cell, ...cell]), this.root.clientWidth);
+    const cells = rangeAround(this, cell);
+    placeCard(this.card, this.g, rectangle(this.g, cells ?? [...cell, ...cell]),
+      this.root.clientWidth, cells !== null);
   }
 }
 

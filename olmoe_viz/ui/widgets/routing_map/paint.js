@@ -9,6 +9,23 @@ function bytes(text, depth) {
   return depth === 2 ? new Uint16Array(raw.buffer) : raw;
 }
 
+// What the bytes of a token are: [its bytes, the characters they are or belong to, whether it has
+// these characters whole].
+function spelling({ text, lengths }) {
+  const all = bytes(text, 1);
+  const starts = [0];
+  for (const length of bytes(lengths, 2)) starts.push(starts.at(-1) + length);
+  const inside = (at) => at < all.length && (all[at] & 0xc0) === 0x80; // goes on with a character
+  return (token) => {
+    const [start, end] = [starts[token], starts[token + 1]];
+    let [from, to] = [start, end];
+    while (from > 0 && inside(from)) from--;
+    while (inside(to)) to++;
+    const characters = [...new TextDecoder("utf-8", { ignoreBOM: true }).decode(all.subarray(from, to))];
+    return [all.subarray(start, end), characters, from === start && to === end];
+  };
+}
+
 // The data with their bytes unpacked; numbers become functions of the cell index
 // (token * layers + layer).
 function unpack(data) {
@@ -29,6 +46,7 @@ function unpack(data) {
     ...data,
     layers,
     tokens: data.tokens.map(shown),
+    spelling: data.bytes ? spelling(data.bytes) : null,
     value,
     mass,
     expertAt: (index, rank) => ids[index * data.shown + rank],
@@ -59,7 +77,8 @@ function along(stops, share) {
 function colorOf(data, paper) {
   const experts = data.expertColors.map(rgb);
   const stops = data.scale.map(rgb);
-  const share = (index) => (data.value(index) - data.low) / (data.high - data.low || 1);
+  const [low, high] = data.usual;
+  const share = (index) => (data.value(index) - low) / (high - low || 1);
   if (data.view !== "strongest") return (index) => along(stops, share(index));
   return (index) =>
     shaded(paper, experts[data.expertAt(index, 0)], share(index));
@@ -182,10 +201,43 @@ function paintCellText(context, data, raster, g, column, row) {
     context.arc(x, y, Math.min(g.w, g.h) / 4.5, 0, 2 * Math.PI);
     context.stroke();
   }
-  if (g.w < 20) return;
-  if (data.view === "strongest") context.fillText(data.expertAt(index, 0), x, y + 0.5);
-  if (data.view === "drift") context.fillText(Math.round(data.value(index)), x, y + 0.5);
+  const text = cellText(data, index);
+  if (text.length * CELL_DIGIT <= g.w - 4) context.fillText(text, x, y + 0.5);
 }
+
+const CELL_DIGIT = 6.7; // px, the width of a digit at 11 px
+
+// What stands in a cell, where it is wide enough.
+function cellText(data, index) {
+  if (data.view === "strongest") return String(data.expertAt(index, 0));
+  if (data.view === "follow") return "";
+  const places = { drift: 0, margin: data.depth === 2 ? 3 : 2 }[data.view] ?? 2;
+  return data.value(index).toFixed(places);
+}
+
+// Where more cells follow beyond an edge of the view, they fade, and a tip points there.
+function paintMore(context, g, look) {
+  const right = g.left + g.viewWidth;
+  const bottom = g.top + g.viewHeight;
+  const [midX, midY] = [g.left + g.viewWidth / 2, g.top + g.viewHeight / 2];
+  const edges = [
+    [g.x > 1, g.left, midY, 1, 0], [g.x + g.viewWidth < g.across * g.w - 1, right, midY, -1, 0],
+    [g.y > 1, midX, g.top, 0, 1], [g.y + g.viewHeight < g.down * g.h - 1, midX, bottom, 0, -1],
+  ];
+  for (const [more, x, y, dx, dy] of edges) {
+    if (!more) continue;
+    const fade = context.createLinearGradient(x, y, x + dx * FADE, y + dy * FADE);
+    fade.addColorStop(0, css(look.paperRgb, 0.95));
+    fade.addColorStop(1, css(look.paperRgb, 0));
+    context.fillStyle = fade;
+    const [width, height] = dx ? [FADE, g.viewHeight] : [g.viewWidth, FADE];
+    context.fillRect(dx ? Math.min(x, x + dx * FADE) : g.left,
+      dx ? g.top : Math.min(y, y + dy * FADE), width, height);
+    arrow(context, x + 3 * dx, y + 3 * dy, -dx, -dy, look.text);
+  }
+}
+
+const FADE = 22; // px
 
 // A token's label: the middle dots that stand for spaces are faint.
 function paintToken(context, text, x, y, alpha) {

@@ -5,12 +5,14 @@ growing text extends them at the end. Numbers are fixed-point: `round(value / hi
 levels 255 or 65,535 (`depth` 1 or 2 bytes). The hover card gets the experts of a cell that ran,
 strongest first, then those that were cut off, as far as the budget goes: short prompts as many as
 the larger k (at most 16) in two bytes, 2,048 tokens of 16 layers one or two experts in one byte.
+The budget of a longer text grows with it, up to that of 4,096 tokens, so that each of its cells
+says as much.
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -33,9 +35,12 @@ from olmoe_viz.ui.widgets.routing_map.cells import (
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
 VIEWS: tuple[View, ...] = get_args(View)
 
-BUDGET = 250_000  # bytes of JSON for one map
+BUDGET = 250_000  # bytes of JSON for a map of up to 2,048 tokens
+_BUDGET_TOKENS = 2_048
+_MAX_TOKENS = 4_096
 MAX_CARD_EXPERTS = 16
-_TOKEN_BYTES = 40_000  # of the budget, for the text of all tokens
+_TEXT_SHARE = 0.16  # of the budget, for the text of all tokens
+_BYTES_SHARE = 0.064  # of the budget, for the bytes of all tokens
 _MAX_TOKEN_BYTES = 72
 _COLOR_BYTES = 11
 _FACTOR_DEPTH = 2
@@ -44,11 +49,20 @@ _RESERVE = 1_700  # field names, sizes, legend, scale and the code of the feed
 
 @dataclass(frozen=True)
 class _Shade:
-    """One number a cell, drawn between `low` and `high`; [layers, tokens]."""
+    """One number a cell, [layers, tokens], all between `low` and `high`.
+
+    Colors spread over `usual`, where a few values far from all others lie outside.
+    """
 
     values: Floats
     low: float
     high: float
+    usual: tuple[float, float] | None = None
+
+
+def budget(tokens: int) -> int:
+    """Return how many bytes of JSON the map of so many tokens may have."""
+    return BUDGET * min(max(tokens, _BUDGET_TOKENS), _MAX_TOKENS) // _BUDGET_TOKENS
 
 
 def build(
@@ -59,23 +73,25 @@ def build(
     against: RoutingPolicy | None = None,
     other: TraceLike | None = None,
     expert: int | None = None,
-    budget: int = BUDGET,
+    token_bytes: Sequence[bytes] | None = None,
 ) -> dict[str, Any]:
     """Return the map's data, JSON of at most `budget` bytes.
 
     `policy` is the one that the columns ran under. `against` adds to the card what a second policy
     would keep of the same router probabilities. `drift` compares with `other`, the same tokens
-    recorded under another policy; `follow` draws the probability of `expert`. Raises ValueError, a
-    sentence for people, when one of these is missing or does not fit, and when the text is too long
-    for the budget.
+    recorded under another policy; `follow` draws the probability of `expert`. With `token_bytes`
+    the card says what they are, where any is more than ASCII. Raises ValueError, a sentence
+    for people, when one of these is missing or does not fit, and when the text is too long for the
+    budget.
     """
     _check(columns, policy, against, view, other, expert)
-    cells = Cells(columns)
+    cells, size = Cells(columns), budget(len(columns.tokens))
     shade = _shade(view, cells, other, expert)
     would = would_run(cells, policy, against)
     payload: dict[str, Any] = {
         "view": view,
-        "tokens": _shown_tokens(columns.tokens),
+        "tokens": _shown_tokens(columns.tokens, int(size * _TEXT_SHARE)),
+        "bytes": _token_bytes(token_bytes or (), int(size * _BYTES_SHARE)),
         "layerIds": list(columns.geometry.layer_ids),
         "experts": cells.experts,
         "ks": _each_layers(cells.counts),
@@ -85,12 +101,13 @@ def build(
         "expert": expert if view == "follow" else None,
         "low": shade.low,
         "high": shade.high,
+        "usual": list(shade.usual or (shade.low, shade.high)),
     }
     if view == "follow" and expert is not None:
         payload["marks"] = _bits(cells.ran[..., expert])
     extras = _Extras(would is not None, policy.weighting != "native", payload["ks"] is None)
     plan = _plan(
-        budget - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * cells.experts,
+        size - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * cells.experts,
         cells=cells.counts.size,
         columns=1 if view in ("strongest", "mass") else 2,
         extras=extras,
@@ -124,9 +141,18 @@ def shown_token(token: str, limit: int = _MAX_TOKEN_BYTES) -> str:
     return text + "…"
 
 
-def _shown_tokens(tokens: Sequence[str]) -> list[str]:
-    limit = min(_MAX_TOKEN_BYTES, _TOKEN_BYTES // max(len(tokens), 1))
+def _shown_tokens(tokens: Sequence[str], room: int) -> list[str]:
+    limit = min(_MAX_TOKEN_BYTES, room // max(len(tokens), 1))
     return [shown_token(token, limit) for token in tokens]
+
+
+def _token_bytes(tokens: Sequence[bytes], room: int) -> dict[str, str] | None:
+    """All bytes of the text and how many each token has; None where nobody needs them."""
+    if all(token.isascii() for token in tokens):
+        return None
+    lengths = np.array([len(token) for token in tokens], dtype="<u2")
+    packed = {"text": base64.b64encode(b"".join(tokens)).decode("ascii"), "lengths": _text(lengths)}
+    return packed if sum(map(len, packed.values())) <= room else None
 
 
 def _check(
@@ -168,10 +194,11 @@ def _shade(view: View, cells: Cells, other: TraceLike | None, expert: int | None
         return _Shade(cells.mass, 0.0, 1.0)
     if view == "entropy":
         values = routing.entropy(cells.probabilities)
-        return _Shade(values, _floor(values.min(), 0.5), _ceiling(values.max(), 0.5))
+        low, high = _floor(values.min(), 0.01), _ceiling(values.max(), 0.01)
+        return _Shade(values, low, high, _usual(values, 0.01))
     if view == "margin":
         values = cells.margin()
-        return _Shade(values, 0.0, _ceiling(values.max(), 0.01))
+        return _Shade(values, 0.0, _ceiling(values.max(), 0.001), (0.0, _usual(values, 0.001)[1]))
     if view == "drift" and other is not None:
         return _Shade(drift(cells, other), 0.0, float(compared(cells, other).max()))
     follows = view == "follow" and expert is not None
@@ -232,7 +259,9 @@ def _plan(
         experts = min(most, int((a_cell - rest) // (1 + depth)))
         if experts >= min(least, most):
             return _Plan(depth, experts, with_)
-    raise ValueError("The text is too long for the map: shorten it to 2,048 tokens or fewer.")
+    raise ValueError(
+        f"The text is too long for the map: shorten it to {_MAX_TOKENS:,} tokens or fewer."
+    )
 
 
 def _drawn(cells: Cells, plan: _Plan) -> dict[str, str]:
@@ -244,6 +273,12 @@ def _drawn(cells: Cells, plan: _Plan) -> dict[str, str]:
         "probabilities": _fixed(listed, 0.0, 1.0, plan.depth),
         "mass": _fixed(cells.mass, 0.0, 1.0, plan.depth),
     }
+
+
+def _usual(values: Floats, step: float) -> tuple[float, float]:
+    """The range of nine tenths of the values: a few cells far from all others take no colors."""
+    low, high = np.percentile(values, (5, 95))
+    return _floor(low, step), _ceiling(high, step)
 
 
 def _floor(value: float, step: float) -> float:
@@ -277,28 +312,3 @@ def _bits(values: NDArray[np.bool_]) -> str:
 
 def _text(values: NDArray[Any]) -> str:
     return base64.b64encode(values.tobytes()).decode("ascii")
-
-
-LEGENDS: Mapping[View, tuple[str, str]] = {
-    "strongest": (
-        "Color: the strongest expert that ran; its number is in the cell.",
-        "Intensity: its router probability",
-    ),
-    "mass": ("Color: how much router probability the selected experts hold.", "Retained mass"),
-    "entropy": ("Color: how evenly the router spreads its probability.", "Entropy in nats"),
-    "margin": (
-        "Color: how far the last selected expert is ahead of the first that is cut off.",
-        "Margin in probability",
-    ),
-    "drift": (
-        (
-            "Color: how many of the k strongest are no longer among the k strongest in the other "
-            "run; k is the smaller of the two."
-        ),
-        "Experts that dropped out",
-    ),
-    "follow": (
-        "Color: the router probability of one expert; a ring marks where it is selected.",
-        "Probability",
-    ),
-}
