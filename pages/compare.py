@@ -11,7 +11,7 @@ from olmoe_viz.ui.compare.comparison import Column, Comparison, Settings
 from olmoe_viz.ui.frame import navigation
 from olmoe_viz.ui.session import answers, engine, state, url
 from olmoe_viz.ui.session.selection import entry
-from olmoe_viz.ui.session.stop import wait_for_button
+from olmoe_viz.ui.session.stop import need_button
 from olmoe_viz.ui.widgets import origin, panel
 from olmoe_viz.ui.widgets.message import refusal
 
@@ -50,7 +50,6 @@ def write(
     try:
         st.session_state[KEPT] = comparison
         controls.mirror(comparison)
-        wait_for_button()  # before a place in the line is taken, for others wait for it
         writing.write(comparison, line, draw)
     finally:
         comparison.ended.set()
@@ -91,7 +90,8 @@ with row:
 controls.mirror(st.session_state.get(KEPT))
 slots = text_columns.reserve(shown)
 if model is not None and kept is not None:
-    stop.button("Stop", key="stop")
+    stop.button("Stop", key="stop", on_click=state.drop_wish)
+    need_button("stop", progress)  # before a place in the line is taken, for others wait for it
     write(kept, slots, live_map.Growth(kept, reference), progress)
     stop.button("Stop", key="stop_done", disabled=True)
 elif kept is not None:

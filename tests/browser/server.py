@@ -18,6 +18,9 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from tests.browser.find_browser import find_browser
 
 ROOT = Path(__file__).resolve().parents[2]
+# As many tokens as can be asked for, none of which can end a text: these are repetitions, and
+# nothing is drawn by lot.
+ENDLESS = "compare?tokens=512&prompt=1+2+1+2+1+2+1+2"
 WAIT = 60_000  # ms; a first run on two busy cores loads torch and the model
 expect.set_options(timeout=WAIT)
 

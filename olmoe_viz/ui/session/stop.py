@@ -3,15 +3,16 @@
 All of them come as exceptions of Streamlit when the run that waits touches the page.
 """
 
-import time
 from collections.abc import Callable
 from itertools import count
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from olmoe_viz.ui.widgets.button_shown import button_shown, can_answer
 
 LOOK = 0.2  # seconds between two touches of the page
-_COMING = 0.6  # seconds in which a browser has fetched and drawn a button
-_UP = "buttons_are_up"
+_SHOWN = "buttons_are_shown"
 _numbers = count()
 
 
@@ -28,13 +29,23 @@ def touch() -> None:
     "any" in st.session_state  # noqa: B015  # Streamlit looks for them at every such access
 
 
-def wait_for_button() -> None:
-    """Before a text begins to grow: once a session, give the browser time to draw its button.
+def need_button(button: str, place: DeltaGenerator) -> None:
+    """Before a text begins to grow: go on only where the browser shows the button with this key.
+
+    Else the run ends here, and the browser begins another one as soon as it shows the button; so
+    what was wished for must be kept until after this call. `place` takes the component that
+    reports it, which is not seen.
 
     A browser fetches the code of buttons at the first one, and draws late what had to wait for
-    code while anything else is to be drawn. A link starts the text with the page itself, and beside
-    text that grows the stop button would be missing for seconds.
+    code while anything else is to be drawn: beside text that grows the button would be missing for
+    seconds. Once that code is there, for the rest of the session, a button is drawn at once.
     """
-    if not st.session_state.get(_UP, False):
-        st.session_state[_UP] = True
-        time.sleep(_COMING)
+    if st.session_state.get(_SHOWN, False) or not can_answer():
+        return
+    with place.container():
+        button_shown(button, _remember)
+    st.stop()
+
+
+def _remember() -> None:
+    st.session_state[_SHOWN] = True
