@@ -4,10 +4,11 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 BIN := .venv/bin
+DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test lint format unit browser browser-found screenshots
+.PHONY: app test lint format unit browser browser-found screenshots pictures wheel
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
@@ -32,6 +33,14 @@ browser: browser-found
 
 screenshots: browser-found
 	$(BIN)/python tests/browser/screenshots.py
+
+# The two pictures of the README.
+pictures: browser-found
+	$(BIN)/python tests/browser/pictures.py
+
+# Built with what is installed here, so that it needs no network.
+wheel: .venv/dev-installed
+	$(BIN)/python -m pip wheel --no-build-isolation --no-deps --wheel-dir $(DIST) .
 
 browser-found: .venv/dev-installed
 	@$(BIN)/python tests/browser/find_browser.py > /dev/null

@@ -1,16 +1,111 @@
-"""The README's Python runs as it stands there, and the documents name what there is."""
+"""What the documents show runs as it stands there, and they name what there is.
+
+Every command of the README and of docs/ is in one of three lists below: those that serve the
+application, those that run and end, and those that are not run here, with the reason.
+"""
 
 import re
+import shlex
+import struct
+import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parent.parent
+from tests.installation import MAKE, ROOT, answers, installed, started
+
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+SERVERS = {"make app", "olmoe-viz app", "streamlit run app.py"}
+RUNS = {
+    'olmoe-viz trace "Once upon a time" --k 16 --save run.safetensors': "k=16",
+    'olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20': "k=64",
+    "olmoe-viz --help": "Commands:",
+    "python -m olmoe_viz.cli --help": "Commands:",
+}
+NOT_RUN_HERE = {
+    "make test": "it is what runs this test",
+    "make wheel": "the tests of the installed package build their wheel with it",
+    "pip install .": "gets libraries from a registry; the tests install the wheel without them",
+    "pip install -r requirements.txt": "gets libraries from a registry; make does it before tests",
+}
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INLINE = re.compile(r"`((?:make|pip|python3?|olmoe-viz|streamlit|git|docker|uv|\./\S+) [^`]+)`")
+
+
+def commands(text: str) -> set[str]:
+    """Find the shell commands of a document, in its blocks and in its sentences."""
+    lines = [
+        line for kind, block in _FENCE.findall(text) if kind == "sh" for line in block.splitlines()
+    ]
+    written = [re.sub(r"\s+# .*", "", line) for line in lines if line and not line.startswith("#")]
+    return {*written, *_INLINE.findall(_FENCE.sub("", text))}
+
+
+def all_commands() -> set[str]:
+    return set().union(*(commands(path.read_text("utf-8")) for path in DOCUMENTS))
+
+
+def arguments(command: str) -> list[str]:
+    """Split a command; make leaves out what sets up an environment, as the tests run in one."""
+    program, *rest = shlex.split(command)
+    return [*MAKE, *rest] if program == "make" else [program, *rest]
+
+
+def folder_of(command: str, apart: Path) -> Path:
+    """Return where to run a command: what is installed must not need the project's folder."""
+    return apart if command.startswith("olmoe-viz") else ROOT
+
+
+def test_every_command_is_in_one_list():
+    assert all_commands() == {*SERVERS, *RUNS, *NOT_RUN_HERE}
+    assert not SERVERS & RUNS.keys()
+    assert not NOT_RUN_HERE.keys() & {*SERVERS, *RUNS}
+    assert all(NOT_RUN_HERE.values())
+
+
+def test_a_new_command_is_found_wherever_it_stands():
+    text = "Say `make tea` or\n\n```sh\n# first\nmake coffee  # black\n```\n\n`pip install tea`"
+    assert commands(text) == {"make tea", "make coffee", "pip install tea"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_block_says_what_it_holds(path: Path):
+    text = path.read_text("utf-8")
+    assert {kind for kind, _ in _FENCE.findall(text)} <= {"sh", "python", "text"}
+    # A block that is indented could hide a command from this test.
+    assert not re.search(r"\n\n {4}\S", _FENCE.sub("", text))
+
+
+@pytest.mark.parametrize("command", sorted(SERVERS))
+def test_a_server_of_the_documents_starts(command: str, tmp_path: Path):
+    folder = folder_of(command, tmp_path)
+    with started(arguments(command), folder, installed().environment) as address:
+        assert answers(address)
+
+
+@pytest.mark.parametrize("command", sorted(RUNS))
+def test_a_command_of_the_documents_runs(command: str, tmp_path: Path):
+    ran = subprocess.run(
+        arguments(command),
+        cwd=folder_of(command, tmp_path),
+        env=installed().environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert RUNS[command] in ran.stdout
+    assert (tmp_path / "run.safetensors").exists() == ("--save" in command)
 
 
 def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+    blocks = [
+        block for kind, block in _FENCE.findall(README.read_text("utf-8")) if kind == "python"
+    ]
     assert len(blocks) == 2
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -19,9 +114,23 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [len(run.tokens) for run in (names["run"], names["trace"])] == [40, 11]
 
 
-@pytest.mark.parametrize(
-    "path", [README, *(ROOT / "docs").glob("*.md")], ids=lambda path: path.name
-)
+def test_the_readme_names_the_torch_that_is_pinned():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    (torch,) = (Requirement(line) for line in lines if line.startswith("torch="))
+    assert f"`{torch}+cpu`" in README.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["map", "compare"])
+def test_a_picture_of_the_readme_is_wide_and_light(name: str):
+    path = ROOT / "docs" / f"{name}.png"
+    content = path.read_bytes()
+    assert f"](docs/{name}.png)" in README.read_text("utf-8")
+    # The width stands first in a PNG's header.
+    assert struct.unpack(">8s4x4sI", content[:20]) == (b"\x89PNG\r\n\x1a\n", b"IHDR", 1440)
+    assert len(content) < 400_000
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path):
     links = re.findall(r"\]\(([^):]+)\)", path.read_text("utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []

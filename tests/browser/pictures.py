@@ -1,0 +1,44 @@
+"""The README's two pictures, taken from the application; `make pictures` calls it."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# Started as a script, Python would see this folder and not the project.
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import Page, expect  # noqa: E402
+
+from tests.browser.server import browse, drawn_map, serve, settled  # noqa: E402
+
+SIZE = {"width": 1440, "height": 1000}
+
+
+def draw_map(page: Page, address: str) -> None:
+    """Open the map on the recorded trace, as a first visitor sees it."""
+    page.goto(address)
+    settled(page)
+    drawn_map(page)
+
+
+def draw_compare(page: Page, address: str) -> None:
+    """Let the four texts be written to their end."""
+    page.goto(f"{address}/compare?tokens=40")
+    settled(page)
+    page.get_by_role("button", name="Generate").click()
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    settled(page)
+
+
+def main() -> None:
+    """Write docs/map.png and docs/compare.png."""
+    with serve() as address, browse() as browser:
+        for name, draw in (("map", draw_map), ("compare", draw_compare)):
+            page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
+            draw(page, address)
+            page.screenshot(path=ROOT / "docs" / f"{name}.png")
+            page.close()
+
+
+if __name__ == "__main__":
+    main()
