@@ -6,24 +6,12 @@ from dataclasses import replace
 import streamlit as st
 
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui import glossary
 from olmoe_viz.ui.session import answers, state, url
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.session.settings import MapSettings, Range
+from olmoe_viz.ui.texts import map as texts
 from olmoe_viz.ui.widgets.message import refusal
 from olmoe_viz.ui.widgets.routing_map import VIEWS, MapEvent, routing_map
-
-VIEW_NAMES = {
-    "strongest": "strongest expert",
-    "mass": "retained mass",
-    "entropy": "entropy",
-    "margin": "margin",
-    "drift": "drift",
-    "follow": "follow an expert",
-}
-_HELP = "\n\n".join(
-    f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
-)
 
 
 def _pick(event: MapEvent) -> None:
@@ -72,8 +60,8 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
             VIEWS,
             required=True,
             wrap=True,
-            format_func=VIEW_NAMES.__getitem__,
-            help=_HELP,
+            format_func=texts.VIEW_NAMES.__getitem__,
+            help=texts.VIEW_HELP,
             key="view",
             on_change=url.take,
             args=(MapSettings, "view", "view"),
@@ -102,6 +90,7 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
             against=chosen.against_policy,
             other=other,
             expert=chosen.expert or 0,
+            token_bytes=trace.token_bytes,
             selected_token=chosen.token,
             selected_layer=chosen.layer,
             last_token=held.last_token if held else None,
@@ -112,4 +101,5 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
         )
     except ValueError as error:
         refusal(str(error))
+    st.caption(texts.against(chosen.k, chosen.against))
     return [trace, other] if other else [trace]

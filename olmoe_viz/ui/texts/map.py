@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from olmoe_viz.ui import glossary
+
 # What a color means, and what the scale beside it counts.
 LEGENDS: Mapping[str, tuple[str, str]] = {
     "strongest": (
@@ -26,3 +28,66 @@ LEGENDS: Mapping[str, tuple[str, str]] = {
         "Probability",
     ),
 }
+
+
+TITLE = "Which experts does each token use?"
+CELL_TITLE = "The router's choice for one token in one layer"
+THROUGH_LAYERS = "This token through the layers"
+LOAD_TITLE = "Load of all experts"
+
+VIEW_NAMES: Mapping[str, str] = {
+    "strongest": "strongest expert",
+    "mass": "retained mass",
+    "entropy": "entropy",
+    "margin": "margin",
+    "drift": "drift",
+    "follow": "follow an expert",
+}
+VIEW_HELP = "\n\n".join(
+    f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
+)
+ORDER_NAMES: Mapping[str, str] = {"probability": "by probability", "expert": "by expert id"}
+
+EXPLANATION = (
+    f"Each cell is one {glossary.link('token')} in one {glossary.link('layer')}, where the "
+    f"{glossary.link('router')} chooses its {glossary.link('expert')}s. Click or tap a cell, or "
+    "use the arrow keys and Enter, and everything below follows."
+)
+BARS = (
+    "The filled bars are the experts that ran. A dotted line shows what another k would choose "
+    "from the same router probabilities."
+)
+STRONGEST = "The strongest expert of each layer, and its probability."
+
+
+def against(k: int, other: int) -> str:
+    """What the second k changes on this page."""
+    if k == other:
+        return f"Both ks are {k}, so nothing is compared: choose another k in the row “against”."
+    return (
+        f"k = {other} is compared with in three places: on the card of a cell, in the dotted line "
+        "of the retained mass below, and in the view drift, which runs the prompt with it."
+    )
+
+
+def retained_mass(other: int) -> str:
+    """About the two lines of the retained mass."""
+    return (
+        f"The {glossary.link('retained mass')}: what the top experts keep of 1. The rest of the "
+        f"probability is dropped. The dotted line is what k = {other} would keep of the same "
+        "router probabilities."
+    )
+
+
+def load(part: str, k: int) -> str:
+    """About the load of the experts over a part of the text."""
+    return (
+        f"The {glossary.link('load')}: the share of {part} that have an expert among their top "
+        f"{k}. Select a range in the map to take a part of the prompt. The row of dots is the "
+        "color of each expert in the map."
+    )
+
+
+def part(tokens: tuple[int, int], layers: tuple[int, int]) -> str:
+    """A range of the map, both ends included."""
+    return f"tokens {tokens[0]} to {tokens[1]} in layers {layers[0]} to {layers[1]}"

@@ -1,0 +1,29 @@
+"""The page Map: which expert each token uses in each layer, and one cell of it in full."""
+
+import streamlit as st
+
+from olmoe_viz.ui.map import cell_panel, load_panel, map_panel, token_panel
+from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.texts import map as texts
+from olmoe_viz.ui.widgets import origin, panel
+
+
+def draw() -> None:
+    """Draw the page, or a sentence in its place while there is no trace."""
+    trace = answers.current()
+    if trace is None:
+        return
+    chosen = state.selection().within(trace.geometry, len(trace.tokens))
+    source = answers.where(trace)
+    badges = panel.head(texts.TITLE, None, level=2)
+    st.caption(texts.EXPLANATION)
+    drawn_from = map_panel.draw(trace, chosen)
+    with badges.container(horizontal=True, gap="small"):
+        for each in drawn_from:
+            origin.badge(*answers.where(each))
+    panel.head(texts.CELL_TITLE, *source)
+    cell_panel.draw(trace, chosen)
+    panel.head(texts.THROUGH_LAYERS, *source)
+    token_panel.draw(trace, chosen)
+    panel.head(texts.LOAD_TITLE, *source)
+    load_panel.draw(trace, chosen)

@@ -1,0 +1,39 @@
+"""The chosen token through all layers: what its experts keep, and which one is the strongest."""
+
+import numpy as np
+import streamlit as st
+
+from olmoe_viz.figures import layer_lines, strongest_experts
+from olmoe_viz.numerics import routing
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.texts import map as texts
+from olmoe_viz.ui.widgets.figure import plot
+
+
+def draw(trace: Trace, chosen: Selection) -> None:
+    """Two figures side by side over the same layers."""
+    rows = routing.probabilities(trace.router_logits[:, chosen.token])
+    ran, layer_ids = trace.expert_ids[:, chosen.token], trace.geometry.layer_ids
+    mass = np.vstack([routing.mass(rows, ran), routing.retained_mass(rows, chosen.against)])
+    names, quantity = [f"top {chosen.k}", f"top {chosen.against}"], "retained mass"
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.caption(texts.retained_mass(chosen.against))
+        plot(
+            layer_lines.figure(
+                mass, names=names, quantity=quantity, layer_ids=layer_ids, layer=chosen.layer
+            ),
+            alt=layer_lines.describe(mass, names=names, quantity=quantity, layer_ids=layer_ids),
+            key="mass",
+        )
+    with right:
+        st.caption(texts.STRONGEST)
+        plot(
+            strongest_experts.figure(
+                ran, rows, layer_ids=layer_ids, layer=chosen.layer, theme=state.theme()
+            ),
+            alt=strongest_experts.describe(ran, rows, layer_ids=layer_ids),
+            key="journey",
+        )
