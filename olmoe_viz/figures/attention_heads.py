@@ -5,15 +5,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded, ticks
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
-from olmoe_viz.figures.plot import Axis, Cells, ColorBar, Plot, rounded, ticks
 from olmoe_viz.figures.token_axis import token_axis
 
+_NUMBERS = ("head", "position", "attention")
 _MEAN = -2  # the row of the mean, one row apart from the heads
 
 
-def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme) -> Plot:
+def figure(
+    weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme = "light"
+) -> Figure:
     """Draw the mean over the heads as the first row, then one row a head.
 
     Args:
@@ -28,7 +32,8 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
     gaps = (1 if positions <= 128 else 0, 1)
     scale, words = SEQUENTIAL[theme], "position {column}\nattention {value}"
     mean = weights.mean(axis=0, keepdims=True)
-    return Plot(
+    return Figure(
+        alt=describe(weights, tokens=tokens),
         height=90 + 17 * (heads + 2),
         margin=(6, 76, 54, 52),
         x=(token_axis(tokens[:positions]),),
@@ -39,10 +44,22 @@ def figure(weights: NDArray[np.float32], *, tokens: Sequence[str], theme: Theme)
             bare=True,
         ),
         marks=(
-            Cells(rounded(mean), (_MEAN, 0), scale, (0, most), gaps, f"mean\n{words}"),
-            Cells(rounded(weights), (0, 0), scale, (0, most), gaps, f"head {{row}}\n{words}"),
+            Cells(
+                rounded(mean),
+                (_MEAN, 0),
+                scale,
+                (0, most),
+                gaps,
+                f"mean\n{words}",
+                _NUMBERS,
+                rows=["mean"],
+            ),
+            Cells(
+                rounded(weights), (0, 0), scale, (0, most), gaps, f"head {{row}}\n{words}", _NUMBERS
+            ),
         ),
         bar=ColorBar(scale, (0, most), ticks(0, most, 4), "attention"),
+        theme=theme,
     )
 
 

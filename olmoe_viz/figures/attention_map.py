@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Box, Cells, ColorBar, rounded, ticks
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
-from olmoe_viz.figures.plot import Box, Cells, ColorBar, Plot, rounded, ticks
 from olmoe_viz.figures.token_axis import token_axis
 
 
@@ -17,8 +18,9 @@ def figure(
     tokens: Sequence[str],
     first: int = 0,
     token: int | None = None,
-    theme: Theme,
-) -> Plot:
+    head: int = 0,
+    theme: Theme = "light",
+) -> Figure:
     """Draw the weights on and below the diagonal; above it nothing can be seen.
 
     Args:
@@ -26,13 +28,15 @@ def figure(
         tokens: their names.
         first: position of the first token shown.
         token: position of the selected token, its row outlined.
+        head: its number.
         theme: the theme on the screen.
     """
     count = len(weights)
     shown = np.where(np.tri(count, dtype=bool), weights, np.nan)
     most = max(float(weights.max()), 1e-6)
     inside = token is not None and first <= token < first + count
-    return Plot(
+    return Figure(
+        alt=describe(weights, head=head),
         height=min(120 + 20 * count, 720),
         margin=(6, 76, 60, 96),
         x=(token_axis(tokens, first=first),),
@@ -45,12 +49,14 @@ def figure(
                 span=(0, most),
                 gaps=(0, 0),
                 hover="{row} looks at {column}\nattention {value}",
+                numbers=("position", "position it looks at", "attention"),
             ),
         ),
         boxes=[Box((first - 0.5, token + 0.5, token - 0.5, token + 0.5))]
         if inside and token is not None
         else [],
         bar=ColorBar(SEQUENTIAL[theme], (0, most), ticks(0, most, 4), "attention"),
+        theme=theme,
     )
 
 

@@ -5,17 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
-from olmoe_viz.figures.plot import HOLLOW, Axis, Bars, Note, Plot, ticks
 
 _WIDTH = 0.3375
 _ASIDE = 0.1875  # of the two bars of an expert from its place
 
 
 def figure(
-    norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str], theme: Theme
-) -> Plot:
+    norms: NDArray[np.float64],
+    *,
+    ids: Sequence[int],
+    names: tuple[str, str],
+    theme: Theme = "light",
+) -> Figure:
     """Draw two bars an expert: filled for the first policy, hollow for the second.
 
     Args:
@@ -28,7 +33,8 @@ def figure(
     colors = [expert_color(expert, theme) for expert in ids]
     span = (0.0, max(float(norms.max()) * 1.05, 1e-6))
     every = 1 if count <= 32 else 4
-    return Plot(
+    return Figure(
+        alt=describe(norms, ids=ids, names=names),
         height=270,
         margin=(28, 16, 52, 58),
         x=(
@@ -52,6 +58,11 @@ def figure(
                     f"{name}\nexpert {expert}\nnorm of weight × output {height:.4g}"
                     for expert, height in zip(ids, heights, strict=True)
                 ],
+                numbers={
+                    "policy": [name] * count,
+                    "expert": list(map(int, ids)),
+                    "norm of weight × output": heights,
+                },
             )
             for name, heights, side, fills in zip(
                 names,
@@ -62,6 +73,7 @@ def figure(
             )
         ),
         notes=[Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10))],
+        theme=theme,
     )
 
 

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded
 from olmoe_viz.figures.palette import DIVERGING, Theme
-from olmoe_viz.figures.plot import Axis, Cells, ColorBar, Plot, rounded
 
 
-def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme) -> Plot:
+def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme = "light") -> Figure:
     """Draw the matrix; 1 is the same direction, 0 unrelated, -1 opposite.
 
     Args:
@@ -22,7 +23,8 @@ def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme) ->
     words = [str(expert) for expert in ids]
     named = [(at, words[at]) for at in range(0, count, 1 if count <= 24 else 4)]
     ends = (-0.5, count - 0.5)
-    return Plot(
+    return Figure(
+        alt=describe(cosines, ids=ids),
         height=320,
         margin=(6, 76, 48, 52),
         x=(Axis(ends, named, "expert id", bare=True, number=True),),
@@ -35,11 +37,13 @@ def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme) ->
                 span=(-1, 1),
                 gaps=(1, 1),
                 hover="experts {row} and {column}\ncosine {value}",
-                rows=words,
-                columns=words,
+                numbers=("expert", "other expert", "cosine"),
+                rows=list(map(int, ids)),
+                columns=list(map(int, ids)),
             ),
         ),
         bar=ColorBar(DIVERGING[theme], (-1, 1), [(-1, "−1"), (0, "0"), (1, "1")], "cosine"),
+        theme=theme,
     )
 
 

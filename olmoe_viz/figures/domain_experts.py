@@ -3,54 +3,61 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import safe
-from olmoe_viz.figures.palette import SEQUENTIAL, Theme, colorscale
-from olmoe_viz.figures.theme import color_bar, expert_axis
-from olmoe_viz.figures.theme import figure as blank
+from olmoe_viz.figures.expert_axis import color_row, expert_axis
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import percent
+from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded, ticks
+from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 
 
 def figure(
-    shares: NDArray[np.float64], domains: Sequence[str], *, fair: float, theme: Theme
-) -> go.Figure:
+    shares: NDArray[np.float64],
+    domains: Sequence[str],
+    *,
+    fair: float,
+    layer: int = 0,
+    theme: Theme = "light",
+) -> Figure:
     """Heatmap of one layer (arXiv 2409.02060, Eq. 7, domain specialization).
 
     Args:
         shares: [domains, experts], share of the domain's tokens with the expert among their top k.
         domains: their names, [domains].
         fair: the share by chance, k / experts.
+        layer: the layer of the experts.
         theme: the theme on the screen.
     """
     count, experts = shares.shape
-    chart = blank(theme, 86 + 24 * count)
-    chart.add_heatmap(
-        z=shares,
-        x=np.arange(experts),
-        y=np.arange(count),
-        customdata=shares / fair,
-        colorscale=colorscale(SEQUENTIAL[theme]),
-        zmin=0,
-        zmax=1,
-        xgap=1,
-        ygap=1,
-        colorbar=color_bar(theme, "share of tokens") | {"tickformat": ".0%", "nticks": 5},
-        text=[[safe(name)] * experts for name in domains],
-        hovertemplate=(
-            "%{text} · expert %{x}<br>%{z:.1%} of the tokens"
-            f"<br>%{{customdata:.2f}} × the fair share of {fair:.1%}<extra></extra>"
+    scale = SEQUENTIAL[theme]
+    return Figure(
+        alt=describe(shares, domains, layer=layer, fair=fair),
+        height=86 + 24 * count,
+        margin=(4, 80, 44, 104),
+        x=(expert_axis(experts),),
+        y=Axis((count - 0.4, -1.6), list(enumerate(domains)), bare=True),
+        marks=(
+            color_row(experts, -1.0, theme),
+            Cells(
+                rounded(shares),
+                first=(0, 0),
+                scale=scale,
+                span=(0, 1),
+                gaps=(1, 1),
+                hover=(
+                    "{row} · expert {column}\n{value} of the tokens"
+                    f"\n{{times the fair share}} × the fair share of {percent(fair)}"
+                ),
+                numbers=("domain", "expert", "share of tokens"),
+                rows=domains,
+                more={"times the fair share": rounded(shares / fair, 3)},
+                percent=True,
+            ),
         ),
+        bar=ColorBar(scale, (0, 1), ticks(0, 1, 5, percent), "share of tokens"),
+        theme=theme,
     )
-    expert_axis(chart, experts, -1.0, theme)
-    chart.update_yaxes(
-        tickvals=list(range(count)),
-        ticktext=[safe(name) for name in domains],
-        range=[count - 0.4, -1.6],
-        ticks="",
-    )
-    chart.update_layout(margin={"t": 4, "l": 104})
-    return chart
 
 
 def describe(

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Axis, Bars, Note, Rule, every, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
-from olmoe_viz.figures.plot import Axis, Bars, Note, Plot, Rule, every, ticks
 
 
 def figure(
@@ -19,8 +20,8 @@ def figure(
     also: tuple[str, NDArray[np.float64]] | None = None,
     base: float = 0.0,
     height: int = 250,
-    theme: Theme,
-) -> Plot:
+    theme: Theme = "light",
+) -> Figure:
     """Draw one bar an expert, in the order given.
 
     Every bar has its id at its end; of more than 32 only the eight with the largest values do, and
@@ -60,8 +61,11 @@ def figure(
         outlines=colors,
         hover=[words.replace("-", "−") for words in hover],
         names=[str(expert) if at in named else "" for at, expert in enumerate(ids)],
+        numbers={"expert": list(map(int, ids)), quantity: values.tolist()}
+        | ({also[0]: also[1].tolist()} if also else {}),
     )
-    return Plot(
+    return Figure(
+        alt=describe(values, ids=ids, quantity=quantity),
         height=height,
         margin=(10, 16, 34 if few else 44, 58),
         x=(
@@ -78,6 +82,7 @@ def figure(
             *([Rule("y", level[0], "ink", dotted=True)] if level else []),
         ],
         notes=[Note(level[1], 0.01, 1, "xy", shift=(0, 8))] if level else [],
+        theme=theme,
     )
 
 

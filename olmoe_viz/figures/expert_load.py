@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import digits, number
-from olmoe_viz.figures.palette import SEQUENTIAL, Theme, colorscale
-from olmoe_viz.figures.plot import named_layers
-from olmoe_viz.figures.theme import color_bar, expert_axis
-from olmoe_viz.figures.theme import figure as blank
+from olmoe_viz.figures.expert_axis import color_row, expert_axis
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import digits, number, percent
+from olmoe_viz.figures.marks import Axis, Cells, ColorBar, named_layers, rounded, ticks
+from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 
 
 def figure(
-    load: NDArray[np.float64], *, tokens: int, layer_ids: Sequence[int], theme: Theme
-) -> go.Figure:
+    load: NDArray[np.float64],
+    *,
+    tokens: int,
+    layer_ids: Sequence[int],
+    theme: Theme = "light",
+) -> Figure:
     """Share of the prompt's tokens that each expert serves.
 
     Args:
@@ -27,35 +30,39 @@ def figure(
     """
     layers, experts = load.shape
     fair = np.broadcast_to(load.mean(axis=1, keepdims=True), load.shape)
-    chart = blank(theme, 72 + 17 * layers)
-    chart.add_heatmap(
-        z=load,
-        x=np.arange(experts),
-        y=np.arange(layers),
-        text=[[str(layer)] * experts for layer in layer_ids],
-        customdata=np.dstack([load * tokens, load / fair, fair]),
-        colorscale=colorscale(SEQUENTIAL[theme]),
-        zmin=0,
-        zmax=float(load.max()),
-        xgap=1,
-        ygap=1,
-        colorbar=color_bar(theme, "share of tokens") | {"tickformat": ".0%", "nticks": 5},
-        hovertemplate=(
-            "layer %{text} · expert %{x}"
-            f"<br>%{{customdata[0]:.0f}} of {tokens} tokens (%{{z:.1%}})"
-            "<br>%{customdata[1]:.2f} × the fair share of %{customdata[2]:.1%}<extra></extra>"
+    scale, span = SEQUENTIAL[theme], (0.0, float(load.max()))
+    places = [(list(layer_ids).index(layer), str(layer)) for layer in named_layers(layer_ids)]
+    return Figure(
+        alt=describe(load, tokens=tokens, layer_ids=layer_ids),
+        height=72 + 17 * layers,
+        margin=(4, 80, 44, 52),
+        x=(expert_axis(experts),),
+        y=Axis((layers - 0.4, -1.7), places, "layer"),
+        marks=(
+            color_row(experts, -1.1, theme),
+            Cells(
+                rounded(load),
+                first=(0, 0),
+                scale=scale,
+                span=span,
+                gaps=(1, 1),
+                hover=(
+                    f"layer {{row}} · expert {{column}}\n{{tokens}} of {tokens} tokens ({{value}})"
+                    "\n{times the fair share} × the fair share of {fair share}"
+                ),
+                numbers=("layer", "expert", "share of tokens"),
+                rows=list(layer_ids),
+                more={
+                    "tokens": rounded(load * tokens),
+                    "times the fair share": rounded(load / fair, 3),
+                    "fair share": rounded(fair, 3),
+                },
+                percent=True,
+            ),
         ),
+        bar=ColorBar(scale, span, ticks(*span, 4, percent), "share of tokens"),
+        theme=theme,
     )
-    expert_axis(chart, experts, -1.1, theme)
-    named = named_layers(layer_ids)
-    chart.update_yaxes(
-        title_text="layer",
-        range=[layers - 0.4, -1.7],
-        tickvals=[list(layer_ids).index(layer) for layer in named],
-        ticktext=list(map(str, named)),
-    )
-    chart.update_layout(margin={"t": 4})
-    return chart
 
 
 def describe(load: NDArray[np.float64], *, tokens: int, layer_ids: Sequence[int]) -> str:

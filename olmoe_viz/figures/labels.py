@@ -39,6 +39,19 @@ def number(value: float, form: str = ".3g") -> str:
     return f"{value:{form}}".replace("-", "−")
 
 
+def percent(value: float) -> str:
+    """A share of 1 in percent, three significant digits at most."""
+    return f"{number(100 * value)}%"
+
+
+def metric(value: float) -> str:
+    """With k, M or G for thousands, millions and thousands of millions."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return number(value / size) + unit
+    return number(value)
+
+
 def alike(values: Sequence[float]) -> list[str]:
     """The same for numbers of one line: all with an exponent if one of them needs it."""
     words = [digits(value) for value in values]

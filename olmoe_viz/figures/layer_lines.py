@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
-from olmoe_viz.figures.plot import Axis, Line, Note, Plot, Rule, layer_axis, ticks
+from olmoe_viz.figures.marks import Axis, Line, Note, Rule, layer_axis, ticks
+from olmoe_viz.figures.palette import Theme
 
 _INKS = ("accent", "ink", "muted")
 _APART = 0.11  # least distance of two names, a share of the height
@@ -19,7 +21,8 @@ def figure(
     quantity: str,
     layer_ids: Sequence[int],
     layer: int | None = None,
-) -> Plot:
+    theme: Theme = "light",
+) -> Figure:
     """Lines over the layers from 0 to 1; the first carries the accent, the second the ink.
 
     Args:
@@ -28,6 +31,7 @@ def figure(
         quantity: name of the vertical axis.
         layer_ids: the layers, counted over all blocks, [layers].
         layer: the selected one of them, marked by a thin line and filled dots.
+        theme: the theme on the screen.
     """
     lines = [
         Line(
@@ -40,11 +44,17 @@ def figure(
             ],
             dots=[9 if at == layer else 5 for at in layer_ids],
             fills=[_ink(index) if at == layer else "paper" for at in layer_ids],
-            dotted=index > 0,
+            dash="dot" if index else "solid",
+            numbers={
+                "line": [name] * len(layer_ids),
+                "layer": list(layer_ids),
+                quantity: row.tolist(),
+            },
         )
         for index, (row, name) in enumerate(zip(values, names, strict=True))
     ]
-    return Plot(
+    return Figure(
+        alt=describe(values, names=names, quantity=quantity, layer_ids=layer_ids),
         height=250,
         margin=(10, 64, 44, 52),
         x=(layer_axis(layer_ids, 0.4),),
@@ -52,6 +62,7 @@ def figure(
         marks=tuple(lines),
         rules=[] if layer is None else [Rule("x", layer, "line")],
         notes=_end_names(values, names),
+        theme=theme,
     )
 
 

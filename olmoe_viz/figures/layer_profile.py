@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import digits, safe
-from olmoe_viz.figures.palette import INKS, Theme
-from olmoe_viz.figures.plot import named_layers
-from olmoe_viz.figures.theme import figure as blank
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Axis, Line, Note, layer_axis, ticks
+from olmoe_viz.figures.palette import Theme
 
 
 def figure(
@@ -18,8 +17,9 @@ def figure(
     quantity: str,
     layer_ids: Sequence[int],
     high: float = 1.0,
-    theme: Theme,
-) -> go.Figure:
+    name: str = "",
+    theme: Theme = "light",
+) -> Figure:
     """A line over the layers, filled to zero, its mean written at the upper right.
 
     Args:
@@ -27,34 +27,36 @@ def figure(
         quantity: name and unit, for the hover text.
         layer_ids: the layers, counted over all blocks, [layers].
         high: upper end of the axis, the same in neighboring figures.
+        name: the run, for the sentence.
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
-    chart = blank(theme, 150)
-    chart.add_scatter(
-        x=list(layer_ids),
-        y=values,
-        mode="lines",
-        line={"color": inks.ink, "width": 1.75, "shape": "hvh"},
-        fill="tozeroy",
-        fillcolor=inks.panel,
-        hovertemplate=f"layer %{{x}}<br>{safe(quantity)} %{{y:.3g}}<extra></extra>",
+    line = Line(
+        list(layer_ids),
+        values.tolist(),
+        "ink",
+        [
+            f"layer {layer}\n{quantity} {value:.3g}"
+            for layer, value in zip(layer_ids, values.tolist(), strict=True)
+        ],
+        width=1.75,
+        steps=True,
+        area="panel",
+        numbers={"layer": list(layer_ids), quantity: values.tolist()},
     )
-    chart.add_annotation(
-        x=1,
-        y=1,
-        xref="paper",
-        yref="paper",
-        xanchor="right",
-        yanchor="bottom",
-        text=f"mean {digits(float(values.mean()))}",
-        showarrow=False,
-        font={"size": 13, "color": inks.muted},
+    return Figure(
+        alt=describe(
+            values, quantity=f"{quantity} at {name}" if name else quantity, layer_ids=layer_ids
+        ),
+        height=150,
+        margin=(22, 8, 40, 36),
+        x=(layer_axis(layer_ids, 0),),
+        y=Axis((0, high * 1.02), ticks(0, high, 3)),
+        marks=(line,),
+        notes=[
+            Note(f"mean {digits(float(values.mean()))}", 1, 1, "xy", anchor="end", shift=(0, -10))
+        ],
+        theme=theme,
     )
-    chart.update_xaxes(title_text="layer", tickvals=named_layers(layer_ids))
-    chart.update_yaxes(range=[0, high * 1.02], nticks=3, tickformat=".3~g")
-    chart.update_layout(margin={"l": 36, "r": 8, "t": 22, "b": 40})
-    return chart
 
 
 def describe(values: NDArray[np.float64], *, quantity: str, layer_ids: Sequence[int]) -> str:

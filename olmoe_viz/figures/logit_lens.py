@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, shorten, visible
+from olmoe_viz.figures.marks import Axis, Cells, Line, Note, rounded
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
-from olmoe_viz.figures.plot import Axis, Cells, Line, Note, Plot, rounded
 
 
 def figure(
@@ -17,8 +18,8 @@ def figure(
     ranks: NDArray[np.int64],
     *,
     k: int,
-    theme: Theme,
-) -> Plot:
+    theme: Theme = "light",
+) -> Figure:
     """Draw the most likely tokens after each block at the left, the winner's share at the right.
 
     Args:
@@ -30,9 +31,10 @@ def figure(
         theme: the theme on the screen.
     """
     stages, top = probabilities.shape
-    names = ["embedding", *(f"block {layer}" for layer in range(stages - 1))]
+    names = ["embedding", *(f"layer {layer}" for layer in range(stages - 1))]
     shares = winner.tolist()
-    return Plot(
+    return Figure(
+        alt=describe(tokens, winner),
         height=84 + 25 * stages,
         margin=(26, 14, 44, 76),
         x=(
@@ -54,6 +56,8 @@ def figure(
                 span=(0, 1),
                 gaps=(2, 2),
                 hover="{text}, rank {column}\nprobability {value}",
+                numbers=("after", "rank", "probability"),
+                rows=names,
                 texts=[[_name(token, 8) for token in row] for row in tokens],
             ),
             Line(
@@ -66,6 +70,12 @@ def figure(
                 ],
                 dots=[5] * stages,
                 axis=1,
+                numbers={
+                    "after": names,
+                    "rank": ranks.tolist(),
+                    "text": [f"the token that wins: {_name(tokens[-1][0], 14)}"] * stages,
+                    "probability": shares,
+                },
             ),
         ),
         # Above both parts, since the part on the right is narrower than these words.
@@ -80,6 +90,7 @@ def figure(
                 color="accent",
             )
         ],
+        theme=theme,
     )
 
 
@@ -92,8 +103,8 @@ def describe(tokens: Sequence[Sequence[str]], winner: NDArray[np.float64]) -> st
     first = next(
         at for at in range(len(tokens)) if all(row[0] == tokens[-1][0] for row in tokens[at:])
     )
-    since = "the embedding" if first == 0 else f"block {first - 1}"
+    since = "the embedding" if first == 0 else f"layer {first - 1}"
     return (
-        f"Most likely next tokens after each of {len(tokens) - 1} blocks: {tokens[-1][0]!r} leads "
+        f"Most likely next tokens after each of {len(tokens) - 1} layers: {tokens[-1][0]!r} leads "
         f"from {since} on and ends with probability {digits(float(winner[-1]))}."
     )

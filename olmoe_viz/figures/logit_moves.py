@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import digits, safe
-from olmoe_viz.figures.palette import INKS, Theme
-from olmoe_viz.figures.plot import named_layers
-from olmoe_viz.figures.theme import figure as blank
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import digits, number
+from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, layer_axis, ticks
+from olmoe_viz.figures.palette import Theme
+
+_WIDTH = 0.34
+_ASIDE = 0.19  # of the two bars of a layer from its place
 
 
 def figure(
@@ -17,8 +19,8 @@ def figure(
     *,
     names: tuple[str, str],
     layer_ids: Sequence[int],
-    theme: Theme,
-) -> go.Figure:
+    theme: Theme = "light",
+) -> Figure:
     """Bars up for a token that gains, down for one that loses.
 
     Args:
@@ -27,30 +29,42 @@ def figure(
         layer_ids: the layers, counted over all blocks, [layers].
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
-    chart = blank(theme, 270)
-    for index, (name, fill) in enumerate(zip(names, (inks.ink, "rgba(0,0,0,0)"), strict=True)):
-        chart.add_bar(
-            x=list(layer_ids),
-            y=moves[:, index],
-            marker={"color": fill, "line": {"color": inks.ink, "width": 1.25}},
-            hovertemplate=(f"layer %{{x}}<br>logit of {safe(name)} %{{y:+.3g}}<extra></extra>"),
-        )
-    chart.add_annotation(
-        text=f"■ {safe(names[0])}     □ {safe(names[1])}",
-        x=1,
-        xref="paper",
-        xanchor="right",
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 13, "color": inks.muted},
+    count = len(layer_ids)
+    low, high = min(float(moves.min()), 0.0), max(float(moves.max()), 0.0)
+    room = 0.06 * (high - low or 1.0)
+    span = (low - room, high + room)
+    return Figure(
+        alt=describe(moves, names=names, layer_ids=layer_ids),
+        height=270,
+        margin=(28, 16, 44, 52),
+        x=(layer_axis(layer_ids, 0.7),),
+        y=Axis(span, ticks(*span), "logits"),
+        marks=tuple(
+            Bars(
+                at=[layer + aside for layer in layer_ids],
+                low=0,
+                high=column.tolist(),
+                width=_WIDTH,
+                fills=[fill] * count,
+                outlines=["ink"] * count,
+                hover=[
+                    f"layer {layer}\nlogit of {name} {number(move, '+.3g')}"
+                    for layer, move in zip(layer_ids, column.tolist(), strict=True)
+                ],
+                numbers={
+                    "token": [name] * count,
+                    "layer": list(layer_ids),
+                    "move, logits": column.tolist(),
+                },
+            )
+            for name, fill, aside, column in zip(
+                names, ("ink", HOLLOW), (-_ASIDE, _ASIDE), moves.T, strict=True
+            )
+        ),
+        rules=[Rule("y", 0, "line")],
+        notes=[Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10))],
+        theme=theme,
     )
-    chart.update_xaxes(title_text="layer", tickvals=named_layers(layer_ids), ticks="")
-    chart.update_yaxes(title_text="logits", zeroline=True, zerolinecolor=inks.line, nticks=5)
-    chart.update_layout(barmode="group", bargap=0.25, bargroupgap=0.1, margin={"t": 28})
-    return chart
 
 
 def describe(

@@ -6,6 +6,7 @@ the same in the two themes, only the lightness moves. The families of experts 64
 of the first 64 at other hues. Knows nothing about plotly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import cos, radians, sin
@@ -168,6 +169,21 @@ DIVERGING: dict[Theme, tuple[str, ...]] = {
 }
 
 
-def colorscale(colors: tuple[str, ...]) -> list[tuple[float, str]]:
-    """A plotly color scale of evenly spaced colors."""
-    return [(i / (len(colors) - 1), color) for i, color in enumerate(colors)]
+@cache
+def shades(colors: tuple[str, ...]) -> tuple[str, ...]:
+    """256 colors from one end of a scale to the other."""
+    stops = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in colors]
+    mixed = []
+    for step in range(256):
+        place = step / 255 * (len(stops) - 1)
+        at = min(int(place), len(stops) - 2)
+        low, high, share = stops[at], stops[at + 1], place - at
+        channels = (a + (b - a) * share for a, b in zip(low, high, strict=True))
+        mixed.append("#" + "".join(f"{round(channel):02x}" for channel in channels))
+    return tuple(mixed)
+
+
+def shade(value: float, span: tuple[float, float], colors: Sequence[str]) -> str:
+    """The color of a value on a scale; beyond its ends it has that of the end."""
+    share = (value - span[0]) / (span[1] - span[0])
+    return shades(tuple(colors))[int(min(max(share, 0.0), 1.0) * 255 + 0.5)]

@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import safe
-from olmoe_viz.figures.palette import INKS, Theme
-from olmoe_viz.figures.theme import figure as blank
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.marks import Axis, Dash, Line, Note, Rule, Shape, ticks
+from olmoe_viz.figures.palette import Theme
 
 Floats = NDArray[np.float64]
 Lines = Mapping[str, tuple[Floats, Floats, Floats]]  # bits per byte, low, high
-_DASHES = ("solid", "dash", "dot")
-_SYMBOLS = ("circle", "square", "diamond")
+_LOOKS: tuple[tuple[str, Dash, Shape], ...] = (
+    ("accent", "solid", "circle"),
+    ("ink", "dash", "square"),
+    ("muted", "dot", "diamond"),
+)
 
 
 def figure(
@@ -21,8 +23,8 @@ def figure(
     lines: Lines,
     *,
     trained_k: int,
-    theme: Theme,
-) -> go.Figure:
+    theme: Theme = "light",
+) -> Figure:
     """Lines over k on a logarithmic axis; the trained k is marked.
 
     Args:
@@ -31,47 +33,69 @@ def figure(
         trained_k: the k the model was trained with.
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
-    chart = blank(theme, 340)
-    chart.add_vline(x=np.log2(trained_k), line={"color": inks.line, "width": 1})
-    chart.add_annotation(
-        x=np.log2(trained_k),
-        y=1,
-        yref="paper",
-        yanchor="bottom",
-        text=f"trained with k = {trained_k}",
-        showarrow=False,
-        font={"color": inks.muted},
-    )
-    for index, (name, (bits, low, high)) in enumerate(lines.items()):
-        color = (inks.accent, inks.ink, inks.muted)[index % 3]
-        chart.add_scatter(
-            x=np.log2(ks),
-            y=bits,
-            name=safe(name),
-            mode="lines+markers",
-            line={"color": color, "width": 2, "dash": _DASHES[index % 3]},
-            marker={"symbol": _SYMBOLS[index % 3], "size": 8, "color": color},
-            error_y={
-                "array": high - bits,
-                "arrayminus": bits - low,
-                "thickness": 1,
-                "width": 3,
-                "color": color,
-            },
-            customdata=np.column_stack([ks, low, high]),
-            hovertemplate=(
-                f"{safe(name)}, k = %{{customdata[0]}}<br>%{{y:.4f}} bits per byte"
-                "<br>95% interval %{customdata[1]:.4f} to %{customdata[2]:.4f}<extra></extra>"
+    ends = np.concatenate([end for _, low, high in lines.values() for end in (low, high)])
+    room = 0.05 * (float(np.ptp(ends)) or 1.0)
+    span = (float(ends.min()) - room, float(ends.max()) + room)
+    return Figure(
+        alt=describe(ks, lines, trained_k=trained_k),
+        height=340,
+        margin=(28, 16, 88, 58),
+        x=(
+            Axis(
+                (ks[0] / 1.1, ks[-1] * 1.1),
+                [(k, str(k)) for k in ks],
+                "k, experts per token",
+                log=True,
             ),
-        )
-    chart.update_xaxes(title_text="k, experts per token", tickvals=np.log2(ks), ticktext=list(ks))
-    chart.update_yaxes(title_text="bits per byte, lower is better", tickformat=".2f")
-    # The lines cross and run together, so no end of a line is a good place for its name.
-    chart.update_layout(
-        showlegend=True, legend={"orientation": "h", "y": -0.24, "x": 0}, margin={"t": 28, "b": 88}
+        ),
+        y=Axis(span, ticks(*span), "bits per byte, lower is better"),
+        # The lines cross and run together, so no end of a line is a good place for its name.
+        marks=tuple(
+            _line(ks, name, *values, look=_LOOKS[index % len(_LOOKS)])
+            for index, (name, values) in enumerate(lines.items())
+        ),
+        rules=[Rule("x", trained_k, "line")],
+        notes=[
+            Note(
+                f"trained with k = {trained_k}", trained_k, 1, "y", anchor="middle", shift=(0, -10)
+            )
+        ],
+        theme=theme,
     )
-    return chart
+
+
+def _line(
+    ks: Sequence[int],
+    name: str,
+    bits: Floats,
+    low: Floats,
+    high: Floats,
+    *,
+    look: tuple[str, Dash, Shape],
+) -> Line:
+    color, dash, shape = look
+    points = list(zip(ks, bits.tolist(), low.tolist(), high.tolist(), strict=True))
+    return Line(
+        list(ks),
+        bits.tolist(),
+        color,
+        [
+            f"{name}, k = {k}\n{value:.4f} bits per byte\n95% interval {least:.4f} to {most:.4f}"
+            for k, value, least, most in points
+        ],
+        dots=[8] * len(ks),
+        shape=shape,
+        dash=dash,
+        spread=(low.tolist(), high.tolist()),
+        name=name,
+        numbers={
+            "weighting": [name] * len(ks),
+            "k": list(ks),
+            "bits per byte": bits.tolist(),
+            "95% interval, low": low.tolist(),
+            "95% interval, high": high.tolist(),
+        },
+    )
 
 
 def describe(ks: Sequence[int], lines: Lines, *, trained_k: int) -> str:

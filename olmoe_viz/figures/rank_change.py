@@ -5,24 +5,28 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, shorten, visible
-from olmoe_viz.figures.plot import Anchor, Axis, Line, Note, Plot
+from olmoe_viz.figures.marks import Anchor, Axis, Line, Note, Numbers
+from olmoe_viz.figures.palette import Theme
 
 Side = tuple[Sequence[int], Sequence[str], NDArray[np.float64]]
 
 
-def figure(left: Side, right: Side, *, names: tuple[str, str]) -> Plot:
+def figure(left: Side, right: Side, *, names: tuple[str, str], theme: Theme = "light") -> Figure:
     """Draw two lists; a token in both is joined by an arrow, one that is new stands alone.
 
     Args:
         left: ids, tokens and probabilities of the first policy, most likely first.
         right: the same of the second.
         names: the two policies in words.
+        theme: the theme on the screen.
     """
     count = max(len(left[0]), len(right[0]))
     places = {token: at for at, token in enumerate(right[0])}
     flips = bool(left[0]) and bool(right[0]) and left[0][0] != right[0][0]
-    return Plot(
+    return Figure(
+        alt=describe(left, right, names=names),
         height=44 + 30 * count,
         margin=(8, 4, 8, 4),
         x=(Axis((-2, 3), bare=True),),
@@ -35,7 +39,19 @@ def figure(left: Side, right: Side, *, names: tuple[str, str]) -> Plot:
             *_names(right, set(left[0]), side=1, flips=flips),
             *(_beside(name, side, -1) for side, name in enumerate(names)),
         ],
+        numbers=_numbers(left, right, names),
+        theme=theme,
     )
+
+
+def _numbers(left: Side, right: Side, names: tuple[str, str]) -> Numbers:
+    rows = [
+        (name, rank, visible(text), float(share))
+        for name, (_, texts, shares) in zip(names, (left, right), strict=True)
+        for rank, (text, share) in enumerate(zip(texts, shares, strict=True), 1)
+    ]
+    columns = zip(*rows, strict=True)
+    return dict(zip(("policy", "rank", "token", "probability"), columns, strict=True))
 
 
 def _arrow(start: int, end: int) -> Line:

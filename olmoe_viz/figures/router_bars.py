@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, every, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
-from olmoe_viz.figures.plot import HOLLOW, Axis, Bars, Note, Plot, Rule, every, ticks
 from olmoe_viz.numerics import routing
 
 Order = Literal["probability", "expert"]
@@ -25,8 +26,8 @@ def figure(
     expert_ids: NDArray[np.int16],
     marks: Sequence[int] = (),
     order: Order = "probability",
-    theme: Theme,
-) -> Plot:
+    theme: Theme = "light",
+) -> Figure:
     """Bars of all experts: those that ran filled, the others hollow.
 
     Args:
@@ -44,7 +45,8 @@ def figure(
     span = (0.0, float(ordered[0]) * (1.12 + 0.05 * len(cuts)))
     by_rank = order == "probability"
     rules, notes = _upright_cuts(cuts, count) if by_rank else _level_cuts(cuts)
-    return Plot(
+    return Figure(
+        alt=describe(probabilities, expert_ids=expert_ids),
         height=340,
         margin=(16, 16, 44, 52),
         x=(_ranks(count) if by_rank else _ids(count),),
@@ -52,6 +54,7 @@ def figure(
         marks=(_bars(probabilities, ranking, ran, by_rank, theme),),
         rules=rules,
         notes=notes,
+        theme=theme,
     )
 
 
@@ -99,7 +102,7 @@ def _bars(
     ranking: NDArray[np.int64],
     ran: NDArray[np.bool_],
     by_rank: bool,
-    theme: Theme,
+    theme: Theme = "light",
 ) -> Bars:
     """One bar an expert, named by its id.
 
@@ -126,6 +129,13 @@ def _bars(
         names=[
             str(expert) if by_rank or used else "" for expert, used in zip(ids, chosen, strict=True)
         ],
+        numbers={
+            "expert": ids.tolist(),
+            "rank": (ranks[ids] + 1).tolist(),
+            "router probability": probabilities[ids].tolist(),
+            "mass up to this rank": masses[ranks[ids]].tolist(),
+            "selected": chosen,
+        },
     )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.palette import INKS, Theme
-from olmoe_viz.figures.theme import figure as blank
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import percent
+from olmoe_viz.figures.marks import Axis, Line, Note, Rule, ticks
+from olmoe_viz.figures.palette import Theme
 
 Floats = NDArray[np.float64]
 
@@ -18,8 +19,8 @@ def figure(
     *,
     chance: float,
     layer_ids: Sequence[int],
-    theme: Theme,
-) -> go.Figure:
+    theme: Theme = "light",
+) -> Figure:
     """Router saturation over training (arXiv 2409.02060, Eq. 5).
 
     Args:
@@ -29,38 +30,45 @@ def figure(
         layer_ids: the layers, counted over all blocks, [layers].
         theme: the theme on the screen.
     """
-    inks = INKS[theme]
-    chart = blank(theme, 320)
-    chart.add_hline(y=chance, line={"color": inks.line, "width": 1, "dash": "dot"})
-    chart.add_annotation(
-        x=1, xref="paper", xanchor="right", y=chance, yanchor="bottom", text="by chance",
-        showarrow=False, font={"color": inks.muted},
-    )  # fmt: skip
-    for layer, values in zip(layer_ids, saturation.T, strict=True):
-        chart.add_scatter(
-            x=shares,
-            y=values,
-            mode="lines",
-            line={"color": inks.line, "width": 1},
-            hovertemplate=(
-                f"layer {layer}<br>%{{x:.0%}} of the training<br>%{{y:.1%}} of the final choices"
-                "<extra></extra>"
+    marks = ticks(0, 1, 5, percent)
+    return Figure(
+        alt=describe(shares, saturation),
+        height=320,
+        margin=(16, 16, 44, 62),
+        x=(Axis((-0.02, 1.03), marks, "training done"),),
+        y=Axis((0, 1.04), marks, "share of the final top-k"),
+        marks=(
+            *(
+                _line(shares, column, f"layer {layer}", layer)
+                for layer, column in zip(layer_ids, saturation.T, strict=True)
             ),
-        )
-    chart.add_scatter(
-        x=shares,
-        y=saturation.mean(1),
-        mode="lines+markers",
-        line={"color": inks.accent, "width": 2},
-        marker={"size": 7, "color": inks.accent},
-        hovertemplate=(
-            "mean of the layers<br>%{x:.0%} of the training<br>%{y:.1%} of the final choices"
-            "<extra></extra>"
+            _line(shares, saturation.mean(1), "mean of the layers", "mean"),
         ),
+        rules=[Rule("y", chance, "line", dotted=True)],
+        notes=[Note("by chance", 1, chance, "x", anchor="end", shift=(0, -9))],
+        theme=theme,
     )
-    chart.update_xaxes(title_text="training done", tickformat=".0%", range=[-0.02, 1.03])
-    chart.update_yaxes(title_text="share of the final top-k", tickformat=".0%", range=[0, 1.04])
-    return chart
+
+
+def _line(shares: Floats, values: Floats, words: str, layer: int | str) -> Line:
+    """One layer as a thin line, or their mean as a thick one with dots."""
+    mean = layer == "mean"
+    return Line(
+        shares.tolist(),
+        values.tolist(),
+        "accent" if mean else "line",
+        [
+            f"{words}\n{percent(share)} of the training\n{percent(value)} of the final choices"
+            for share, value in zip(shares.tolist(), values.tolist(), strict=True)
+        ],
+        width=2 if mean else 1,
+        dots=[7] * len(shares) if mean else [],
+        numbers={
+            "layer": [layer] * len(shares),
+            "share of the training": shares.tolist(),
+            "share of the final choices": values.tolist(),
+        },
+    )
 
 
 def describe(shares: Floats, saturation: Floats) -> str:

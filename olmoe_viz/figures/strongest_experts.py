@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Axis, Bars, Box, layer_axis, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
-from olmoe_viz.figures.plot import Axis, Bars, Box, Plot, layer_axis, ticks
 
 _WIDTH = 0.82  # of a bar, in layers
 
@@ -18,8 +19,8 @@ def figure(
     *,
     layer_ids: Sequence[int],
     layer: int | None = None,
-    theme: Theme,
-) -> Plot:
+    theme: Theme = "light",
+) -> Figure:
     """One bar a layer: the color and number of the strongest expert, its probability as height.
 
     Args:
@@ -44,8 +45,10 @@ def figure(
             for at, expert, height in zip(layer_ids, best, heights, strict=True)
         ],
         names=[str(expert) for expert in best],
+        numbers={"layer": list(layer_ids), "expert": best, "probability": heights},
     )
-    return Plot(
+    return Figure(
+        alt=describe(expert_ids, probabilities, layer_ids=layer_ids),
         height=250,
         margin=(10, 16, 44, 52),
         x=(layer_axis(layer_ids, 0.7),),
@@ -56,6 +59,7 @@ def figure(
             for at, height in zip(layer_ids, heights, strict=True)
             if at == layer
         ],
+        theme=theme,
     )
 
 

@@ -3,24 +3,32 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
-from olmoe_viz.figures.plot import Axis, Line, Note, Plot, Rule, ticks
+from olmoe_viz.figures.marks import Axis, Line, Note, Rule, ticks
+from olmoe_viz.figures.palette import Theme
 
 
 def figure(
-    temperatures: NDArray[np.float64], entropies: NDArray[np.float64], *, uniform: float
-) -> Plot:
+    temperatures: NDArray[np.float64],
+    entropies: NDArray[np.float64],
+    *,
+    uniform: float,
+    theme: Theme = "light",
+) -> Figure:
     """Entropy over temperature, temperature 1 and the entropy of an even choice marked.
 
     Args:
         temperatures: [points], rising, among them 1.
         entropies: [points], in nats, of softmax(logits / temperature).
         uniform: the natural logarithm of the number of experts.
+        theme: the theme on the screen.
     """
     here = float(np.interp(1.0, temperatures, entropies))
     points = list(zip(temperatures.tolist(), entropies.tolist(), strict=True))
     span = (0.0, uniform * 1.12)
-    return Plot(
+    return Figure(
+        alt=describe(here, uniform=uniform),
         height=250,
         margin=(10, 16, 44, 48),
         x=(
@@ -39,6 +47,10 @@ def figure(
                 "ink",
                 [f"temperature {at:.2f}\nentropy {height:.3g} nats" for at, height in points],
                 width=1.75,
+                numbers={
+                    "temperature": temperatures.tolist(),
+                    "entropy, nats": entropies.tolist(),
+                },
             ),
             Line(
                 [1.0],
@@ -54,6 +66,7 @@ def figure(
             Note(f"even choice: {digits(uniform)}", 0, uniform, "x", shift=(2, -9)),
             Note(f"{digits(here)} at 1", 1, here, shift=(10, 11), color="accent"),
         ],
+        theme=theme,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from olmoe_viz.figures.labels import shorten, visible
-from olmoe_viz.figures.plot import Axis, ticks
+from olmoe_viz.figures.marks import Axis, ticks
 
 _NAMED = 48
 

@@ -3,23 +3,25 @@
 from collections.abc import Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import digits, safe
-from olmoe_viz.figures.palette import INKS, Theme
-from olmoe_viz.figures.theme import template
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import digits, metric
+from olmoe_viz.figures.marks import Axis, Line, Note, Numbers, ticks
+from olmoe_viz.figures.palette import Theme
+
+Floats = NDArray[np.float64]
 
 
 def figure(
     ks: Sequence[int],
-    values: NDArray[np.float64],
+    values: Floats,
     *,
     quantity: str,
     trained_k: int,
-    spread: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
-    theme: Theme,
-) -> go.Figure:
+    spread: tuple[Floats, Floats] | None = None,
+    theme: Theme = "light",
+) -> Figure:
     """A line over k on a doubling axis, from zero.
 
     Args:
@@ -30,73 +32,52 @@ def figure(
         spread: the smallest and the largest of what each value is the middle of, [ks] each.
         theme: the theme on the screen.
     """
-    inks, (low, high) = INKS[theme], spread or (values, values)
+    low, high = spread or (values, values)
     top = float(high.max() or 1.0)
-    color = [inks.accent if k == trained_k else inks.paper for k in ks]
-    edge = [inks.accent if k == trained_k else inks.ink for k in ks]
-    return go.Figure(
-        data=[
-            {
-                "type": "scatter",
-                "x": list(ks),
-                "y": values,
-                "mode": "lines+markers",
-                "line": {"color": inks.ink, "width": 1.75},
-                "marker": {
-                    "size": [10 if k == trained_k else 7 for k in ks],
-                    "color": color,
-                    # Markers of several sizes are translucent unless told otherwise.
-                    "opacity": 1,
-                    "line": {"color": edge, "width": 1.5},
-                },
-                "error_y": {
-                    "visible": spread is not None,
-                    "symmetric": False,
-                    "array": high - values,
-                    "arrayminus": values - low,
-                    "color": inks.muted,
-                    "thickness": 1.5,
-                    "width": 3,
-                },
-                "customdata": np.column_stack([low, high]),
-                "hovertemplate": f"k = %{{x}}<br>{safe(quantity)} %{{y:.3g}}"
-                + "<br>%{customdata[0]:.3g} to %{customdata[1]:.3g}" * (spread is not None)
-                + "<extra></extra>",
-            }
-        ],
-        layout={
-            "template": template(theme),
-            "autosize": True,
-            "height": 190,
-            "margin": {"l": 46, "r": 10, "t": 30, "b": 40},
-            "xaxis": {
-                "type": "log",
-                "tickvals": list(ks),
-                "ticktext": list(map(str, ks)),
-                "title": {"text": "k"},
-            },
-            "yaxis": {
-                # Room below zero too, so that a dot there is whole.
-                "range": [-0.07 * top, 1.08 * top],
-                "nticks": 4,
-                "tickformat": ".3~s" if top > 1000 else ".3~g",
-            },
-            "annotations": [
-                {
-                    "text": safe(quantity),
-                    "x": 0,
-                    "xref": "paper",
-                    "xanchor": "left",
-                    "y": 1,
-                    "yref": "paper",
-                    "yanchor": "bottom",
-                    "yshift": 6,
-                    "showarrow": False,
-                    "font": {"size": 13, "color": inks.ink},
-                }
-            ],
-        },
+    words = [
+        f"k = {k}\n{quantity} {digits(float(value))}"
+        + f"\n{digits(float(least))} to {digits(float(most))}" * (spread is not None)
+        for k, value, least, most in zip(ks, values, low, high, strict=True)
+    ]
+    line = Line(
+        list(ks),
+        values.tolist(),
+        "ink",
+        words,
+        width=1.75,
+        dots=[7] * len(ks),
+        fills=["paper"] * len(ks),
+        spread=(low.tolist(), high.tolist()) if spread else None,
+        numbers=_numbers(ks, values, quantity, spread),
     )
+    trained = [
+        Line([k], [float(value)], "accent", [said], width=0, dots=[10])
+        for k, value, said in zip(ks, values, words, strict=True)
+        if k == trained_k
+    ]
+    return Figure(
+        alt=describe(ks, values, quantity=quantity),
+        height=190,
+        margin=(30, 10, 40, 46),
+        x=(Axis((ks[0] / 1.15, ks[-1] * 1.15), [(k, str(k)) for k in ks], "k", log=True),),
+        # Room below zero too, so that a dot there is whole.
+        y=Axis((-0.07 * top, 1.08 * top), ticks(0, top, 4, metric)),
+        marks=(line, *trained),
+        notes=[Note(quantity, 0, 1, "xy", shift=(0, -14), color="ink")],
+        theme=theme,
+    )
+
+
+def _numbers(
+    ks: Sequence[int], values: Floats, quantity: str, spread: tuple[Floats, Floats] | None
+) -> Numbers:
+    numbers = {"k": list(ks), quantity: values.tolist()}
+    if spread:
+        numbers |= {
+            f"least {quantity}": spread[0].tolist(),
+            f"most {quantity}": spread[1].tolist(),
+        }
+    return numbers
 
 
 def describe(ks: Sequence[int], values: NDArray[np.float64], *, quantity: str) -> str:

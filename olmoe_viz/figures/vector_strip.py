@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded, ticks
 from olmoe_viz.figures.palette import DIVERGING, Theme
-from olmoe_viz.figures.plot import Axis, Cells, ColorBar, Plot, rounded, ticks
 
 _ROW = 22
 
 
-def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) -> Plot:
+def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme = "light") -> Figure:
     """Draw vectors of equal width under one color scale, symmetric about zero.
 
     The scale ends at the 99.5th percentile of the sizes, so that one huge value does not blanch
@@ -26,7 +27,8 @@ def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) 
     rows, width = vectors.shape
     reach = float(np.quantile(np.abs(vectors), 0.995)) or 1.0
     ends = [(-reach, f"−{digits(reach)}"), (0.0, "0"), (reach, digits(reach))]
-    return Plot(
+    return Figure(
+        alt=describe(vectors, names=names),
         height=62 + _ROW * max(rows, 2),
         margin=(6, 76, 44, 14 + 8 * max(map(len, names))),
         x=(
@@ -46,9 +48,12 @@ def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme) 
                 span=(-reach, reach),
                 gaps=(0, 3),
                 hover=f"index {{column}} of {width}\nvalue {{value}}",
+                numbers=("vector", "index", "value"),
+                rows=names,
             ),
         ),
         bar=ColorBar(DIVERGING[theme], (-reach, reach), ends),
+        theme=theme,
     )
 
 

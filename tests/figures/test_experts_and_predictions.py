@@ -1,7 +1,5 @@
 """Figures of what experts give, of the next token, and of the trade-off."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -13,14 +11,14 @@ from olmoe_viz.figures import (
     rank_change,
     tradeoff,
 )
-from olmoe_viz.figures.palette import INKS, Theme, expert_color
-from olmoe_viz.figures.plot import HOLLOW, Plot
-from olmoe_viz.figures.theme import template
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.marks import HOLLOW
+from olmoe_viz.figures.palette import expert_color
 
 NAMES = ("k = 8", "k = 16")
 
 
-def notes(chart: Plot) -> list[str]:
+def notes(chart: Figure) -> list[str]:
     return [note.text for note in chart.notes]
 
 
@@ -131,8 +129,8 @@ def test_the_lens_names_tokens_and_follows_the_winner() -> None:
     assert [axis.title for axis in chart.x] == ["rank", "probability"]
     assert [note.text for note in chart.notes] == ["probability of ‘·was’, k = 8"]
     assert line.hover[0] == "the token that wins\nprobability 0.01\nrank 40"
-    assert [words for _, words in chart.y.ticks] == ["embedding", "block 0", "block 1"]
-    assert "leads from block 0 on and ends with probability 0.900" in logit_lens.describe(
+    assert [words for _, words in chart.y.ticks] == ["embedding", "layer 0", "layer 1"]
+    assert "leads from layer 0 on and ends with probability 0.900" in logit_lens.describe(
         tokens, winner
     )
 
@@ -140,17 +138,14 @@ def test_the_lens_names_tokens_and_follows_the_winner() -> None:
 def test_the_trade_off_fills_the_trained_k_only() -> None:
     ks, values = (1, 8, 64), np.array([0.1, 0.4, 1.0])
     chart = tradeoff.figure(ks, values, quantity="retained mass", trained_k=8, theme="light")
-    assert [color == INKS["light"].accent for color in chart.data[0].marker.color] == [
-        False,
-        True,
-        False,
-    ]
-    assert chart.data[0].marker.opacity == 1
-    low, high = chart.layout.yaxis.range
+    line, here = chart.marks
+    assert (line.x, line.y, set(line.fills)) == ([1, 8, 64], [0.1, 0.4, 1.0], {"paper"})
+    assert (here.x, here.y, here.color) == ([8], [0.4], "accent")
+    low, high = chart.y.span
     assert low < 0  # a dot at zero, as that of the KL of the trained k, is whole
     assert high > 1
-    assert chart.layout.xaxis.type == "log"
-    assert [note.text for note in chart.layout.annotations] == ["retained mass"]
+    assert chart.x[0].log
+    assert [note.text for note in chart.notes] == ["retained mass"]
     assert "0.400 at k = 8" in tradeoff.describe(ks, values, quantity="retained mass")
 
 
@@ -159,33 +154,13 @@ def test_the_trade_off_draws_the_spread_of_what_it_is_given() -> None:
     ends = np.array([19.0, 25.0]), np.array([24.0, 90.0])
     words = {"quantity": "time, ms", "trained_k": 8, "theme": "light"}
     chart = tradeoff.figure(ks, values, spread=ends, **words)
-    bars = chart.data[0].error_y
-    assert list(bars.array) == [4, 60]
-    assert list(bars.arrayminus) == [1, 5]
-    assert chart.layout.yaxis.range[1] > 90
-    assert chart.layout.yaxis.tickformat == ".3~g"  # with fewer digits 100 becomes 1e+2
-    assert not tradeoff.figure(ks, values, **words).data[0].error_y.visible
+    line = chart.marks[0]
+    assert line.spread == ([19, 25], [24, 90])
+    assert line.hover[1] == "k = 8\ntime, ms 30.0\n25.0 to 90.0"
+    assert chart.y.span[1] > 90
+    assert tradeoff.figure(ks, values, **words).marks[0].spread is None
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_figure_can_be_sent(theme: Theme) -> None:
-    row = np.array([0.5, 0.25])
-    figures = [
-        expert_bars.figure(row, ids=[1, 2], quantity="<i>$q$", theme=theme),
-        contributions.figure(np.vstack([row, row]), ids=[1, 2], names=("<i>$", "b"), theme=theme),
-        layer_change.figure(row, name="<i>$", quantity="q", layer=0),
-        rank_change.figure(side([1]), side([1]), names=("<i>$", "b")),
-        logit_lens.figure([("<i>$",)], np.array([[1.0]]), row[:1], np.array([1]), k=8, theme=theme),
-    ]
-    for chart in figures:
-        assert json.loads(json.dumps(chart.data()))["height"] == chart.height
-        for mark in chart.marks:
-            assert isinstance(mark.hover, str) or all(mark.hover)
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_trade_off_uses_the_template_and_shows_text_as_typed(theme: Theme) -> None:
-    chart = tradeoff.figure([1, 2], np.zeros(2), quantity="<i>$q$", trained_k=1, theme=theme)
-    assert chart.layout.template == template(theme)
-    assert all(trace.hovertemplate.endswith("<extra></extra>") for trace in chart.data)
-    assert "<i>$" not in chart.to_json()
+def test_large_quantities_have_a_unit_at_the_axis() -> None:
+    chart = tradeoff.figure((1, 2), np.array([2e6, 9.5e6]), quantity="parameters", trained_k=1)
+    assert [words for _, words in chart.y.ticks] == ["0", "5M"]

@@ -1,14 +1,14 @@
-import json
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from olmoe_viz.figures import expert_load, layer_lines, router_bars, strongest_experts
+from olmoe_viz.figures.cell_words import cell_words
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import alike, digits, safe, shorten
+from olmoe_viz.figures.marks import HOLLOW, layer_axis
 from olmoe_viz.figures.palette import Theme, expert_color
-from olmoe_viz.figures.plot import HOLLOW, Plot, layer_axis
-from olmoe_viz.figures.theme import template
 from olmoe_viz.numerics import routing
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -24,7 +24,7 @@ def probabilities() -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def notes(chart: Plot) -> list[str]:
+def notes(chart: Figure) -> list[str]:
     return [note.text for note in chart.notes]
 
 
@@ -33,7 +33,7 @@ def top(probabilities: np.ndarray, k: int) -> np.ndarray:
     return routing.ranking(probabilities)[..., :k].astype(np.int16)
 
 
-def filled(chart: Plot, ids: Sequence[int]) -> set[int]:
+def filled(chart: Figure, ids: Sequence[int]) -> set[int]:
     """The experts whose bars are filled; `ids` are those of the bars in order."""
     (bars,) = chart.marks
     return {expert for expert, fill in zip(ids, bars.fills, strict=True) if fill != HOLLOW}
@@ -117,12 +117,13 @@ def test_router_bars_take_k_of_all_experts_and_few_experts() -> None:
 def test_expert_load_says_tokens_and_fair_share() -> None:
     load = np.array([[0.4, 0.3, 0.3, 0.0], [0.0, 0.5, 0.5, 1.0]])
     chart = expert_load.figure(load, tokens=10, layer_ids=range(2), theme="light")
-    heat = chart.data[0]
-    assert heat.zmax == 1.0
-    assert heat.customdata[0, 0] == pytest.approx([4.0, 1.6, 0.25])
+    _, cells = chart.marks
+    assert cells.span == (0, 1.0)
+    assert cell_words(cells, 0, 0) == (
+        "layer 0 · expert 0\n4 of 10 tokens (40%)\n1.6 × the fair share of 0.25"
+    )
     # A layer with twice the experts for a token has twice the fair share.
-    assert heat.customdata[1, 3] == pytest.approx([10.0, 2.0, 0.5])
-    assert "of 10 tokens" in heat.hovertemplate
+    assert cell_words(cells, 1, 3).endswith("\n10 of 10 tokens (100%)\n2 × the fair share of 0.5")
     sentence = expert_load.describe(load, tokens=10, layer_ids=range(2))
     assert "1.5 used by a token" in sentence
     assert "expert 3 in layer 1 with 100% of 10 tokens" in sentence
@@ -132,12 +133,11 @@ def test_expert_load_says_tokens_and_fair_share() -> None:
 def test_expert_load_names_layers_by_their_absolute_ids() -> None:
     load = np.array([[0.5, 0.5], [1.0, 0.0], [0.5, 0.5]])
     chart = expert_load.figure(load, tokens=2, layer_ids=SPARSE, theme="light")
-    assert [row[0] for row in chart.data[0].text] == ["1", "3", "4"]
-    assert list(chart.layout.yaxis.tickvals) == [0, 1, 2]
-    assert list(chart.layout.yaxis.ticktext) == ["1", "3", "4"]
+    assert chart.marks[1].rows == [1, 3, 4]
+    assert chart.y.ticks == [(0, "1"), (1, "3"), (2, "4")]
     assert "expert 0 in layer 3" in expert_load.describe(load, tokens=2, layer_ids=SPARSE)
     whole = expert_load.figure(np.ones((16, 2)), tokens=2, layer_ids=LAYERS, theme="light")
-    assert list(whole.layout.yaxis.ticktext) == ["0", "5", "10", "15"]
+    assert [words for _, words in whole.y.ticks] == ["0", "5", "10", "15"]
 
 
 def test_layer_lines_name_each_line_at_its_end_without_overlap() -> None:
@@ -147,7 +147,7 @@ def test_layer_lines_name_each_line_at_its_end_without_overlap() -> None:
     assert notes(chart) == ["top 8", "top 16"]
     assert chart.notes[1].y - chart.notes[0].y >= 0.1
     solid, dotted = chart.marks
-    assert (solid.dotted, dotted.dotted) == (False, True)
+    assert (solid.dash, dotted.dash) == ("solid", "dot")
     assert [note.color for note in chart.notes] == [solid.color, dotted.color]
     assert solid.dots[3] > solid.dots[2]
     assert [fill == solid.color for fill in solid.fills].index(True) == 3
@@ -205,37 +205,6 @@ def test_the_strongest_expert_is_the_recorded_one_of_its_layer() -> None:
     assert box.sides[0] < 3 < box.sides[1]
     sentence = strongest_experts.describe(ran, rows, layer_ids=SPARSE)
     assert "in layers 1 to 4: 1, 1, 3; most decided in layer 1" in sentence
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_the_load_uses_the_template_and_hover_with_units(
-    probabilities: np.ndarray, theme: Theme
-) -> None:
-    chart = expert_load.figure(probabilities, tokens=9, layer_ids=LAYERS, theme=theme)
-    assert chart.layout.template == template(theme)
-    assert chart.layout.height
-    for trace in chart.data:
-        assert "expert" in trace.hovertemplate
-        assert trace.hovertemplate.endswith("<extra></extra>")
-    json.loads(chart.to_json())
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_what_follows_a_click_can_be_sent(probabilities: np.ndarray, theme: Theme) -> None:
-    figures = [
-        router_bars.figure(
-            probabilities[0], expert_ids=top(probabilities[0], 8), order="expert", theme=theme
-        ),
-        layer_lines.figure(
-            probabilities[:1], names=["<i>$"], quantity="mass", layer_ids=range(64), layer=1
-        ),
-        strongest_experts.figure(
-            top(probabilities, 8), probabilities, layer_ids=LAYERS, layer=0, theme=theme
-        ),
-    ]
-    for chart in figures:
-        assert json.loads(json.dumps(chart.data()))["height"] == chart.height
-        assert all(words for mark in chart.marks for words in mark.hover)
 
 
 def test_foreign_text_is_inert_in_a_figure() -> None:

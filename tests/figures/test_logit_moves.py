@@ -1,9 +1,7 @@
-import html
-import re
-
 import numpy as np
 
 from olmoe_viz.figures import logit_moves
+from olmoe_viz.figures.marks import HOLLOW
 
 MOVES = np.array([[0.5, -0.25], [-1.0, 0.125]])
 LAYERS = (1, 4)
@@ -11,25 +9,23 @@ LAYERS = (1, 4)
 
 def test_each_token_has_a_bar_in_each_layer_filled_or_hollow() -> None:
     chart = logit_moves.figure(MOVES, names=("·a", "$<b>"), layer_ids=LAYERS, theme="light")
-    assert [list(bar.x) for bar in chart.data] == [[1, 4]] * 2
-    assert list(chart.layout.xaxis.tickvals) == [1, 4]
-    assert [bar.y.tolist() for bar in chart.data] == [[0.5, -1.0], [-0.25, 0.125]]
-    assert chart.data[0].marker.color != chart.data[1].marker.color
-    (note,) = chart.layout.annotations
-    assert note.text == "■ ·a     □ &#36;&lt;b&gt;"
+    filled, hollow = chart.marks
+    assert chart.x[0].ticks == [(1, "1"), (4, "4")]
+    assert [bars.high for bars in chart.marks] == [[0.5, -1.0], [-0.25, 0.125]]
+    assert set(filled.fills) == {"ink"}
+    assert set(hollow.fills) == {HOLLOW}
+    # Beside each other: the first ends before the second begins.
+    assert all(one + filled.width < other for one, other in zip(filled.at, hollow.at, strict=True))
+    (note,) = chart.notes
+    assert note.text == "■ ·a     □ $<b>"
 
 
-def test_a_template_in_a_token_stays_text() -> None:
-    names = ("%{x}", "%%{y:+.3g}%")
-    chart = logit_moves.figure(MOVES, names=names, layer_ids=LAYERS, theme="light")
-    templates = [bar.hovertemplate for bar in chart.data]
-    assert [re.findall(r"%\{.*?\}", template) for template in templates] == [
-        ["%{x}", "%{y:+.3g}"]
-    ] * 2
-    assert [html.unescape(template.split("logit of ")[1]) for template in templates] == [
-        "%{x} %{y:+.3g}<extra></extra>",
-        "%%{y:+.3g}% %{y:+.3g}<extra></extra>",
-    ]
+def test_each_bar_says_its_layer_token_and_move() -> None:
+    chart = logit_moves.figure(MOVES, names=("%{x}", "b"), layer_ids=LAYERS)
+    assert chart.marks[0].hover == ["layer 1\nlogit of %{x} +0.5", "layer 4\nlogit of %{x} −1"]
+    frame = chart.to_frame()
+    assert frame["token"].tolist() == ["%{x}", "%{x}", "b", "b"]
+    assert frame["move, logits"].tolist() == [0.5, -1.0, -0.25, 0.125]
 
 
 def test_the_sentence_says_sums_and_the_strongest_layers() -> None:

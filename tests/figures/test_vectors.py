@@ -88,7 +88,7 @@ def test_cosines_are_drawn_once_for_each_pair() -> None:
     (heat,) = chart.marks
     assert heat.values[0][1] is None
     assert heat.values[2][0] == pytest.approx(cosines[2, 0], rel=1e-4)
-    assert (heat.hover, heat.rows[2]) == ("experts {row} and {column}\ncosine {value}", "60")
+    assert (heat.hover, heat.rows[2]) == ("experts {row} and {column}\ncosine {value}", 60)
     assert heat.span == (-1, 1)
     pairs = cosines[np.tril_indices(3, -1)]
     assert f"mean {pairs.mean():.3g}"[:9] in cosine_matrix.describe(cosines, ids=[9, 4, 60])

@@ -1,13 +1,12 @@
 """Panels: a heading with the origin of its numbers, and a chart with its alternative text."""
 
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.ui.widgets import origin
+from olmoe_viz.ui.widgets.figure import plot
 from olmoe_viz.ui.widgets.wording import place
-
-_CONFIG = {"displayModeBar": False, "responsive": True}
 
 
 def head(
@@ -34,6 +33,6 @@ def cell(token: str, position: int, layer: int, *, key: str) -> None:
         st.text(place(token, position, layer))
 
 
-def chart(figure: go.Figure, *, alt: str, key: str) -> None:
-    """Place a figure under our own template, without plotly's tool bar."""
-    st.plotly_chart(figure, theme=None, width="stretch", config=_CONFIG, alt=alt, key=key)
+def chart(figure: Figure, *, alt: str = "", key: str) -> None:
+    """Place a figure; `alt` stands for its own sentence."""
+    plot(figure, alt=alt, key=key)

@@ -1,4 +1,4 @@
-"""Figures that are drawn again at every move: a `Plot` of figures/ as SVG, dense cells on a canvas.
+"""Figures that are drawn again at every move: a `Figure` as SVG, dense cells on a canvas.
 
 Streamlit takes a plotly figure down and builds it up anew whenever its data change, about 50 ms
 each. This component stays in the page, and drawing takes it a few. Text reaches the page only
@@ -7,7 +7,7 @@ through `textContent`.
 
 from pathlib import Path
 
-from olmoe_viz.figures.plot import Plot
+from olmoe_viz.figures.figure import Figure
 from olmoe_viz.ui.widgets.component import component
 
 _component = component(
@@ -22,7 +22,7 @@ _component = component(
 )
 
 
-def plot(figure: Plot, *, alt: str, key: str) -> None:
+def plot(figure: Figure, *, alt: str = "", key: str) -> None:
     """Place a figure.
 
     Args:
@@ -30,4 +30,4 @@ def plot(figure: Plot, *, alt: str, key: str) -> None:
         alt: the sentence for those who cannot see it.
         key: unique on the page; what is drawn under it changes in place.
     """
-    _component(key=key, data={"figure": figure.data(), "alt": alt})
+    _component(key=key, data={"figure": figure.data(), "alt": alt or figure.alt})

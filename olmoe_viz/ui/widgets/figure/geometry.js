@@ -7,12 +7,17 @@ const INKS = {
   line: "var(--st-border-color)",
   accent: "var(--st-primary-color)",
   paper: "var(--st-background-color)",
+  panel: "var(--st-secondary-background-color)",
 }
 const CAPTION = 13
 const SMALL = 12 // px, of ids and tokens
 const DIGIT = 0.6 // em, width of a character in the face of numbers; of text no wider on the mean
 const LEAST_PITCH = 13 // px from one turned word to the next
 const NOTHING = []
+const KEY = 48 // px, room of the key of lines below the axis
+const DASHES = { dot: "3 3", dash: "8 4" }
+
+const hasKey = (figure) => figure.marks.some(({ name }) => name)
 
 const ink = (color) => INKS[color] ?? color
 
@@ -70,7 +75,7 @@ const geometry = (figure, width) => {
   return { ...inner, width, height: figure.height, xs, lie, y: scale(figure.y, inner.bottom, top) }
 }
 
-const drawBelow = (axis, at, g) => {
+const drawBelow = (axis, at, g, foot) => {
   const from = at(axis.span[0])
   const to = at(axis.span[1])
   const parts = []
@@ -86,7 +91,7 @@ const drawBelow = (axis, at, g) => {
     const anchor = turn ? "start" : "middle"
     parts.push(write(words, at(value), y, { anchor, size, turn, number: axis.number }))
   })
-  if (axis.title) parts.push(write(axis.title, (from + to) / 2, g.height - 9))
+  if (axis.title) parts.push(write(axis.title, (from + to) / 2, g.height - 9 - foot))
   return parts
 }
 
@@ -108,6 +113,6 @@ const drawLeft = (axis, g) => {
 }
 
 const drawAxes = (figure, g) => [
-  ...figure.x.flatMap((axis, index) => drawBelow(axis, g.xs[index], g)),
+  ...figure.x.flatMap((axis, index) => drawBelow(axis, g.xs[index], g, hasKey(figure) ? KEY : 0)),
   ...drawLeft(figure.y, g),
 ]

@@ -65,8 +65,8 @@ const bars = (mark, g) => {
     }]
   })
   const drawn = boxes.map(({ index, left, right, top, bottom }) => shape("rect", {
-    x: left, y: top, width: right - left, height: bottom - top, fill: mark.fills[index],
-    stroke: mark.outlines[index], "stroke-width": 1.25,
+    x: left, y: top, width: right - left, height: bottom - top, fill: ink(mark.fills[index]),
+    stroke: ink(mark.outlines[index]), "stroke-width": 1.25,
   }))
   const pick = ({ x, y }) => {
     if (y < g.top || y > g.bottom) return null
@@ -104,6 +104,20 @@ const paintCells = (mark, g, context, edges, ramp) => {
   })
 }
 
+const said = (value, digits) => String(Number(value.toPrecision(digits))).replaceAll("-", "−")
+
+// The names in braces are replaced once: what a token's name contains stays as it is.
+const cellWords = (mark, r, c, value) => {
+  const known = {
+    row: mark.rows[r] ?? mark.first[0] + r,
+    column: mark.columns[c] ?? mark.first[1] + c,
+    value: mark.percent ? `${said(100 * value, 3)}%` : said(value, 4),
+    text: mark.texts[r]?.[c],
+  }
+  for (const name in mark.more) known[name] = said(mark.more[name][r][c], 4)
+  return mark.hover.replace(/\{([^{}]+)\}/g, (whole, name) => known[name] ?? whole)
+}
+
 const cells = (mark, g, context) => {
   const [firstRow, firstColumn] = mark.first
   const snap = (value) => Math.round(value * devicePixelRatio) / devicePixelRatio
@@ -130,15 +144,8 @@ const cells = (mark, g, context) => {
     const c = Math.floor((x - g.xs[0](firstColumn)) / (g.xs[0](1) - g.xs[0](0)) + 0.5)
     const value = mark.values[r]?.[c] ?? null
     if (value === null) return null
-    const known = {
-      "{row}": mark.rows[r] ?? firstRow + r,
-      "{column}": mark.columns[c] ?? firstColumn + c,
-      "{value}": String(Number(value.toPrecision(4))).replaceAll("-", "−"),
-      "{text}": mark.texts[r]?.[c],
-    }
     const { left, right, top } = edges(r, c)
-    const words = mark.hover.replace(/\{\w+\}/g, (name) => known[name])
-    return { words, x: (left + right) / 2, y: top }
+    return { words: cellWords(mark, r, c, value), x: (left + right) / 2, y: top }
   }
   return { drawn, pick }
 }
@@ -150,27 +157,61 @@ const head = ([fromX, fromY], [x, y], color) => {
   })
 }
 
+// The points of a line that changes its height halfway, at once.
+const stepped = (points) => [
+  points[0],
+  ...points.slice(1).flatMap(([x, y], index) => {
+    const middle = (points[index][0] + x) / 2
+    return [[middle, points[index][1]], [middle, y]]
+  }),
+  points.at(-1),
+]
+
+const dot = (mark, x, y, size, index) => {
+  const own = index !== undefined && mark.fills.length
+  const look = {
+    fill: ink(own ? mark.fills[index] : mark.color), stroke: ink(mark.color),
+    "stroke-width": own ? 1.5 : 0,
+  }
+  if (mark.shape === "circle") return shape("circle", { cx: x, cy: y, r: size / 2, ...look })
+  if (mark.shape === "diamond") look.transform = `rotate(45 ${x} ${y})`
+  const half = size / 2
+  return shape("rect", { x: x - half, y: y - half, width: size, height: size, ...look })
+}
+
+const CAP = 3 // px, half the width of the end of an error bar
+const spreads = ({ spread: [lows, highs], color }, points, g) => points.map(([x], index) => {
+  const ends = [lows[index], highs[index]].map(g.y)
+  const caps = ends.map((y) => `M${x - CAP} ${y}h${2 * CAP}`).join("")
+  return shape("path", { d: `M${x} ${ends[0]}V${ends[1]}${caps}`, stroke: ink(color) })
+})
+
+const stroke = (mark, d) => shape("path", {
+  d, fill: "none", stroke: ink(mark.color), "stroke-width": mark.width,
+  ...(mark.dash in DASHES && { "stroke-dasharray": DASHES[mark.dash] }),
+})
+
+const drawLine = (mark, points, g) => {
+  const drawn = []
+  const path = mark.steps ? stepped(points) : points
+  const d = `M${path.join("L")}`
+  if (mark.area) {
+    drawn.push(shape("path", { d: `${d}V${g.y(0)}H${path[0][0]}Z`, fill: ink(mark.area) }))
+  }
+  if (mark.width) drawn.push(stroke(mark, d))
+  if (mark.spread) drawn.push(...spreads(mark, points, g))
+  mark.dots.forEach((size, index) => {
+    if (size) drawn.push(dot(mark, ...points[index], size, index))
+  })
+  if (mark.arrow) drawn.push(head(points.at(-2), points.at(-1), mark.color))
+  return drawn
+}
+
 const NEAR = 20 // px
 
 const line = (mark, g) => {
   const at = g.xs[mark.axis]
   const points = mark.x.map((value, index) => [at(value), g.y(mark.y[index])])
-  const drawn = []
-  if (mark.width) {
-    drawn.push(shape("path", {
-      d: `M${points.join("L")}`, fill: "none", stroke: ink(mark.color), "stroke-width": mark.width,
-      ...(mark.dotted && { "stroke-dasharray": "3 3" }),
-    }))
-  }
-  mark.dots.forEach((size, index) => {
-    if (!size) return
-    drawn.push(shape("circle", {
-      cx: points[index][0], cy: points[index][1], r: size / 2,
-      fill: ink(mark.fills[index] ?? mark.color), stroke: ink(mark.color),
-      "stroke-width": mark.fills.length ? 1.5 : 0,
-    }))
-  })
-  if (mark.arrow) drawn.push(head(points.at(-2), points.at(-1), mark.color))
   const pick = ({ x, y }) => {
     const far = points.map(([left, top]) => Math.hypot(left - x, top - y))
     const index = far.indexOf(Math.min(...far))
@@ -178,7 +219,24 @@ const line = (mark, g) => {
     const [left, top] = points[index]
     return { words: mark.hover[index], x: left, y: top, far: far[index] }
   }
-  return { drawn, pick }
+  return { drawn: drawLine(mark, points, g), pick }
+}
+
+// The lines' names below the figure, in rows.
+const drawKey = (figure, g) => {
+  let x = g.left
+  let y = g.height - KEY + 10
+  return figure.marks.filter(({ name }) => name).flatMap((mark) => {
+    const wide = 36 + mark.name.length * DIGIT * CAPTION
+    if (x + wide > g.width && x > g.left) [x, y] = [g.left, y + 20]
+    const parts = [
+      stroke(mark, `M${x} ${y}h24`),
+      ...(mark.dots.length ? [dot(mark, x + 12, y, 8)] : NOTHING),
+      write(mark.name, x + 30, y, { anchor: "start", color: "ink" }),
+    ]
+    x += wide + 12
+    return parts
+  })
 }
 
 const MARKS = { Bars: bars, Cells: cells, Line: line }

@@ -65,6 +65,7 @@ const draw = ({ canvas, svg }, figure, width) => {
     ...figure.rules.filter(({ color }) => color !== "line").map((rule) => drawRule(rule, g)),
     ...figure.boxes.map((box) => drawBox(box, g)),
     ...figure.notes.map((note) => drawNote(note, g)),
+    ...drawKey(figure, g),
   )
   return (point) => marks
     .map(({ pick }) => pick(point))

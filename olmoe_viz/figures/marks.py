@@ -1,14 +1,12 @@
-"""What the page's own figures are made of: axes, bars, cells, lines, rules, notes. Plain data.
+"""What a figure is made of: axes, bars, cells, lines, rules, notes. Plain data.
 
-A `Plot` is drawn in the browser by `ui.widgets.figure`, in a few milliseconds where plotly takes
-fifty; figures that are drawn again at every move are therefore plots. Text is shown as it is, never
-read as markup. A color is "#rrggbb", or the name of an ink (`ink`, `muted`, `line`, `accent`,
-`paper`), which the browser takes from the theme on the screen.
+Text is shown as it is, never read as markup. A color is "#rrggbb", or the name of an ink (`ink`,
+`muted`, `line`, `accent`, `paper`, `panel`), which whatever draws the figure takes from the theme.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +16,10 @@ from olmoe_viz.figures.labels import number
 
 Tick = tuple[float, str]
 Anchor = Literal["start", "middle", "end"]
+Numbers = Mapping[str, Sequence[Any]]
+Grid = Sequence[Sequence[float | None]]
+Shape = Literal["circle", "square", "diamond"]
+Dash = Literal["solid", "dash", "dot"]
 HOLLOW = "none"
 
 
@@ -55,8 +57,9 @@ class Bars:
         width: in units of x.
         fills: colors, or `HOLLOW`.
         outlines: colors.
-        names: words at the ends, left out where they would touch something.
         hover: words about each, lines parted by a line break.
+        names: words at the ends, left out where they would touch something.
+        numbers: what a table says of the bars: name and unit of a column -> its entries.
     """
 
     at: Sequence[float]
@@ -67,6 +70,7 @@ class Bars:
     outlines: Sequence[str]
     hover: Sequence[str]
     names: Sequence[str] = ()
+    numbers: Numbers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,21 +83,28 @@ class Cells:
         scale: colors from `span[0]` to `span[1]`.
         span: values beyond it have the color of its ends.
         gaps: pixels between columns and between rows.
-        hover: words in which {row}, {column}, {value} and {text} are those of the cell.
+        hover: words in which {row}, {column}, {value}, {text} and the names of `more` stand for
+            those of the cell.
+        numbers: what a table calls the row, the column and the value, with its unit.
         rows: the words for {row}, else its number.
         columns: the same for {column}.
         texts: words inside the cells.
+        more: further numbers of the cells, by name and unit: [rows, columns] each.
+        percent: whether {value} is said in percent.
     """
 
-    values: Sequence[Sequence[float | None]]
+    values: Grid
     first: tuple[int, int]
     scale: Sequence[str]
     span: tuple[float, float]
     gaps: tuple[int, int]
     hover: str
-    rows: Sequence[str] = ()
-    columns: Sequence[str] = ()
+    numbers: tuple[str, str, str]
+    rows: Sequence[str | int] = ()
+    columns: Sequence[str | int] = ()
     texts: Sequence[Sequence[str]] = ()
+    more: Mapping[str, Grid] = field(default_factory=dict)
+    percent: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,9 +119,15 @@ class Line:
         width: 0 for dots alone.
         dots: diameter of each, or none.
         fills: what the dots are filled with, else their color.
+        shape: of the dots.
         arrow: whether the last point is the head of an arrow.
-        dotted: whether the line is.
+        dash: how the line is broken.
+        steps: whether the line changes its height halfway between two points, at once.
+        area: the color between the line and zero, or none.
+        spread: the low and the high end of an upright bar through each point.
         axis: which of the x axes it goes by.
+        name: what the key below the figure calls it; without one it is not in the key.
+        numbers: what a table says of the points: name and unit of a column -> its entries.
     """
 
     x: Sequence[float]
@@ -120,9 +137,15 @@ class Line:
     width: float = 2
     dots: Sequence[float] = ()
     fills: Sequence[str] = ()
+    shape: Shape = "circle"
     arrow: bool = False
-    dotted: bool = False
+    dash: Dash = "solid"
+    steps: bool = False
+    area: str = ""
+    spread: tuple[Sequence[float], Sequence[float]] | None = None
     axis: int = 0
+    name: str = ""
+    numbers: Numbers = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,43 +207,15 @@ class Box:
 Mark = Bars | Cells | Line
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A figure as high as `height` pixels and as wide as the page lets it be.
-
-    `margin` is in pixels: top, right, bottom, left.
-    """
-
-    height: int
-    margin: tuple[int, int, int, int]
-    x: tuple[Axis, ...]
-    y: Axis
-    marks: tuple[Mark, ...]
-    rules: Sequence[Rule] = ()
-    notes: Sequence[Note] = ()
-    boxes: Sequence[Box] = ()
-    bar: ColorBar | None = None
-
-    def data(self) -> dict[str, Any]:
-        """What the browser gets: dicts, lists, numbers and text."""
-        return vars(self) | {
-            "x": [vars(axis) for axis in self.x],
-            "y": vars(self.y),
-            "marks": [{"kind": type(mark).__name__, **vars(mark)} for mark in self.marks],
-            "rules": [vars(rule) for rule in self.rules],
-            "notes": [vars(note) for note in self.notes],
-            "boxes": [vars(box) for box in self.boxes],
-            "bar": self.bar and vars(self.bar),
-        }
-
-
-def ticks(low: float, high: float, most: int = 5) -> list[Tick]:
-    """Round values between two ends, `most` or one more."""
+def ticks(
+    low: float, high: float, most: int = 5, words: Callable[[float], str] = number
+) -> list[Tick]:
+    """Round values between two ends, `most` or one more, as `words` has them."""
     rough = (high - low) / most
     unit = 10.0 ** math.floor(math.log10(rough))
     step = unit * next(size for size in (2, 5, 10, 20) if size * unit >= rough)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [(at * step, number(at * step)) for at in range(first, last + 1)]
+    return [(at * step, words(at * step)) for at in range(first, last + 1)]
 
 
 def every(step: int, count: int) -> list[Tick]:

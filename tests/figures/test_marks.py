@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from olmoe_viz.figures.plot import Axis, Cells, ColorBar, Line, Note, Plot, Rule, rounded, ticks
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.marks import Axis, Cells, ColorBar, Line, Note, Rule, rounded, ticks
+
+GRAYS = ("#000000", "#ffffff")
 
 
 @pytest.mark.parametrize(
@@ -29,18 +32,27 @@ def test_numbers_keep_significant_digits_and_gaps_have_none() -> None:
 
 
 def test_all_of_a_plot_can_be_sent() -> None:
-    plot = Plot(
+    plot = Figure(
+        alt="A line over cells.",
         height=100,
         margin=(1, 2, 3, 4),
         x=(Axis((0, 1), ticks(0, 1)),),
         y=Axis((0, 1), title="share"),
         marks=(
-            Cells([[None, 1.5]], (0, 0), ["#000000", "#ffffff"], (0, 2), (0, 1), "{value}"),
+            Cells(
+                [[None, 1.5]],
+                (0, 0),
+                ["#000000", "#ffffff"],
+                (0, 2),
+                (0, 1),
+                "{value}",
+                ("a", "b", "c"),
+            ),
             Line([0, 1], [0, 1], "ink", ["a", "b"]),
         ),
         rules=[Rule("y", 0.5, "line")],
         notes=[Note("<b>", 0, 1)],
-        bar=ColorBar(["#000000", "#ffffff"], (0, 2), ticks(0, 2), "share"),
+        bar=ColorBar(GRAYS, (0, 2), ticks(0, 2), "share"),
     )
     sent = json.loads(json.dumps(plot.data()))
     assert [mark["kind"] for mark in sent["marks"]] == ["Cells", "Line"]

@@ -1,0 +1,139 @@
+"""The sheet that a figure is drawn on as SVG: its inner box, the scales of its axes, its words."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement
+
+from olmoe_viz.figures.marks import Anchor, Axis, ColorBar
+from olmoe_viz.figures.palette import INKS
+from olmoe_viz.figures.type_faces import CAPTION, DIGIT, NUMBER_FONT, SMALL, TEXT_FONT
+
+if TYPE_CHECKING:
+    from olmoe_viz.figures.figure import Figure
+
+Scale = Callable[[float], float]
+_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML
+_LEAST_PITCH = 13  # px from one turned word to the next
+
+
+def legal(text: str) -> str:
+    """Text without the characters that no XML document may have."""
+    return _FORBIDDEN.sub("�", text)
+
+
+def short(value: float) -> str:
+    """A number of pixels in few characters."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def scale(axis: Axis | ColorBar, start: float, end: float) -> Scale:
+    """From values of an axis to pixels."""
+    log = isinstance(axis, Axis) and axis.log
+    turn: Scale = math.log if log else float
+    low, high = map(turn, axis.span)
+    return lambda value: start + (turn(value) - low) / (high - low) * (end - start)
+
+
+def longest(axis: Axis) -> int:
+    """Characters of the longest word at an axis."""
+    return max((len(words) for _, words in axis.ticks), default=0)
+
+
+@dataclass(frozen=True)
+class _Lie:
+    """How the words under an axis lie: their turn in degrees, their height, every how many."""
+
+    turn: int
+    room: float
+    every: int
+
+
+def _lie(axis: Axis, width: float) -> _Lie:
+    """Words lie flat while they fit, else slant, else stand; then some are left out."""
+    size = SMALL if axis.number else CAPTION
+    length = longest(axis) * DIGIT * size
+    values = [value for value, _ in axis.ticks]
+    reach = abs(axis.span[1] - axis.span[0])
+    steps = [abs(after - before) for before, after in pairwise(values)]
+    pitch = width if axis.log or not steps else min(steps) / reach * width
+    if length + 2 <= pitch or not axis.number:
+        return _Lie(0, size, 1)
+    if pitch >= 24:
+        return _Lie(30, length / 2 + size, 1)
+    return _Lie(90, length, math.ceil(_LEAST_PITCH / pitch))
+
+
+class Canvas:
+    """One figure at one width."""
+
+    def __init__(self, figure: "Figure", width: int) -> None:
+        self.figure, self.width, self.theme = figure, width, figure.theme
+        self.top, right, bottom, self.left = figure.margin
+        self.right = max(width - right, self.left + 1)
+        self.lie = _lie(figure.x[0], self.right - self.left)
+        self.bottom = figure.height - max(bottom, self.lie.room + 10 if self.lie.turn else 0)
+        wide = self.right - self.left
+        self.xs = [
+            scale(axis, self.left + axis.part[0] * wide, self.left + axis.part[1] * wide)
+            for axis in figure.x
+        ]
+        self.y = scale(figure.y, self.bottom, self.top)
+        self.root = Element(
+            "svg",
+            {
+                "xmlns": "http://www.w3.org/2000/svg",
+                "viewBox": f"0 0 {width} {figure.height}",
+                "width": str(width),
+                "xml:space": "preserve",
+                "style": f"max-width: 100%; height: auto; background: {self.ink('paper')}",
+                "font-family": TEXT_FONT,
+                "role": "img",
+                "aria-label": legal(figure.alt),
+            },
+        )
+
+    def ink(self, color: str) -> str:
+        """The color of an ink in the figure's theme; other colors stay."""
+        return str(getattr(INKS[self.theme], color, color))
+
+    def put(self, name: str, tooltip: str = "", **attributes: float | str) -> Element:
+        """Add an element, and what it says under the pointer."""
+        made = SubElement(
+            self.root,
+            name,
+            {
+                key.replace("_", "-"): legal(value) if isinstance(value, str) else short(value)
+                for key, value in attributes.items()
+                if value != ""
+            },
+        )
+        if tooltip:
+            SubElement(made, "title").text = legal(tooltip)
+        return made
+
+    def write(
+        self, words: str, x: float, y: float, *, anchor: Anchor = "middle", size: float = CAPTION,
+        color: str = "muted", number: bool = False, bold: bool = False, turn: float = 0,
+    ) -> None:  # fmt: skip
+        """Add words, centered on their line."""
+        text = self.put(
+            "text",
+            x=x,
+            y=y,
+            dy="0.34em",
+            text_anchor=anchor,
+            font_size=size,
+            fill=self.ink(color),
+            font_family=NUMBER_FONT if number else "",
+            font_weight="700" if bold else "",
+            transform=f"rotate({turn} {short(x)} {short(y)})" if turn else "",
+        )
+        text.text = legal(words)
+
+    def path(self, d: str, color: str = "line", **attributes: float | str) -> None:
+        """Add a line in an ink."""
+        self.put("path", "", d=d, stroke=self.ink(color), fill="none", **attributes)

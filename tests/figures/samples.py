@@ -1,0 +1,128 @@
+"""One figure of every kind, drawn from small numbers; its words are foreign text."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from olmoe_viz.figures import (
+    attention_heads,
+    attention_map,
+    contributions,
+    cosine_matrix,
+    domain_experts,
+    expert_bars,
+    expert_load,
+    layer_change,
+    layer_lines,
+    layer_profile,
+    logit_lens,
+    logit_moves,
+    quality_against_k,
+    rank_change,
+    router_bars,
+    saturation,
+    strongest_experts,
+    temperature,
+    tradeoff,
+    vector_strip,
+)
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.palette import Theme
+
+HOSTILE = "<img src=x onerror=alert(1)>&\"'$x^2$%{x}\x00"
+TOKENS = (HOSTILE, " was", "", "=1+1")
+DRAW = np.random.default_rng(8)
+PROBABILITIES = DRAW.dirichlet(np.full(8, 0.5), size=4)  # [layers, experts]
+RAN = np.argsort(-PROBABILITIES, axis=1)[:, :2].astype(np.int16)
+ATTENTION = np.tril(np.full((4, 4), 0.25, np.float32))
+LAYERS = (1, 3, 4, 7)
+BITS = (np.array([1.3, 1.1, 1.2]), np.array([1.2, 1.0, 1.1]), np.array([1.5, 1.3, 1.4]))
+SIDE = ([1, 2], [HOSTILE, " b"], np.array([0.5, 0.25]))
+
+SAMPLES: dict[str, Callable[[Theme], Figure]] = {
+    "attention_heads": lambda theme: attention_heads.figure(ATTENTION, tokens=TOKENS, theme=theme),
+    "attention_map": lambda theme: attention_map.figure(
+        ATTENTION, tokens=TOKENS, token=2, head=3, theme=theme
+    ),
+    "contributions": lambda theme: contributions.figure(
+        np.array([[1.0, 0.5, 0.0], [0.8, 0.4, 0.2]]),
+        ids=(5, 1, 7),
+        names=(HOSTILE, "k = 3"),
+        theme=theme,
+    ),
+    "cosine_matrix": lambda theme: cosine_matrix.figure(
+        np.array([[1.0, -0.2], [-0.2, 1.0]]), ids=(4, 9), theme=theme
+    ),
+    "domain_experts": lambda theme: domain_experts.figure(
+        PROBABILITIES[:2], (HOSTILE, "stories"), fair=0.25, layer=3, theme=theme
+    ),
+    "expert_load": lambda theme: expert_load.figure(
+        PROBABILITIES, tokens=10, layer_ids=LAYERS, theme=theme
+    ),
+    "expert_bars": lambda theme: expert_bars.figure(
+        np.array([0.5, -0.25]),
+        ids=(0, 1),
+        quantity=HOSTILE,
+        level=(0.1, HOSTILE),
+        also=("weight", np.array([0.1, 0.2])),
+        theme=theme,
+    ),
+    "layer_change": lambda theme: layer_change.figure(
+        np.array([0.1, 0.3]), name=HOSTILE, quantity="relative change", layer=1, theme=theme
+    ),
+    "layer_lines": lambda theme: layer_lines.figure(
+        PROBABILITIES[:2, :4],
+        names=(HOSTILE, "top 2"),
+        quantity="retained mass",
+        layer_ids=LAYERS,
+        layer=3,
+        theme=theme,
+    ),
+    "layer_profile": lambda theme: layer_profile.figure(
+        PROBABILITIES[0, :4], quantity=HOSTILE, layer_ids=LAYERS, name=HOSTILE, theme=theme
+    ),
+    "logit_moves": lambda theme: logit_moves.figure(
+        np.array([[0.5, -0.25]] * 4), names=(HOSTILE, "b"), layer_ids=LAYERS, theme=theme
+    ),
+    "quality_against_k": lambda theme: quality_against_k.figure(
+        (4, 8, 16), {HOSTILE: BITS, "renormalized": BITS}, trained_k=8, theme=theme
+    ),
+    "saturation": lambda theme: saturation.figure(
+        np.array([0.1, 0.5, 1.0]),
+        np.array([[0.2] * 4, [0.6] * 4, [1.0] * 4]),
+        chance=0.125,
+        layer_ids=LAYERS,
+        theme=theme,
+    ),
+    "tradeoff": lambda theme: tradeoff.figure(
+        (4, 8, 16),
+        np.array([1e6, 2e6, 4.5e6]),
+        quantity=HOSTILE,
+        trained_k=8,
+        spread=(np.array([5e5, 1e6, 4e6]), np.array([2e6, 3e6, 5e6])),
+        theme=theme,
+    ),
+    "logit_lens": lambda theme: logit_lens.figure(
+        [TOKENS[:2]] * 3,
+        np.array([[0.5, 0.25]] * 3),
+        np.array([0.1, 0.2, 0.5]),
+        np.array([9, 2, 1]),
+        k=8,
+        theme=theme,
+    ),
+    "rank_change": lambda theme: rank_change.figure(
+        SIDE, ([2, 3], [" b", "c"], np.array([0.4, 0.3])), names=(HOSTILE, "k = 16"), theme=theme
+    ),
+    "router_bars": lambda theme: router_bars.figure(
+        PROBABILITIES[0], expert_ids=RAN[0], marks=(4,), theme=theme
+    ),
+    "strongest_experts": lambda theme: strongest_experts.figure(
+        RAN, PROBABILITIES, layer_ids=LAYERS, layer=4, theme=theme
+    ),
+    "temperature": lambda theme: temperature.figure(
+        np.array([0.5, 1.0, 2.0]), np.array([1.0, 1.5, 1.8]), uniform=2.08, theme=theme
+    ),
+    "vector_strip": lambda theme: vector_strip.figure(
+        DRAW.normal(size=(2, 40)).astype(np.float32), names=(HOSTILE, "b"), theme=theme
+    ),
+}
