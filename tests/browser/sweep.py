@@ -42,7 +42,7 @@ _SIDEWAYS = (
     ".map(part => part.scrollWidth - part.clientWidth)"
 )
 
-_CUT = """() => [...document.querySelectorAll(".stTable *, .js-plotly-plot")]
+_CUT = """() => [...document.querySelectorAll(".stTable *")]
   .filter(part => part.clientWidth > 40 && part.scrollWidth > part.clientWidth + 2)
   .map(part => `"${part.textContent.slice(0, 40)}" ${part.scrollWidth} > ${part.clientWidth} px`)
 """

@@ -16,7 +16,7 @@ PAGES = {
     "": {"": ".st-key-load"},
     "follow": {
         "": ".st-key-pushes [role=img]",
-        "Measure": "[class*='st-key-tradeoff_KL'] .js-plotly-plot",
+        "Measure": "[class*='st-key-tradeoff_KL'] [role=img]",
     },
     "compare?tour=9&tokens=8": {
         "": "[class*=st-key-numeral]",

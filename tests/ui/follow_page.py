@@ -48,7 +48,7 @@ def captions(test: AppTest) -> str:
 
 
 def charts(test: AppTest) -> int:
-    return len(drawn(test)) + len(test.get("plotly_chart"))
+    return len(drawn(test))
 
 
 def stopped() -> AppTest:

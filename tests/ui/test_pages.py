@@ -37,8 +37,8 @@ def choose(test: AppTest, key: str, value: object) -> AppTest:
 
 
 def specs(test: AppTest) -> list[str]:
-    """Plotly's figures on the page as JSON text."""
-    return [chart.proto.spec for chart in test.get("plotly_chart")]
+    """The figures on the page as JSON text."""
+    return list(drawn(test).values())
 
 
 def texts(test: AppTest) -> list[str]:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
 from olmoe_viz.engine.recorded import RecordedEngine
-from olmoe_viz.figures.plot import HOLLOW
+from olmoe_viz.figures.marks import HOLLOW
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.requests import TraceRequest
@@ -76,8 +76,7 @@ def test_the_page_shows_the_experts_that_ran_not_those_of_a_ranking(
     (journey,) = figure(test, "journey")["marks"]
     assert journey["at"] == list(LAYERS)
     assert journey["names"] == [str(expert) for expert in traces[8].expert_ids[:, 2, 0]]
-    (load,) = (json.loads(part.proto.spec) for part in test.get("plotly_chart"))
-    assert load["layout"]["yaxis"]["ticktext"] == ["1", "3", "4"]
+    assert [words for _, words in figure(test, "load")["y"]["ticks"]] == ["1", "3", "4"]
     said = " ".join(caption.value for caption in test.caption)
     assert "what k = 16 would keep of the same router probabilities" in said
     assert "what another k would choose from the same router probabilities" in said
