@@ -4,18 +4,24 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 BIN := .venv/bin
+# Two workers, each with a browser and a server of its own; who is done takes tests of the other.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test lint format unit browser browser-found screenshots pictures wheel
+.PHONY: app test test-long lint format unit browser browser-found screenshots pictures wheel
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
 
 # Pytest is the last thing that runs, so that its closing line is the last that is printed.
 test: lint browser-found
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+# The same with all widths and themes, hundreds of random examples and every mutation.
+test-long: lint browser-found
+	$(PYTEST) --long
 
 lint: .venv/dev-installed
 	$(BIN)/ruff check .
@@ -26,10 +32,10 @@ format: .venv/dev-installed
 	$(BIN)/ruff format .
 
 unit: .venv/dev-installed
-	$(BIN)/python -m pytest --ignore=tests/browser
+	$(PYTEST) --ignore=tests/browser
 
 browser: browser-found
-	$(BIN)/python -m pytest tests/browser
+	$(PYTEST) tests/browser
 
 screenshots: browser-found
 	$(BIN)/python tests/browser/screenshots.py

@@ -1,9 +1,11 @@
-"""Records made of random numbers, for tests that need no model."""
+"""The short and the long form of the tests; records of random numbers, where no model is needed."""
 
+import os
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from olmoe_viz import Generation, Geometry, RoutingPolicy, Trace
 from olmoe_viz.numerics import routing
@@ -12,6 +14,37 @@ from olmoe_viz.records.tokens import display_token
 from olmoe_viz.requests import GenerateRequest, TraceRequest
 
 TEXT = "Süß 🙂!"
+# Two workers and their servers run side by side: threads of one would only wait for the others'.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("short", max_examples=30, deadline=None)
+settings.register_profile("long", max_examples=500, deadline=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="all widths and themes, hundreds of random examples, every mutation (make test-long)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("long" if config.getoption("long") else "short")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked as long, unless it is asked for."""
+    if config.getoption("long"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def in_full(request: pytest.FixtureRequest) -> bool:
+    """Whether a test that goes through many cases goes through all of them."""
+    return bool(request.config.getoption("long"))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from olmoe_viz.errors import InputError
@@ -160,7 +160,6 @@ def test_a_form_with_a_field_too_few_or_too_many_is_refused(request: Request, da
         from_json(json.dumps(form))
 
 
-@settings(max_examples=300)
 @given(requests, st.data())
 def test_text_that_was_cut_or_changed_is_never_another_error(request: Request, data: st.DataObject):
     text = to_json(request)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -341,7 +341,6 @@ def test_only_drawn_changes_change_the_version(make_trace: Callable[..., Trace])
 
 
 @given(st.text(max_size=60), st.integers(19, 72))
-@settings(deadline=None)
 def test_shown_tokens_are_short_and_hide_nothing(token: str, limit: int) -> None:
     shown = shown_token(token, limit)
     assert len(json.dumps(shown)) <= limit
