@@ -1,6 +1,7 @@
 """From a name to a model that is ready to run, or to a sentence that says why not."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from httpx2 import HTTPError, InvalidURL
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
+    LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
     StrictDataclassError,
@@ -38,6 +40,7 @@ from olmoe_viz.records.model_facts import Capability
 
 Progress = Callable[[int, int], None]
 Wishes = tuple[torch.device | None, torch.dtype | None]
+_FILES = ["*.json", "*.safetensors"]
 
 
 def load_model(
@@ -78,7 +81,8 @@ def _load(name: str, revision: str | None, wishes: Wishes, progress: Progress | 
         place(_known(folder, name)[1], *wishes)
         # By its commit from here on: the branch may move between the two downloads.
         commit = folder.name
-        folder = Path(_fetch(entry.hub_id, commit, ["*.json", "*.safetensors"], progress))
+        _check_disk(entry.hub_id, commit)
+        folder = Path(_fetch(entry.hub_id, commit, _FILES, progress))
         weight_files(folder)
         return _build(name, folder, (commit, f"commit:{commit}"), wishes)
     if revision is not None:
@@ -228,12 +232,48 @@ def _fetch(
         raise ModelError(f"{hub_id} has no revision {revision!r} on Hugging Face.") from None
     except RepositoryNotFoundError:
         raise ModelError(f"Hugging Face has no model {hub_id}, or it is private.") from None
-    except (OSError, HTTPError, InvalidURL, RuntimeError, ValueError) as error:
-        # Timeouts and proxies are HTTPErrors, the transfer client's own failures RuntimeErrors.
+    except (LocalEntryNotFoundError, ConnectionError, HTTPError) as error:
+        # Timeouts and proxies are HTTPErrors.
+        raise ModelError(_unreachable(hub_id)) from error
+    except (OSError, InvalidURL, RuntimeError, ValueError) as error:
+        # The transfer client's own failures are RuntimeErrors.
         raise ModelError(
-            f"{hub_id} could not be downloaded from Hugging Face ({type(error).__name__}). Check "
-            "the network connection and the free disk space, or load a local folder."
+            f"{hub_id} could not be downloaded from Hugging Face: {error}. Check the network "
+            "connection and the free disk space and try again: what has arrived is kept."
         ) from error
+
+
+def _unreachable(hub_id: str) -> str:
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        return (
+            f"{hub_id} is not on this machine, and the hub is switched off here (HF_HUB_OFFLINE is "
+            "set). Start without it to download the model, or load a local folder."
+        )
+    return (
+        f"{hub_id} is not whole on this machine, and Hugging Face cannot be reached. Check the "
+        "network connection and try again, or load a local folder. What has arrived is kept."
+    )
+
+
+def _check_disk(hub_id: str, revision: str) -> None:
+    """Raise ModelError where the disk has no room for what is still to be downloaded."""
+    try:
+        files = huggingface_hub.snapshot_download(
+            hub_id, revision=revision, allow_patterns=_FILES, dry_run=True
+        )
+    except (OSError, HTTPError, RuntimeError, ValueError):
+        return  # the download itself says in words what is wrong
+    missing = sum(file.file_size or 0 for file in files if file.will_download)
+    free = shutil.disk_usage(_existing(Path(huggingface_hub.constants.HF_HUB_CACHE))).free
+    if missing > free:
+        raise ModelError(
+            f"{hub_id} cannot be downloaded: {missing / 1e9:.1f} GB are missing and "
+            f"{free / 1e9:.1f} GB of the disk are free. Make room, or choose a smaller model."
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
 
 
 def _bar(progress: Progress) -> type[tqdm]:

@@ -2,6 +2,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import huggingface_hub
@@ -178,7 +179,11 @@ def test_a_model_of_the_hub_is_known_by_its_commit(
     folder = copied().rename(original.parent / ("c" * 40))
     asked: list[tuple[str, str, list[str]]] = []
 
-    def fetch(name: str, *, revision: str, allow_patterns: list[str], **_: object) -> str:
+    def fetch(
+        name: str, *, revision: str, allow_patterns: list[str], dry_run: bool = False, **_: object
+    ) -> str | list[SimpleNamespace]:
+        if dry_run:
+            return []
         asked.append((name, revision, allow_patterns))
         return str(folder)
 
@@ -205,6 +210,36 @@ def test_a_model_too_large_is_refused_before_its_weights_are_fetched(
     monkeypatch.setattr(memory, "free_bytes", lambda _: 1)
     refused("are free", REAL)
     assert asked == [["config.json"]]
+
+
+def test_a_disk_without_room_is_refused_before_the_weights_are_fetched(
+    copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = copied(), []
+
+    def fetch(
+        _: str, *, allow_patterns: list[str], dry_run: bool = False, **__: object
+    ) -> str | list[SimpleNamespace]:
+        if dry_run:
+            return [
+                SimpleNamespace(file_size=9 * 10**9, will_download=True),
+                SimpleNamespace(file_size=5 * 10**9, will_download=False),
+            ]
+        asked.append(allow_patterns)
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    monkeypatch.setattr(load.shutil, "disk_usage", lambda _: SimpleNamespace(free=10**9))
+    refused(r"9\.0 GB are missing and 1\.0 GB of the disk are free", REAL)
+    assert asked == [["config.json"]]
+
+
+def test_where_the_hub_is_switched_off_the_sentence_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    refused("hub is switched off here", REAL)
 
 
 @pytest.mark.parametrize(
