@@ -3,11 +3,10 @@
 Knows nothing about streamlit or torch.
 """
 
-import re
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,121 +14,18 @@ from numpy.typing import NDArray
 from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.quality import PromptQuality
 from olmoe_viz.analysis.token_diff import first_difference, repetition_rate
-from olmoe_viz.models.catalogue import Entry
 from olmoe_viz.numerics import routing
 from olmoe_viz.numerics.costs import active_parameters, total_parameters
 from olmoe_viz.numerics.geometry import Geometry
-from olmoe_viz.policy import RoutingPolicy, Weighting, one_k
+from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation, RowStep, Step
 from olmoe_viz.records.record import ExpertIds
 from olmoe_viz.records.routed import experts_used
+from olmoe_viz.ui.compare.column_policies import single_k
+from olmoe_viz.ui.compare.settings import Pair, Settings
 from olmoe_viz.ui.compare.token_texts import split
-from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
-
-Pair = tuple[int, int]  # indices of columns, the smaller k first
-FEWEST, MOST = 2, 6
-MOST_TOKENS = 512
-_FILL = (1, 2, 4, 8)  # the largest usual ks, as parts of all experts
-_FURTHER = (4, 2, 1, 24, 48, 12)  # as many as there are columns: one of them is always new
-_KEYS = {
-    "policies": "columns",
-    "new_tokens": "tokens",
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "seed": "seed",
-    "reference": "reference",
-    "pair": "pair",
-    "generate": "generate",
-}
-_PLAIN = ("new_tokens", "temperature", "top_p", "seed", "reference")  # written as they are
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How texts are generated, and which of them are looked at.
-
-    `policies` empty means that the frame's ks decide, `reference` None that the others are compared
-    with the column of the trained k, `pair` None that the first two columns that part are taken for
-    what the extra experts added. `generate` is for links: with it the page writes without a press.
-    """
-
-    KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
-
-    policies: tuple[RoutingPolicy, ...] = ()
-    new_tokens: int = 80
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-    reference: int | None = None
-    pair: Pair | None = None
-    generate: bool = False
-
-    @property
-    def sampling(self) -> tuple[float, ...]:
-        """What decides the texts of given columns."""
-        return self.new_tokens, self.temperature, self.top_p, self.seed
-
-    def to_query(self) -> dict[str, str]:
-        """Query parameters; what has its default value is left out."""
-        query = {
-            _KEYS[f.name]: str(value)
-            for f in fields(self)
-            if f.name in _PLAIN and (value := getattr(self, f.name)) != f.default
-        }
-        if self.policies:
-            query[_KEYS["policies"]] = "~".join(map(str, self.policies))
-        if self.pair:
-            query[_KEYS["pair"]] = "{}-{}".format(*self.pair)
-        if self.generate:
-            query[_KEYS["generate"]] = "1"
-        return query
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> "Settings":
-        """The settings a URL names; what makes no sense in it counts as left out."""
-        return cls(
-            policies=_policies(query.get(_KEYS["policies"], ""), entry(query.get("model", ""))),
-            new_tokens=int(_within(query, "new_tokens", 1, MOST_TOKENS, 80)),
-            temperature=_within(query, "temperature", 0.0, 2.0, 0.0),
-            top_p=_within(query, "top_p", 0.05, 1.0, 1.0),
-            seed=int(_within(query, "seed", 0, 2**31 - 1, 0)),
-            reference=_place(query),
-            pair=_pair(query.get(_KEYS["pair"], "")),
-            generate=query.get(_KEYS["generate"]) == "1",
-        )
-
-
-def single_k(policy: RoutingPolicy) -> int:
-    """The k of a policy with one number for all layers; ValueError for another."""
-    if not isinstance(policy.k, int):
-        raise ValueError(f"{policy} does not have one k.")
-    return policy.k
-
-
-def fit(policies: Sequence[RoutingPolicy], experts: int) -> bool:
-    """Whether a model with so many experts in a layer can run all of the policies."""
-    return all(single_k(policy) <= experts for policy in policies)
-
-
-def usual_policies(
-    k: int, against: int, weighting: Weighting, experts: int
-) -> tuple[RoutingPolicy, ...]:
-    """Four columns that hold the frame's two ks, filled up from the largest usual ones."""
-    ks = {k, against}
-    for part in _FILL:
-        if len(ks) < 4:
-            ks.add(max(experts // part, 1))
-    return tuple(RoutingPolicy(k, weighting) for k in sorted(ks))
-
-
-def further_policy(
-    columns: Sequence[RoutingPolicy], weighting: Weighting, experts: int
-) -> RoutingPolicy:
-    """What a column added to the others holds: a k that none of them has, as long as there is."""
-    used = {policy.k for policy in columns}
-    free = [k for k in (*_FURTHER, *range(1, experts)) if k <= experts and k not in used]
-    return RoutingPolicy(free[0] if free else experts, weighting)
 
 
 @dataclass(eq=False)
@@ -192,13 +88,14 @@ class Column:
 
 @dataclass(eq=False)
 class Comparison:
-    """What one press of Generate asked for and has got so far.
+    """What one request for texts asked for, and its results so far.
 
-    What is measured of it afterwards stays with it: by column, as far as it is known, `trained`,
-    the tokens' probabilities under the trained k, and `qualities`, what the prompt says of each
-    policy; `routed`, the experts that the trained k chose for the prompt, ids [layers, tokens,
-    trained k]; `extra` by pair of columns; `alone`, the seconds per token of each policy by its
-    text form, one a run, when timed alone. `ended` is set once nothing is written any more.
+    `seconds` is the time in which all columns were written together, `error` the sentence of what
+    ended it early. Results of measurements that follow: by column, as far as they are known,
+    `trained`, the probabilities of its tokens under the trained k, and `qualities`, how well its
+    policy predicts the prompt; `routed`, the experts that the trained k chose for the prompt, ids
+    [layers, tokens, trained k]; `extra` by pair of columns; `alone`, the seconds per token of each
+    policy by its text form, one a run, when timed alone. `ended` is set when the writing has ended.
     """
 
     prompt: str
@@ -208,7 +105,7 @@ class Comparison:
     settings: Settings
     columns: list[Column]
     seconds: float = 0.0
-    trouble: str | None = None
+    error: str | None = None
     trained: list[NDArray[np.float64]] = field(default_factory=list)
     qualities: list[PromptQuality] = field(default_factory=list)
     routed: ExpertIds | None = None
@@ -249,12 +146,15 @@ class Comparison:
         return max(len(column.token_ids) for column in self.columns)
 
     @property
+    def tokens_per_second(self) -> float:
+        """The common speed of all columns, each of which gets a token in a step; 0 before that."""
+        return self.written / self.seconds if self.seconds else 0.0
+
+    @property
     def progress(self) -> str:
         """How far the writing is, in words."""
-        speed = self.written / self.seconds if self.seconds else 0.0
-        return (
-            f"{self.written} of {self.settings.new_tokens} tokens in each column, "
-            f"{speed:.1f} tokens/s, {self.seconds:.1f} s"
+        return texts.progress(
+            self.written, self.settings.new_tokens, len(self.columns), self.seconds
         )
 
     def shared(self) -> int:
@@ -268,15 +168,12 @@ class Comparison:
         return [self._row(column) for column in self.columns]
 
     def _row(self, column: Column) -> dict[str, Any]:
-        count, record = len(column.token_ids), column.generation
-        seconds = self.seconds if record is None else record.seconds
+        count = len(column.token_ids)
         active = active_parameters(self.geometry, column.experts_used(self.geometry.layers))
         return {
             "k": column.k,
             "weighting": column.policy.weighting,
             "tokens": count,
-            "seconds": round(seconds, 4),
-            "tokens_per_second": round(count / seconds, 2) if seconds else None,
             "active_parameters": active,
             "share_of_parameters": round(active / total_parameters(self.geometry), 4),
             "mean_retained_mass": _retained_mass(column) if count else None,
@@ -313,36 +210,3 @@ def _retained_mass(column: Column) -> float | None:
         return None
     probabilities = routing.probabilities(record.router_logits)
     return round(float(routing.mass(probabilities, record.expert_ids).mean()), 5)
-
-
-def _policies(text: str, model: Entry) -> tuple[RoutingPolicy, ...]:
-    """Two to six policies with one k each that the model has, and no threshold; or none."""
-    try:
-        policies = tuple(RoutingPolicy.parse(part) for part in text[:400].split("~"))
-    except ValueError:
-        return ()
-    shown = FEWEST <= len(policies) <= MOST and one_k(policies) and fit(policies, model.experts)
-    return policies if shown else ()
-
-
-def _place(query: Mapping[str, str]) -> int | None:
-    """The index of a column, or none."""
-    number = int(_within(query, "reference", 0, MOST - 1, -1))
-    return None if number < 0 else number
-
-
-def _pair(text: str) -> Pair | None:
-    """The indices of two columns, or none."""
-    found = re.fullmatch("([0-9])-([0-9])", text)
-    if found is None:
-        return None
-    small, large = int(found[1]), int(found[2])
-    return (small, large) if small != large and max(small, large) < MOST else None
-
-
-def _within(query: Mapping[str, str], name: str, low: float, high: float, default: float) -> float:
-    try:
-        number = float(query.get(_KEYS[name], ""))
-    except ValueError:
-        return default
-    return number if low <= number <= high else default

@@ -1,4 +1,4 @@
-"""What the comparison is asked for: its columns and its sampling, behind two quiet buttons."""
+"""The controls of the comparison: its columns and its sampling, in two popovers; the reference."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,31 +7,43 @@ from typing import Any
 import streamlit as st
 
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
-from olmoe_viz.ui.compare.comparison import (
+from olmoe_viz.ui.compare.column_policies import (
     FEWEST,
     MOST,
-    MOST_TOKENS,
-    Column,
-    Comparison,
-    Settings,
-    distinct_names,
+    doubled_ks,
     fit,
+    frame_policies,
     further_policy,
-    reference,
     single_k,
-    usual_policies,
 )
+from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names, reference
+from olmoe_viz.ui.compare.settings import MOST_TOKENS, Settings
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.selection import entry
-from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, count, listed
+from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
 
 def policies() -> tuple[RoutingPolicy, ...]:
-    """The columns: those chosen here, if the model has them, else what follows from the frame."""
-    named, chosen = url.current(Settings).policies, state.selection()
-    if named and fit(named, _experts()):
-        return named
-    return usual_policies(chosen.k, chosen.against, chosen.weighting, _experts())
+    """The columns: those chosen here, if the model has them, else those of the frame."""
+    named, chosen = _named_columns(), state.selection()
+    return named or frame_policies(
+        chosen.k, chosen.against, chosen.weighting, entry(chosen.model).trained_k, _experts()
+    )
+
+
+def rule() -> str:
+    """Where the columns are from, in a sentence."""
+    if _named_columns():
+        return texts.CHOSEN_COLUMNS
+    chosen = state.selection()
+    doubled = doubled_ks(entry(chosen.model).trained_k, _experts())
+    return texts.frame_columns(chosen.k, chosen.against, doubled)
+
+
+def _named_columns() -> tuple[RoutingPolicy, ...]:
+    named = url.current(Settings).policies
+    return named if fit(named, _experts()) else ()
 
 
 def _experts() -> int:
@@ -44,24 +56,23 @@ def draw(shown: Sequence[Column], trained_k: int) -> int:
     `shown` are the columns on the page.
     """
     columns = policies()
-    with st.popover(f"Columns: k = {listed(list(map(single_k, columns)))}"):
+    with st.popover(texts.columns_button(list(map(single_k, columns)))):
         _columns(columns)
     settings = url.current(Settings)
-    drawn = f"temperature {settings.temperature:g}" if settings.temperature else "greedy"
-    with st.popover(f"{count(settings.new_tokens, 'token')}, {drawn}"):
+    with st.popover(texts.sampling_button(settings.new_tokens, settings.temperature)):
         _sampling(settings)
     _reference(shown, trained_k)
     return reference(shown, settings.reference, trained_k)
 
 
 def mirror(kept: Comparison | None) -> None:
-    """Bring the URL up to date; it begins to write by itself where it names the texts of `kept`."""
+    """Update the URL; it asks for texts where it names everything that `kept` was made from."""
     named = kept is not None and _named(kept)
     url.mirror(replace(url.current(Settings), generate=named))
 
 
 def _named(kept: Comparison) -> bool:
-    """Whether the link says all that these texts, written or being written, came from."""
+    """Whether the link names all settings of these texts, complete or being written."""
     chosen, settings = state.selection(), url.current(Settings)
     begun = kept.written > 0 or not kept.ended.is_set()
     return (
@@ -76,7 +87,7 @@ def _named(kept: Comparison) -> bool:
 def _reference(shown: Sequence[Column], trained_k: int) -> None:
     st.session_state["compare_with"] = reference(shown, url.current(Settings).reference, trained_k)
     st.selectbox(
-        "compare with",
+        texts.COMPARE_WITH,
         range(len(shown)),
         format_func=distinct_names(shown).__getitem__,
         key="compare_with",
@@ -111,10 +122,10 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
             )
     with st.container(horizontal=True, gap="small"):
         full, few = len(columns) >= MOST, len(columns) <= FEWEST
-        st.button("Add a column", on_click=_add, args=(columns,), disabled=full)
-        st.button("Remove the last", on_click=_set, args=(columns[:-1],), disabled=few)
+        st.button(texts.ADD_COLUMN, on_click=_add, args=(columns,), disabled=full)
+        st.button(texts.REMOVE_COLUMN, on_click=_set, args=(columns[:-1],), disabled=few)
         st.button(
-            "As in the frame",
+            texts.FRAME_COLUMNS,
             on_click=_set,
             args=((),),
             disabled=not url.current(Settings).policies,
@@ -141,13 +152,23 @@ def _set(columns: tuple[RoutingPolicy, ...]) -> None:
 
 
 def _sampling(settings: Settings) -> None:
-    _number("tokens to generate", "new_tokens", settings, 1, MOST_TOKENS, 10)
-    _number("temperature (0 takes the likeliest token)", "temperature", settings, 0.0, 2.0, 0.1)
-    _number("top-p (the share of probability drawn from)", "top_p", settings, 0.05, 1.0, 0.05)
-    _number("seed", "seed", settings, 0, 2**31 - 1, 1)
+    # Two by two: one below the other they would end below a window of 900 px.
+    for left, right in (
+        (
+            (texts.TOKENS, "new_tokens", 1, MOST_TOKENS, 10),
+            (texts.SEED, "seed", 0, 2**31 - 1, 1),
+        ),
+        (
+            (texts.TEMPERATURE, "temperature", 0.0, 2.0, 0.1),
+            (texts.TOP_P, "top_p", 0.05, 1.0, 0.05),
+        ),
+    ):
+        with st.container(horizontal=True, gap="small"):
+            _number(settings, *left)
+            _number(settings, *right)
 
 
-def _number(label: str, name: str, settings: Settings, low: Any, high: Any, step: Any) -> None:
+def _number(settings: Settings, label: str, name: str, low: Any, high: Any, step: Any) -> None:
     key = f"sampling_{name}"
     st.session_state[key] = getattr(settings, name)
     st.number_input(

@@ -13,12 +13,12 @@ Row = Mapping[str, Any]
 
 
 def csv_text(comparison: Comparison, facts: Sequence[Row]) -> str:
-    """One line a column: its `facts`, and what was asked in every line.
+    """One line a column: its `facts`, and in every line what all columns have in common.
 
     Texts that a spreadsheet would run as a formula begin with an apostrophe more; the JSON file has
     them as they are.
     """
-    asked = _asked(comparison)
+    asked = _common(comparison)
     out = io.StringIO()
     writer = csv.DictWriter(out, [*facts[0], *asked])
     writer.writeheader()
@@ -47,11 +47,11 @@ def json_text(
         }
         for row, column, detail in zip(facts, comparison.columns, details, strict=True)
     ]
-    whole = {**_asked(comparison), "columns": columns, **more}
+    whole = {**_common(comparison), "columns": columns, **more}
     return json.dumps(whole, ensure_ascii=False, indent=1)
 
 
-def _asked(comparison: Comparison) -> dict[str, Any]:
+def _common(comparison: Comparison) -> dict[str, Any]:
     settings = asdict(comparison.settings)
     for name in ("policies", "reference", "pair", "generate"):
         del settings[name]
@@ -59,4 +59,6 @@ def _asked(comparison: Comparison) -> dict[str, Any]:
         "prompt": comparison.prompt,
         "model": comparison.model,
         "digest": comparison.digest,
+        "seconds_together": round(comparison.seconds, 4),
+        "tokens_per_second_together": round(comparison.tokens_per_second, 2),
     } | settings

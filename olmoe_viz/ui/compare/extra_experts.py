@@ -1,4 +1,4 @@
-"""What the extra experts added where two columns part: a figure, and the experts by layer."""
+"""The effect of the extra experts where two columns part: a figure, and the experts by layer."""
 
 from typing import Any
 
@@ -10,13 +10,14 @@ from olmoe_viz.figures import logit_moves
 from olmoe_viz.figures.labels import digits, number, visible
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.compare import measurement, text_columns
-from olmoe_viz.ui.compare.comparison import Column, Comparison, Pair, Settings, distinct_names
+from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names
+from olmoe_viz.ui.compare.settings import Pair, Settings
 from olmoe_viz.ui.session import answers, state, url
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
+from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets import panel
 from olmoe_viz.ui.widgets.wording import plain
 
-_TITLE = "What did the extra experts add?"
 _NAMED = 4  # experts that a line of the table names
 _BEFORE = 8  # tokens of the shared text that are quoted
 
@@ -41,14 +42,14 @@ def draw(comparison: Comparison) -> dict[str, Any] | None:
     possible = pairs(shown)
     if not possible:
         with head:
-            panel.head(_TITLE, *text_columns.where(shown))
-        st.caption("No two columns with different k part here, so there is no place to look at.")
+            panel.head(texts.EXTRA_TITLE, *text_columns.where(shown))
+        st.caption(texts.NO_PAIR)
         return None
     chosen = url.current(Settings).pair
     st.session_state["extra_pair"] = chosen if chosen in possible else possible[0]
     called = distinct_names(shown)
     small, large = st.selectbox(
-        "two columns that part",
+        texts.PAIR,
         possible,
         format_func=lambda pair: f"{called[pair[0]]} and {called[pair[1]]}",
         key="extra_pair",
@@ -57,18 +58,16 @@ def draw(comparison: Comparison) -> dict[str, Any] | None:
         width=420,
     )
     with head:
-        panel.head(_TITLE, *text_columns.where([shown[small], shown[large]]))
+        panel.head(texts.EXTRA_TITLE, *text_columns.where([shown[small], shown[large]]))
     one, two = shown[small].generation, shown[large].generation
     if one is None or two is None:
         return None
     pair, line = (small, large), st.empty()
     try:
         if pair not in comparison.extra:
-            words = "Looking at the first token where they part."
-            line.caption(words)
-            comparison.extra[pair] = measurement.what_was_added(
-                one, two, answers.asking(line, words)
-            )
+            line.caption(texts.COMPARING_PAIR)
+            ask = answers.asking(line, texts.COMPARING_PAIR)
+            comparison.extra[pair] = measurement.what_was_added(one, two, ask)
             line.empty()
     except TROUBLE as error:
         refuse(error)
@@ -84,9 +83,9 @@ def draw(comparison: Comparison) -> dict[str, Any] | None:
         alt=logit_moves.describe(found.logit_moves, layer_ids=found.layer_ids, names=names),
         key="extra_moves",
     )
-    with st.expander("The extra experts by layer"):
-        st.caption("Each expert with its routing weight × the norm of its output.")
-        st.table(table(found, names), border="horizontal", alt="The extra experts by layer")
+    with st.expander(texts.BY_LAYER):
+        st.caption(texts.BY_LAYER_WORDS)
+        st.table(table(found, names), border="horizontal", alt=texts.BY_LAYER)
     return record(shown[small], shown[large], names, found)
 
 
@@ -100,21 +99,11 @@ def _words(
 ) -> None:
     shared = "".join(before.tokens[max(place - _BEFORE, 0) : place])
     with st.container(key="facts_extra"):
-        st.text(
-            f"After “{'… ' if place > _BEFORE else ''}{shared or 'the prompt'}”, "
-            f"{small.name} writes {names[0]} and {large.name} writes {names[1]}."
-        )
+        quoted = f"{'… ' if place > _BEFORE else ''}{shared or 'the prompt'}"
+        st.text(texts.where_they_part(quoted, names, (small.name, large.name)))
         first, second = found.logit_moves.sum(axis=0)
-        st.text(
-            f"At k = {large.k}, the experts of rank {small.k + 1} to {large.k} together move the "
-            f"logit of {names[0]} by {number(first, '+.3g')} and that of {names[1]} by "
-            f"{number(second, '+.3g')}: directly they favor {names[int(second > first)]} "
-            f"by {digits(abs(second - first))}."
-        )
-    st.caption(
-        "Only the direct way to the output is counted. What later layers make of the extra "
-        "experts' outputs is left out, so the two need not explain the choice."
-    )
+        st.text(texts.extra_moves((small.k, large.k), names, (first, second)))
+    st.caption(texts.DIRECT_ONLY)
 
 
 def table(found: ExtraExperts, names: tuple[str, str]) -> dict[str, list[str]]:
@@ -133,7 +122,7 @@ def table(found: ExtraExperts, names: tuple[str, str]) -> dict[str, list[str]]:
 def _experts(found: ExtraExperts, layer: int) -> str:
     ids, weights, norms = found.ids[layer], found.weights[layer], found.output_norms[layer]
     parts = [
-        f"{expert} ({weight:.3f} × {digits(float(norm))})"
+        f"{texts.expert(found.layer_ids[layer], expert)} ({weight:.3f} × {digits(float(norm))})"
         for expert, weight, norm in zip(ids[:_NAMED], weights, norms, strict=False)
         if expert >= 0
     ]

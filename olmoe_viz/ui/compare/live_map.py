@@ -1,6 +1,4 @@
-"""The routing of one column as it writes: a map that grows by a column for each token."""
-
-import time
+"""The routing of one column while it is written: a map with a column for each token."""
 
 import numpy as np
 import streamlit as st
@@ -11,52 +9,46 @@ from olmoe_viz.ui import glossary
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.text_columns import where
 from olmoe_viz.ui.session import state
+from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets import origin, panel
 from olmoe_viz.ui.widgets.routing_map import Columns, GrowingMap, MapEvent, routing_map
 
-_KEY = "growth"
-_CELL = "growth_cell"
-_PAUSE = 0.15  # seconds between two drawings: each sends the whole map
+_KEY = "live_map"
+_CELL = "live_map_token"
+_EVERY = 2  # drawings of the texts for one of the map, which is sent whole each time
 
 
 def _head(column: Column) -> DeltaGenerator:
     """Heading and words; returns the place of the badge."""
-    badge = panel.head("Which experts are used as it writes?", None)
-    st.caption(
-        f"For each token that {column.name} writes, the strongest {glossary.link('expert')} of "
-        "every layer. This is the column that the others are compared with."
-    )
+    badge = panel.head(texts.MAP_TITLE, None)
+    st.caption(texts.map_words(column.name, glossary.link("expert")))
     return badge
 
 
-class Growth:
-    """The map while its column is being written; construct it where it shall stand."""
+class LiveMap:
+    """The map while its column is being written; it stands where it is constructed."""
 
     def __init__(self, comparison: Comparison, at: int) -> None:
         self._column = comparison.columns[at]
         self._geometry = comparison.geometry
-        self._drawn = 0
-        self._next = 0.0
+        self._calls = 0
         self._badge = _head(self._column)
         self._map = GrowingMap(
             layer_ids=self._geometry.layer_ids, key=_KEY, on_change=_take, ranges=False
         )
 
     def show(self) -> None:
-        """Draw the tokens so far, not more often than an eye needs."""
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _PAUSE
-            if len(self._column.steps) > self._drawn:
-                self._drawn = len(self._column.steps)
-                self._map.show(
-                    _so_far(self._column, self._geometry),
-                    policy=self._column.policy,
-                    theme=state.theme(),
-                )
+        """Draw the tokens so far, at every second call."""
+        if self._calls % _EVERY == 0 and self._column.steps:
+            self._map.show(
+                _so_far(self._column, self._geometry),
+                policy=self._column.policy,
+                theme=state.theme(),
+            )
+        self._calls += 1
 
     def settle(self) -> None:
-        """Once the writing has ended: draw all, let cells be picked, say where it is from."""
+        """After the writing: draw all tokens, let cells be picked, add the origin badge."""
         record = self._column.generation
         if record is not None and record.tokens:
             self._map.show(record, policy=record.policy, theme=state.theme(), ended=True)
@@ -65,7 +57,7 @@ class Growth:
 
 
 def _so_far(column: Column, geometry: Geometry) -> Columns:
-    """What has been written of a column, as its map takes it."""
+    """The tokens of a column so far, in the form that the map takes."""
     steps = column.steps
     return Columns(
         column.pieces,
@@ -77,7 +69,7 @@ def _so_far(column: Column, geometry: Geometry) -> Columns:
 
 
 def draw(comparison: Comparison, at: int) -> None:
-    """The map of a column that has been written; its cells choose the layer."""
+    """The map of a complete column; its cells choose the layer."""
     column = comparison.columns[at]
     record = column.generation
     if record is None or not record.tokens:

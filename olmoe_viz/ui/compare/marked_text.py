@@ -1,4 +1,4 @@
-"""What is marked in a generated text, and what each of its tokens says when one points at it.
+"""The marks of the tokens of a generated text, and the facts on each token's card.
 
 Pure: knows neither the page nor the model.
 """
@@ -15,6 +15,9 @@ from olmoe_viz.figures.labels import digits, visible
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.compare.comparison import Column, Comparison
+from olmoe_viz.ui.compare.token_characters import described
+from olmoe_viz.ui.compare.token_texts import token_bytes
+from olmoe_viz.ui.texts import compare as texts
 
 Mark = Literal["", "shared", "first", "changed", "gap"]
 Float64s = NDArray[np.float64]
@@ -71,7 +74,7 @@ def unfinished(pieces: Sequence[str]) -> str:
 
 
 def _folded(pieces: Sequence[str]) -> list[bool]:
-    """Which line breaks are drawn on one line: of each run all but the first two and the last."""
+    """Which line breaks do not break the line: of each run all but the first two and the last."""
     folded, run = [False] * len(pieces), list[int]()
     for at, piece in enumerate([*pieces, END]):
         if piece.strip():
@@ -90,7 +93,7 @@ def _marks(
     count = len(column.token_ids)
     marks: list[Mark] = [""] * count
     instead: list[list[str]] = [[] for _ in range(count)]
-    # The reference itself is dimmed as far as all agree; nothing in it is changed.
+    # The reference itself is gray as far as all agree; nothing in it is changed.
     prefix = comparison.shared()
     if column is not other:
         prefix = shared_prefix(column.token_ids, other.token_ids)
@@ -111,33 +114,40 @@ def _marks(
 def _facts(
     column: Column, trained_k: int, trained: Float64s | None
 ) -> list[tuple[tuple[str, str], ...]]:
-    own = np.exp(column.logprobs)
-    routed = _strongest(column.generation)
-    lines = []
-    for place, probability in enumerate(own):
-        line = [(f"probability at {column.name}", digits(float(probability)))]
-        if trained is not None:
-            name = f"probability at the trained k = {trained_k}"
-            line.append((name, digits(float(trained[place]))))
-        if routed:
-            line.append(routed[place])
-        lines.append(tuple(line))
-    return lines
+    known = [_probabilities(column.name, np.exp(column.logprobs))]
+    if trained is not None:
+        known.append(_probabilities(texts.trained(trained_k), trained))
+    if column.generation is not None and column.token_ids:
+        known += [_surest_layer(column.generation), _written_as(column.generation)]
+    return list(zip(*known, strict=True))
 
 
-def _strongest(record: Generation | None) -> list[tuple[str, str]]:
+def _probabilities(name: str, values: Float64s) -> list[tuple[str, str]]:
+    return [(texts.probability_at(name), digits(float(value))) for value in values]
+
+
+def _written_as(record: Generation) -> list[tuple[str, str]]:
+    """The bytes and characters of each token."""
+    parts = token_bytes(record.text, record.tokens)
+    return [(texts.BYTES, words) for words in described(parts)]
+
+
+def _surest_layer(record: Generation) -> list[tuple[str, str]]:
     """For each token the layer whose router is surest of one expert, and the first that ran."""
-    if record is None or not record.tokens:
-        return []
     probabilities = routing.probabilities(record.router_logits)
     layers, tokens = probabilities.max(axis=-1).argmax(axis=0), np.arange(len(record.tokens))
     ran = record.expert_ids[layers, tokens, :_EXPERTS]
+    named = [record.geometry.layer_ids[layer] for layer in layers]
     return [
         (
-            f"strongest layer, {record.geometry.layer_ids[layer]}: experts",
-            ", ".join(f"{expert} ({digits(float(row[expert]))})" for expert in ids if expert >= 0),
+            texts.surest_layer(layer, record.geometry.layers),
+            ", ".join(
+                f"{texts.expert(layer, expert)} ({digits(float(row[expert]))})"
+                for expert in ids
+                if expert >= 0
+            ),
         )
-        for layer, row, ids in zip(layers, probabilities[layers, tokens], ran, strict=True)
+        for layer, row, ids in zip(named, probabilities[layers, tokens], ran, strict=True)
     ]
 
 
@@ -145,7 +155,7 @@ def _said(other: Column, words: list[str]) -> list[tuple[str, str]]:
     if not words:
         return []
     more = " …" if len(words) > _WORDS else ""
-    return [(f"{other.name} has", "".join(words[:_WORDS]) + more)]
+    return [(texts.other_has(other.name), "".join(words[:_WORDS]) + more)]
 
 
 def _names(column: Column) -> list[str]:

@@ -1,8 +1,8 @@
-"""What is asked about a comparison whose texts are written.
+"""Measurements of a comparison whose texts are complete.
 
-The comparison keeps the answers, so that it is measured once and they go when it goes. A run of the
-page that was stopped may still wait for an answer when the next one begins: each result goes to its
-own place in a list, whoever is first.
+The comparison keeps the results, so each is measured once. A run of the page that was stopped may
+still wait for an answer when the next one begins: each result is assigned to its own place in a
+list, so both may write it.
 """
 
 from collections.abc import Callable
@@ -20,25 +20,26 @@ from olmoe_viz.records.record import ExpertIds
 from olmoe_viz.records.timing import Bandwidth
 from olmoe_viz.requests import BandwidthRequest, ScoreRequest, TraceRequest
 from olmoe_viz.ui.compare.comparison import Comparison
+from olmoe_viz.ui.texts import compare as texts
 
-Asking = Callable[[str], Ask]  # gives a call that asks while it says these words
+Asking = Callable[[str], Ask]  # from the words shown meanwhile to a call that asks
 
 _bandwidths: dict[str, Bandwidth] = {}
 
 
 def read_again(comparison: Comparison, asking: Asking) -> None:
-    """Give every text to the trained k."""
+    """Score every text under the trained k."""
     trained, records = _trained(comparison), comparison.records()
     for at in range(len(comparison.trained), len(records)):
-        ask = asking(f"Reading text {at + 1} of {len(records)} again with the trained k.")
+        ask = asking(texts.reading_again(at + 1, len(records)))
         comparison.trained[at : at + 1] = [_by_trained(records[at], trained, ask)]
 
 
 def measure_prompt(comparison: Comparison, asking: Asking) -> None:
-    """Give the prompt to every policy and to the trained k."""
+    """Score the prompt under every policy, and route it with the trained k."""
     model, prompt, trained = comparison.model, comparison.prompt, _trained(comparison)
     if not comparison.qualities:
-        ask = asking("Measuring every column on the prompt.")
+        ask = asking(texts.MEASURING_PROMPT)
         policies = tuple(column.policy for column in comparison.columns)
         scores = ask(ScoreRequest(model, prompt, policies, reference=trained))
         comparison.qualities = prompt_quality(scores)
@@ -64,7 +65,7 @@ def _routed(comparison: Comparison, trained: RoutingPolicy, asking: Asking) -> E
     for record in comparison.records():
         if record.policy == trained:
             return record.prompt_expert_ids
-    ask = asking("Routing the prompt with the trained k.")
+    ask = asking(texts.ROUTING_PROMPT)
     return ask(TraceRequest(comparison.model, comparison.prompt, trained)).expert_ids
 
 

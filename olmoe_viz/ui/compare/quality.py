@@ -1,4 +1,4 @@
-"""What was measured of each text and each setting, and what was recorded on held-out text."""
+"""How well each setting predicts the prompt, repetition in its text, recorded bits per byte."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,8 @@ from olmoe_viz.ui import glossary
 from olmoe_viz.ui.compare import table, text_columns
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.quality import tables
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets import panel
 
 LONG_ENOUGH = 20  # predicted tokens from which a perplexity is shown
@@ -23,43 +25,49 @@ Rows = dict[str, list[str]]
 def draw(comparison: Comparison) -> None:
     """The two tables, and what they can and cannot tell."""
     trained = comparison.geometry.trained_k
-    panel.head("Measured quality of each text and setting", *text_columns.where(comparison.columns))
+    panel.head(texts.QUALITY_TITLE, *text_columns.where(comparison.columns))
     table.draw(
         rows(comparison.columns, comparison.qualities, trained),
         comparison.columns,
-        alt="What was measured of each text and setting",
+        alt=texts.QUALITY_ALT,
     )
-    st.caption(
-        f"What these can tell: how far a setting moves from k = {trained} on this prompt, and how "
-        "well it predicts the prompt. What they cannot: whether the text is true or good, or which "
-        "k is better in general; a few tokens decide little, and a text without repetition can "
-        f"still be bad. In the glossary: {', '.join(map(glossary.link, _TERMS))}."
-    )
+    tokens = comparison.qualities[0].tokens
+    if tokens < LONG_ENOUGH:
+        _offer_longer(tokens)
+    st.caption(texts.quality_words(trained, ", ".join(map(glossary.link, _TERMS))))
     if comparison.model == BUNDLED:
-        panel.head("The same settings on held-out text", "recorded", tables.where())
-        table.draw(
-            held_out_rows(comparison.columns),
-            comparison.columns,
-            alt="Bits per byte of the same settings on held-out text",
-        )
-        st.caption("Mean of ten domains. Less is better. The page Quality has all of it.")
+        panel.head(texts.HELD_OUT_TITLE, "recorded", tables.where())
+        rows_held_out = held_out_rows(comparison.columns)
+        table.draw(rows_held_out, comparison.columns, alt=texts.HELD_OUT_ALT)
+        st.caption(texts.HELD_OUT)
+
+
+def _offer_longer(tokens: int) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="no_perplexity"):
+        st.caption(texts.no_perplexity(tokens, LONG_ENOUGH), width="content")
+        st.button(texts.LONGER_EXAMPLE, key="longer_example", on_click=_run_longer)
+
+
+def _run_longer() -> None:
+    st.session_state["draft"] = texts.LONGER_PROMPT
+    state.submit(texts.LONGER_PROMPT)
 
 
 def rows(shown: Sequence[Column], found: Sequence[PromptQuality], trained_k: int) -> Rows:
-    """What was measured, in words and numbers."""
+    """The measures in words and numbers; a perplexity only where the prompt is long enough."""
     tokens = found[0].tokens
-    return {
-        f"negative log-likelihood of the prompt, mean of {tokens} tokens, nats": [
-            "none: one token" if one.mean_nll is None else digits(one.mean_nll) for one in found
-        ],
-        "perplexity of the prompt": [_perplexity(one) for one in found],
-        f"KL divergence from k = {trained_k}, mean over the prompt, nats": [
-            digits(one.mean_kl) for one in found
-        ],
-        f"same likeliest token as k = {trained_k}": [f"{one.agreement:.1%}" for one in found],
-        "repeated sequences of 4 tokens in the text": [
-            f"{repetition_rate(column.token_ids):.1%}" for column in shown
-        ],
+    first = {
+        texts.log_likelihood(tokens): [
+            texts.NONE_PREDICTED if one.mean_nll is None else digits(one.mean_nll) for one in found
+        ]
+    }
+    if tokens >= LONG_ENOUGH:
+        values = [_perplexity(one) for one in found]
+        first[texts.PERPLEXITY] = ["" if value is None else digits(value) for value in values]
+    return first | {
+        texts.divergence(trained_k): [digits(one.mean_kl) for one in found],
+        texts.agreement(trained_k): [f"{one.agreement:.1%}" for one in found],
+        texts.REPEATED: [f"{repetition_rate(column.token_ids):.1%}" for column in shown],
     }
 
 
@@ -67,7 +75,9 @@ def held_out_rows(shown: Sequence[Column]) -> Rows:
     """Bits per byte with their 95 % interval; only some ks were measured."""
     found = [held_out(column.policy) for column in shown]
     return {
-        "bits per byte": ["not measured" if bits is None else f"{bits[0]:.3f}" for bits in found],
+        "bits per byte": [
+            texts.NOT_MEASURED if bits is None else f"{bits[0]:.3f}" for bits in found
+        ],
         "95% interval": [
             "" if bits is None else f"{bits[1]:.3f} to {bits[2]:.3f}" for bits in found
         ],
@@ -94,14 +104,12 @@ def facts(column: Column, one: PromptQuality, model: str) -> dict[str, float | i
     return {
         "prompt_tokens_predicted": one.tokens,
         "prompt_mean_nll": one.mean_nll,
-        "prompt_perplexity": one.perplexity if one.tokens >= LONG_ENOUGH else None,
+        "prompt_perplexity": _perplexity(one),
         "prompt_mean_kl": one.mean_kl,
         "prompt_agreement": one.agreement,
         "recorded_bits_per_byte": None if bits is None else bits[0],
     }
 
 
-def _perplexity(one: PromptQuality) -> str:
-    if one.perplexity is None or one.tokens < LONG_ENOUGH:
-        return "prompt too short"
-    return f"{digits(one.perplexity)} ({one.tokens} tokens)"
+def _perplexity(one: PromptQuality) -> float | None:
+    return one.perplexity if one.tokens >= LONG_ENOUGH else None

@@ -1,6 +1,6 @@
-"""What follows the texts of a comparison: everything that is computed once they are written.
+"""What is below the texts of a comparison: everything that is computed once they are complete.
 
-The texts stay as they are meanwhile; each part says what it waits for in its own place.
+The texts stay on the page meanwhile; each part names what it waits for in its own place.
 """
 
 import numpy as np
@@ -22,13 +22,14 @@ from olmoe_viz.ui.compare import (
 from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
+from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets.message import hint
 
 
 def draw(comparison: Comparison, slots: list[text_columns.Slot], reference: int) -> None:
     """Complete the texts, then quality, routing, extra experts, cost and files."""
     if state.selection().model != comparison.model:
-        hint("These texts are another model's. Choose it again, or press Generate, to measure.")
+        hint(texts.OTHER_MODEL)
         return
     model = answers.answer(ModelRequest(comparison.model))
     if model is None or model.provenance.digest != comparison.digest or not comparison.records():
@@ -44,7 +45,7 @@ def draw(comparison: Comparison, slots: list[text_columns.Slot], reference: int)
 def _measure(
     comparison: Comparison, model: ModelFacts, slots: list[text_columns.Slot], reference: int
 ) -> Bandwidth:
-    """Measure what is not known yet; a waiting stop gets through before each request."""
+    """Measure what is not known yet; a stop raises its exception before each request."""
     line = st.empty()
 
     def asking(words: str) -> Ask:
@@ -84,7 +85,7 @@ def _draw(comparison: Comparison, model: ModelFacts, bandwidth: Bandwidth) -> No
 
 def _files(as_csv: str, as_json: str) -> None:
     with st.container(horizontal=True):
-        st.download_button("Download CSV", as_csv, "comparison.csv", "text/csv", on_click="ignore")
+        st.download_button(texts.CSV, as_csv, "comparison.csv", "text/csv", on_click="ignore")
         st.download_button(
-            "Download JSON", as_json, "comparison.json", "application/json", on_click="ignore"
+            texts.JSON, as_json, "comparison.json", "application/json", on_click="ignore"
         )

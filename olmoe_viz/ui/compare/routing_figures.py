@@ -14,10 +14,12 @@ from olmoe_viz.ui import glossary
 from olmoe_viz.ui.compare import text_columns
 from olmoe_viz.ui.compare.comparison import Comparison, distinct_names
 from olmoe_viz.ui.session import state
+from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets import panel
 
 Profile = NDArray[np.float64]
 Profiles = dict[str, list[Profile]]
+_TERMS = ("drift", "retained mass", "gain")
 
 
 def profiles(comparison: Comparison) -> Profiles:
@@ -29,14 +31,14 @@ def profiles(comparison: Comparison) -> Profiles:
         raise ValueError("The prompt's routing under the trained k is not known yet.")
     geometry = comparison.geometry
     chosen = routing.used(comparison.routed, geometry.experts)
-    found: Profiles = {"experts kept": [], "retained mass": [], "gain": []}
+    found: Profiles = {texts.KEPT_EXPERTS: [], texts.MASS: [], texts.GAIN: []}
     for record in comparison.records():
         kept = chosen & routing.used(_first(record, geometry.trained_k), geometry.experts)
         probabilities = routing.probabilities(record.prompt_router_logits)
         mass = routing.mass(probabilities, record.prompt_expert_ids)
-        found["experts kept"].append(kept.sum(axis=-1).mean(axis=1) / geometry.trained_k)
-        found["retained mass"].append(mass.mean(axis=1))
-        found["gain"].append(record.prompt_weights.sum(axis=-1, dtype=np.float64).mean(axis=1))
+        found[texts.KEPT_EXPERTS].append(kept.sum(axis=-1).mean(axis=1) / geometry.trained_k)
+        found[texts.MASS].append(mass.mean(axis=1))
+        found[texts.GAIN].append(record.prompt_weights.sum(axis=-1, dtype=np.float64).mean(axis=1))
     return found
 
 
@@ -54,18 +56,9 @@ def draw(comparison: Comparison, found: Profiles) -> None:
     """A row of figures for each quantity."""
     k = comparison.geometry.trained_k
     fewer = any(column.k < k for column in comparison.columns)
-    ranked = f" Where fewer ran, the router's ranking is followed to {k}." if fewer else ""
-    words = {
-        "experts kept": f"Of the {k} experts chosen at k = {k}, the share that is among the first "
-        f"{k} here.{ranked} Below 1, earlier layers have changed what the router sees.",
-        "retained mass": "Sum of the router probabilities of the experts that ran, of 1.",
-        "gain": "Sum of the weights that the experts' outputs are multiplied by.",
-    }
-    panel.head("Routing drift", *text_columns.where(comparison.columns))
-    st.caption(
-        "By layer, the mean over the tokens of the prompt, which are the same in every column. In "
-        f"the glossary: {', '.join(map(glossary.link, ('drift', 'retained mass', 'gain')))}."
-    )
+    words = texts.drift_quantities(k, fewer=fewer)
+    panel.head(texts.DRIFT_TITLE, *text_columns.where(comparison.columns))
+    st.caption(texts.drift_words(", ".join(map(glossary.link, _TERMS))))
     names = distinct_names(comparison.columns)
     for quantity, values in found.items():
         st.markdown(f"**{quantity.capitalize()}.** {words[quantity]}")

@@ -1,4 +1,4 @@
-"""What each token adds to a text, found again from a record of it. Pure.
+"""The text and the bytes of each token, found again from a record of a text. Pure.
 
 A record has the text and the names of its tokens; the pieces that came while it was written are
 gone with the steps.
@@ -19,7 +19,16 @@ def split(text: str, names: Sequence[str]) -> list[str]:
     token completes is in the last one.
     """
     decoder = getincrementaldecoder("utf-8")(errors="replace")
-    pieces, place = [], 0
+    pieces = [decoder.decode(part) for part in token_bytes(text, names)]
+    if pieces:
+        pieces[-1] += text[sum(map(len, pieces)) :]
+    return pieces
+
+
+def token_bytes(text: str, names: Sequence[str]) -> list[bytes]:
+    """Return the bytes that each token adds to the text; none for a special token."""
+    decoder = getincrementaldecoder("utf-8")(errors="replace")
+    found, place = [], 0
     for name in names:
         before, piece = decoder.getstate(), ""
         # A name stands for itself or for bytes; that of a special token has no text.
@@ -28,11 +37,9 @@ def split(text: str, names: Sequence[str]) -> list[str]:
             piece = decoder.decode(meant)
             if text.startswith(piece, place):
                 break
-        pieces.append(piece)
+        found.append(meant)
         place += len(piece)
-    if pieces:
-        pieces[-1] += text[place:]
-    return pieces
+    return found
 
 
 def _bytes(name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The writing of a comparison: one request, whose steps go into the columns at the page's pace."""
+"""Generation of the texts: one request, whose steps are added to the columns as they come."""
 
 import re
 from collections.abc import Callable
@@ -14,29 +14,31 @@ from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers
 from olmoe_viz.ui.session.errors import TROUBLE, sentence
 from olmoe_viz.ui.session.stop import touch
+from olmoe_viz.ui.texts import compare as texts
 
-PATIENCE = 10.0  # seconds; an engine ends a cancelled request after the step that it is in
-_PAUSE = 0.1  # seconds between two drawings: each can take longer than a token of a small model
+STOP_TIMEOUT = 10.0  # seconds; an engine ends a cancelled request after the step that it is in
+PERIOD = 0.1  # seconds, at least, from one drawing to the next
 
 
 def write(comparison: Comparison, line: DeltaGenerator, draw: Callable[[], None]) -> None:
-    """Let the texts be written and `draw` them as they grow; `line` says how far they are.
+    """Generate the texts and call `draw` as they grow; `line` shows the progress.
 
-    A stop, a rerun and a closed tab come through at each touch of the page and end the writing.
-    However it ends, the comparison then has what was written, and hears what went wrong.
+    A stop, a rerun and a closed tab raise an exception at the next access of the page and end the
+    request. However it ends, the comparison then has the tokens so far, and an error if there was
+    one.
     """
     try:
         ticket = answers.submit(_request(comparison))
     except TROUBLE as error:
-        comparison.trouble = _in_columns(sentence(error))
+        comparison.error = _in_columns(sentence(error))
         return
     try:
         answers.wait_for_start(ticket, line)
-        line.progress(0.0, text="Reading the prompt.")
+        line.progress(0.0, text=texts.READING_PROMPT)
         _follow(ticket, comparison, line, draw)
     finally:
         ticket.cancel()
-        ticket.wait(PATIENCE)
+        ticket.wait(STOP_TIMEOUT)
         comparison.keep(_written(ticket, comparison), cached=ticket.cached)
 
 
@@ -56,9 +58,9 @@ def _request(comparison: Comparison) -> GenerateRequest:
 def _follow(
     ticket: Ticket, comparison: Comparison, line: DeltaGenerator, draw: Callable[[], None]
 ) -> None:
-    """Take all steps that have come, then draw once, until there are no more."""
+    """Every `PERIOD`: take all steps that have come and draw once. Ends when the request ends."""
     taken = 0
-    while not ticket.wait(_PAUSE):
+    while not ticket.wait(PERIOD):
         touch()
         steps = ticket.new_steps(taken, timeout=0)
         taken += len(steps)
@@ -71,21 +73,21 @@ def _follow(
 
 
 def _written(ticket: Ticket, comparison: Comparison) -> tuple[Generation, ...]:
-    """The records of the columns, whole or as far as they were written."""
+    """The records of the columns, complete or up to the last token."""
     try:
         return cast("tuple[Generation, ...]", ticket.result(timeout=0))
     except CancelledError as error:
         return error.generations
     except GenerationError as error:
-        comparison.trouble = _in_columns(str(error))
+        comparison.error = _in_columns(str(error))
         return error.generations
     except TimeoutError:
         return ()
     except TROUBLE as error:
-        comparison.trouble = _in_columns(sentence(error))
+        comparison.error = _in_columns(sentence(error))
         return ()
 
 
 def _in_columns(words: str) -> str:
-    """An error of the engine speaks of rows, which the page shows as columns."""
+    """Put an error of the engine, which names rows, in terms of the page's columns."""
     return re.sub(r"\brow(s?)\b", r"column\1", words)

@@ -21,8 +21,8 @@ from olmoe_viz.ui.compare import controls, text_columns
 from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers, engine
 from olmoe_viz.ui.widgets.wording import plain
-from tests.ui.test_pages import HOSTILE, specs, texts
-from tests.ui.visitor import app, checked, page
+from tests.ui.test_pages import HOSTILE, texts
+from tests.ui.visitor import app, checked, drawn, page
 
 COLUMNS = "columns=k%3D8~k%3D64,w%3Drenormalized"
 
@@ -59,7 +59,9 @@ def compared() -> AppTest:
 def test_columns_come_with_their_costs(compared: AppTest) -> None:
     shown = texts(compared)
     assert [text for text in shown if text.isdigit()] == ["8", "64"]
-    assert sum("tokens/s" in text for text in shown) == 2
+    (together,) = [one.value for one in compared.caption if "12 of 12 tokens" in one.value]
+    assert "2 columns together at" in together
+    assert not any("tokens/s" in text for text in shown)
     assert "mean retained mass 1.000" in "\n".join(shown)
     assert files(compared) == ["Download CSV", "Download JSON"]
 
@@ -73,15 +75,19 @@ def test_every_measure_has_its_place(compared: AppTest) -> None:
         "What did the extra experts add?",
         "Cost",
     ]
-    assert len(specs(compared)) == 7
+    assert len(drawn(compared)) == 7
     quality, held_out, _, cost = tables(compared)
     assert list(quality) == ["quantity", "k = 8, native", "k = 64, renormalized"]
     by_name = dict(zip(quality["quantity"], quality["k = 8, native"], strict=True))
     assert by_name["same likeliest token as k = 8"] == "100.0%"
-    assert by_name["perplexity of the prompt"] == "prompt too short"
+    assert "perplexity of the prompt" not in by_name
+    (said,) = [one.value for one in compared.caption if "Perplexity" in one.value]
+    assert said.startswith(
+        "Perplexity means something from 20 predicted tokens on; this prompt has 3,"
+    )
     assert held_out["k = 8, native"][0] == "1.142"
     assert cost["k = 64, renormalized"][1] == "100.0%"
-    assert cost["k = 8, native"][5] == "not timed"
+    assert cost["k = 8, native"][4:] == ["not timed", "not timed"]
 
 
 def badges(test: AppTest) -> list[str]:
@@ -128,7 +134,7 @@ def test_each_k_is_timed_alone_when_asked() -> None:
     test = generated(f"tokens=2&{COLUMNS}")
     checked(test.button(key="time_alone").click().run())
     cost = tables(test)[-1]
-    assert all(float(cost[name][5]) > 0 for name in ("k = 8, native", "k = 64, renormalized"))
+    assert all(float(cost[name][4]) > 0 for name in ("k = 8, native", "k = 64, renormalized"))
 
 
 def test_near_the_end_of_the_context_each_k_is_timed_with_what_fits() -> None:
@@ -138,7 +144,7 @@ def test_near_the_end_of_the_context_each_k_is_timed_with_what_fits() -> None:
     checked(test.button(key="time_alone").click().run())
     assert [error.value for error in test.error] == []
     assert any("3 runs of 2 tokens" in caption.value for caption in test.caption)
-    assert float(tables(test)[-1]["k = 1, native"][5]) > 0
+    assert float(tables(test)[-1]["k = 1, native"][4]) > 0
 
 
 def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
@@ -149,8 +155,27 @@ def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
 
 def test_a_long_prompt_has_a_perplexity() -> None:
     prompt = "+".join(["The+cat+sat+on+the+mat."] * 5)
-    quality = tables(generated(f"tokens=2&{COLUMNS}&prompt={prompt}"))[0]
-    assert "tokens)" in quality["k = 8, native"][1]
+    test = generated(f"tokens=2&{COLUMNS}&prompt={prompt}")
+    quality = tables(test)[0]
+    assert quality["quantity"][1] == "perplexity of the prompt"
+    assert float(quality["k = 8, native"][1]) > 1
+    assert not any("Perplexity means" in one.value for one in test.caption)
+    assert "longer_example" not in [button.key for button in test.button]
+
+
+def test_a_longer_example_is_one_press_away(compared: AppTest) -> None:
+    test = generated(f"tokens=2&{COLUMNS}&prompt=Short")
+    checked(test.button(key="longer_example").click().run())
+    assert test.text_area(key="draft").value == test.session_state["comparison"].prompt
+    assert "perplexity of the prompt" in tables(test)[0]["quantity"]
+
+
+def test_one_button_of_the_page_is_primary_and_the_others_are_explained() -> None:
+    test = app(COLUMNS, "compare")
+    primary = [button.label for button in test.button if button.proto.type == "primary"]
+    assert primary == ["Run"]
+    (start,) = [one.value for one in test.caption if "Press Generate" in one.value]
+    assert "Run, above, does the same" in start
 
 
 @pytest.mark.parametrize("name", ["markup", "formula"])
@@ -182,7 +207,12 @@ def test_each_added_column_has_a_k_of_its_own() -> None:
 
 def test_the_columns_follow_the_ks_of_the_frame() -> None:
     test = app("k=2&against=3", "compare")
-    assert [text for text in texts(test) if text.isdigit()] == ["2", "3", "32", "64"]
+    shown = ["2", "3", "8", "16", "32", "64"]
+    assert [text for text in texts(test) if text.isdigit()] == shown
+    rule = "The columns follow the frame: its k = 2, its against = 3, the trained k = 8 and its "
+    assert any(one.value.startswith(rule) for one in test.caption)
+    chosen = app(COLUMNS, "compare")
+    assert any("do not follow the frame" in one.value for one in chosen.caption)
 
 
 def test_a_pair_that_is_gone_gives_way_to_the_first() -> None:
@@ -200,8 +230,8 @@ def address(test: AppTest) -> str:
 
 
 def test_a_link_to_texts_writes_the_same_texts_once() -> None:
-    drawn = f"tokens=4&temperature=1.5&seed=7&{COLUMNS}&prompt=The+old+woman"
-    test = generated(drawn)
+    link = f"tokens=4&temperature=1.5&seed=7&{COLUMNS}&prompt=The+old+woman"
+    test = generated(link)
     again = app(address(test), "compare")
     assert shown_texts(again) == shown_texts(test)
     assert any(shown_texts(again))
@@ -414,7 +444,7 @@ def test_a_model_of_other_sizes_is_offered_its_own_ks(monkeypatch: pytest.Monkey
     smaller = replace(bundled, experts=24)
     monkeypatch.setattr(catalogue, "CATALOGUE", (smaller, *others))
     test = app("k=4&against=16", "compare")
-    assert [text for text in texts(test) if text.isdigit()] == ["4", "12", "16", "24"]
+    assert [text for text in texts(test) if text.isdigit()] == ["4", "8", "16", "24"]
     assert {box.max for box in test.number_input if str(box.key).startswith("column_k")} == {24}
 
 

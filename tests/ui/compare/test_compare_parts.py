@@ -17,12 +17,14 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.timing import Bandwidth
 from olmoe_viz.requests import BandwidthRequest
-from olmoe_viz.ui.compare import cost, extra_experts, quality
+from olmoe_viz.ui.compare import cost, extra_experts, quality, timing
 from olmoe_viz.ui.compare import text_columns as shown
-from olmoe_viz.ui.compare.comparison import Column, Comparison, Settings
+from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.export import csv_text, json_text
 from olmoe_viz.ui.compare.routing_figures import profiles
+from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.compare.table import by_column
+from olmoe_viz.ui.texts import compare as texts
 
 SMALL, LARGE = RoutingPolicy(2), RoutingPolicy(8, "renormalized")
 
@@ -46,8 +48,8 @@ def test_a_perplexity_is_shown_from_twenty_tokens_on(comparison: Comparison) -> 
         quality.rows(comparison.columns, [measured(SMALL, n), measured(LARGE, n)], 2)
         for n in (19, 20)
     )
-    assert short["perplexity of the prompt"] == ["prompt too short"] * 2
-    assert long["perplexity of the prompt"] == ["7.39 (20 tokens)"] * 2
+    assert "perplexity of the prompt" not in short
+    assert long["perplexity of the prompt"] == ["7.39"] * 2
     assert short["same likeliest token as k = 2"] == ["50.0%"] * 2
     assert next(iter(short)).endswith("mean of 19 tokens, nats")
     nothing = PromptQuality(SMALL, 0, None, None, 0.0, 1.0)
@@ -133,21 +135,31 @@ def test_a_badge_tells_of_an_earlier_run(comparison: Comparison) -> None:
     assert shown.where(comparison.columns) == ("live", f"{now} Kept from an earlier run.")
 
 
-def test_the_share_of_the_limit_uses_the_time_alone_once_there_is_one(
+def test_only_a_k_that_was_timed_alone_has_a_share_of_the_limit(
     comparison: Comparison, geometry: Geometry
 ) -> None:
     size = bytes_per_token(geometry, 2, 4)
     together = cost.facts(comparison, 10 * size, 4)
     assert together[0]["limit_tokens_per_second"] == 10
-    assert together[0]["share_of_limit"] == pytest.approx(0.4)
+    assert [row["share_of_limit_alone"] for row in together] == [None, None]
+    assert cost.rows(together)["share of the limit, alone"] == ["not timed"] * 2
     comparison.alone[str(SMALL)] = [0.5, 0.2, 0.1]
     alone = cost.facts(comparison, 10 * size, 4)
     assert alone[0]["tokens_per_second_alone"] == 5
-    assert alone[0]["share_of_limit"] == pytest.approx(0.5)
+    assert alone[0]["share_of_limit_alone"] == pytest.approx(0.5)
     rows = cost.rows(alone)
     assert rows["written alone, 3 runs, tokens/s"] == ["5.00", "not timed"]
+    assert rows["share of the limit, alone"] == ["50.0%", "not timed"]
     comparison.alone[str(SMALL)] = [0.5]
     assert "2.00 (1 run)" in str(cost.rows(cost.facts(comparison, size, 4)))
+
+
+def test_what_was_written_together_has_one_speed_in_a_file(comparison: Comparison) -> None:
+    comparison.seconds = 0.5
+    facts = cost.facts(comparison, 1e9, 4)
+    lines = list(csv.DictReader(io.StringIO(csv_text(comparison, facts))))
+    assert [line["tokens_per_second_together"] for line in lines] == ["4.0", "4.0"]
+    assert not {"seconds", "tokens_per_second"} & set(lines[0])
 
 
 def test_costs_are_those_of_the_experts_that_ran(
@@ -168,15 +180,15 @@ def test_costs_are_those_of_the_experts_that_ran(
 def test_the_runs_alone_write_what_the_context_has_room_for(
     comparison: Comparison, make_generation: Callable[..., Generation]
 ) -> None:
-    assert cost.tokens_alone(comparison) == 16
+    assert timing.tokens_alone(comparison) == 16
     comparison.columns[0].generation = make_generation(
         prompt_tokens=27,
         prompt_ids=np.arange(27),
         prompt_router_logits=np.zeros((3, 27, 8), dtype=np.float32),
     )
-    assert cost.tokens_alone(comparison) == 5
-    assert "3 runs of 5 tokens" in cost.times_words(5)
-    assert "3 runs of 1 token," in cost.times_words(1)
+    assert timing.tokens_alone(comparison) == 5
+    assert "3 runs of 5 tokens" in texts.times(3, 5)
+    assert "3 runs of 1 token," in texts.times(3, 1)
 
 
 def test_the_caption_says_which_threads_made_the_limit(provenance: Provenance) -> None:
@@ -191,7 +203,7 @@ def test_the_caption_says_which_threads_made_the_limit(provenance: Provenance) -
 
 
 def test_only_the_runs_alone_are_said_to_be_warmed_up() -> None:
-    together, alone = cost.times_words(16).split("Alone: ")
+    together, alone = texts.times(3, 16).split("Alone: ")
     assert "nothing before it to warm up" in together
     assert "after a short run that is not counted" in alone
 
@@ -211,8 +223,8 @@ def test_the_table_names_the_first_extra_experts_and_counts_the_rest() -> None:
     found = ExtraExperts((1, 2), (1, 3), ids, weights, norms, np.array([[0.25, -1], [0, 1]]))
     table = extra_experts.table(found, ("*a*", "b"))
     assert table["layer"] == ["1", "3"]
-    assert table["extra experts"][0].endswith("7 (0.500 × 2.00) and 2 more")
-    assert table["extra experts"][1] == "3 (0.500 × 2.00)"
+    assert table["extra experts"][0].endswith("1·7 (0.500 × 2.00) and 2 more")
+    assert table["extra experts"][1] == "3·3 (0.500 × 2.00)"
     assert table[r"logit of \*a\*"] == ["+0.250", "+0.000"]
 
 

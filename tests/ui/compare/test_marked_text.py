@@ -7,8 +7,9 @@ import pytest
 from olmoe_viz import Generation
 from olmoe_viz.numerics.geometry import Geometry, MoeLayer
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui.compare.comparison import Column, Comparison, Settings
+from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.marked_text import END, tokens, unfinished
+from olmoe_viz.ui.compare.settings import Settings
 
 WORDS = {1: " the", 2: " cat", 3: " sat", 4: " old", 5: " mat", 6: " dog", 7: "\n", 8: " ", 0: ""}
 
@@ -88,9 +89,9 @@ def test_a_token_says_its_probabilities_and_its_strongest_layer(
     assert dict(first.facts)["probability at k = 2, native"] == "0.500"
     assert dict(first.facts)["probability at the trained k = 2"] == "0.250"
     share = np.exp(4) / (np.exp(4) + np.exp(2) + 6)
-    experts = dict(first.facts)["strongest layer, 2: experts"]
-    assert experts.startswith(f"5 ({share:.3f}), 7 (")
-    assert "strongest layer, 0: experts" in dict(second.facts)
+    experts = dict(first.facts)["surest router, layer 2 (0 to 2): experts"]
+    assert experts.startswith(f"2·5 ({share:.3f}), 2·7 (")
+    assert "surest router, layer 0 (0 to 2): experts" in dict(second.facts)
 
 
 def test_a_token_names_the_experts_that_ran_and_the_layer_among_all_blocks(
@@ -114,8 +115,8 @@ def test_a_token_names_the_experts_that_ran_and_the_layer_among_all_blocks(
     )
     (token,) = tokens(made, 0, 0)
     high, low = np.exp(4) / (np.exp(4) + 7), 1 / (np.exp(4) + 7)
-    said = dict(token.facts)["strongest layer, 3: experts"]
-    assert said == f"5 ({high:.3f}), 7 ({low:.4f})"
+    said = dict(token.facts)["surest router, layer 3 (0 to 3): experts"]
+    assert said == f"3·5 ({high:.3f}), 3·7 ({low:.4f})"
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,13 @@ def test_of_a_long_run_of_line_breaks_only_three_break_the_line(
 def test_the_first_difference_is_never_folded(write: Callable[..., Comparison]) -> None:
     found = tokens(write([1, 7, 7, 7, 7, 7], [1, 7, 7, 2]), 0, 1)
     assert [at for at, token in enumerate(found) if token.folded] == [4]
+
+
+def test_the_card_of_a_token_has_its_bytes_and_characters(
+    write: Callable[..., Comparison], make_generation: Callable[..., Generation]
+) -> None:
+    made = write([1, 2])
+    made.columns[0].generation = make_generation(tokens=2)
+    first, second = tokens(made, 0, 0)
+    assert dict(first.facts)["bytes"] == "61; 1 character"
+    assert dict(second.facts)["bytes"] == "62; 1 character"

@@ -16,7 +16,8 @@ from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.models.model import Model
 from olmoe_viz.requests import BandwidthRequest, Request, ScoreRequest, TraceRequest
 from olmoe_viz.ui.compare import measurement
-from olmoe_viz.ui.compare.comparison import Column, Comparison, Settings
+from olmoe_viz.ui.compare.comparison import Column, Comparison
+from olmoe_viz.ui.compare.settings import Settings
 from tests.ui.compare.test_compare_page import COLUMNS, files, generated, heads
 from tests.ui.test_pages import texts
 from tests.ui.visitor import checked

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from olmoe_viz.engine.detokenizer import Detokenizer
 from olmoe_viz.records.tokens import display_token
-from olmoe_viz.ui.compare.token_texts import split
+from olmoe_viz.ui.compare.token_texts import split, token_bytes
 
 MARKS = b"<|endoftext|>"
 
@@ -49,6 +49,13 @@ def tokens_of_texts(draw: st.DrawFn) -> list[bytes]:
 def test_a_text_falls_into_the_pieces_in_which_it_was_written(tokens: list[bytes]) -> None:
     pieces = written(tokens)
     assert split("".join(pieces), list(map(display_token, tokens))) == pieces
+
+
+@given(tokens_of_texts())
+def test_the_bytes_of_the_tokens_are_found_again(tokens: list[bytes]) -> None:
+    text = "".join(written(tokens))
+    expected = [b"" if token == MARKS else token for token in tokens]
+    assert token_bytes(text, list(map(display_token, tokens))) == expected
 
 
 @given(st.lists(st.binary(min_size=1, max_size=4)))

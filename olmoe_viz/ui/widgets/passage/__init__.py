@@ -1,7 +1,7 @@
-"""A generated text token by token, marked; a card says more about the token one points at.
+"""A generated text token by token, with marks; a card has the facts on the token pointed at.
 
-One stop of the Tab key; the arrow keys move from token to token. All text reaches the page through
-`textContent`.
+The text is one stop of the Tab key; the arrow keys move from token to token. It runs in the
+direction of its first letter that has one. All text reaches the page through `textContent`.
 """
 
 from collections.abc import Sequence

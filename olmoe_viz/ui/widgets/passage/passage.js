@@ -7,6 +7,12 @@ const element = (name, className, text) => {
   return made
 }
 
+// Text of a model has a direction of its own, whatever the language of the page.
+const foreign = (made) => {
+  made.dir = "auto"
+  return made
+}
+
 // A line's end has nothing to see or to point at, so it gets a sign.
 const spans = (tokens) =>
   tokens.map(({ text, mark, folded }) => {
@@ -18,10 +24,10 @@ const spans = (tokens) =>
 const write = (card, token) => {
   const lines = token.facts.map(([name, value]) => {
     const line = element("div", "fact", "")
-    line.append(element("span", "what", name), element("span", "value", value))
+    line.append(element("span", "what", name), foreign(element("bdi", "value", value)))
     return line
   })
-  card.replaceChildren(element("div", "name", token.name), ...lines)
+  card.replaceChildren(foreign(element("div", "name", token.name)), ...lines)
 }
 
 // Below the token, or above it where the window ends; never beyond the sides of the text.
@@ -65,7 +71,14 @@ const begin = ({ parentElement, data }) => {
   text.onfocus = () => text.matches(":focus-visible") && show(at)
   text.onblur = hide
   text.onkeydown = (event) => {
-    const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: filled.length }[event.key]
+    // The arrows go where they point, also in a text from right to left.
+    const right = getComputedStyle(text).direction === "rtl" ? -1 : 1
+    const next = {
+      ArrowRight: at + right,
+      ArrowLeft: at - right,
+      Home: 0,
+      End: filled.length,
+    }[event.key]
     if (event.key === "Escape") hide()
     if (next === undefined) return
     event.preventDefault()

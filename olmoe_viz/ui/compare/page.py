@@ -1,0 +1,138 @@
+"""The page Compare k: controls, texts that are written together, and what is measured of them."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from olmoe_viz.requests import ModelRequest
+from olmoe_viz.ui.compare import controls, live_map, report, text_columns, writing
+from olmoe_viz.ui.compare.comparison import Column, Comparison
+from olmoe_viz.ui.compare.settings import Settings
+from olmoe_viz.ui.session import answers, engine, state, url
+from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.session.stop import need_button
+from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.message import refusal
+
+_KEPT = "comparison"
+
+
+def draw() -> None:
+    """Draw the page; where texts are wished for, by a button or a link, generate them first."""
+    st.html(Path(__file__).with_name("compare.css"))
+    badge = panel.head(texts.TITLE, None, level=2)
+    st.caption(texts.INTRODUCTION)
+    row, stop = _buttons()
+    st.caption(controls.rule())
+    progress = st.container(key="progress_line").empty()
+    new = _new_comparison(progress)
+    comparison = new or _kept_comparison()
+    columns = comparison.columns if comparison else list(map(Column, controls.policies()))
+    with row:
+        reference = controls.draw(columns, _trained_k(comparison))
+    controls.mirror(st.session_state.get(_KEPT))
+    st.caption(texts.LEGEND)
+    slots = text_columns.reserve(columns, writing=new is not None)
+    if new is not None:
+        stop.button(texts.STOP, key="stop", on_click=state.drop_wish)
+        need_button("stop", progress)  # before a place in the line is taken, for others wait for it
+        _write(new, slots, live_map.LiveMap(new, reference), progress)
+        stop.button(texts.STOP, key="stop_done", disabled=True)
+    elif comparison is not None:
+        live_map.draw(comparison, reference)
+    progress.caption(_progress_words(comparison))
+    if comparison is not None:
+        _finish(comparison, slots, reference, badge)
+
+
+def _buttons() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """The row of the controls with its buttons; returns the row and the place of Stop.
+
+    Generate is no primary button: Run in the frame, which is one, has the same effect here.
+    """
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="compare_controls")
+    with row:
+        st.button(texts.GENERATE, on_click=state.wish_for_text, disabled=engine.records_only())
+        stop = st.empty()
+        stop.button(texts.STOP, key="stop_idle", disabled=True)
+    return row, stop
+
+
+def _new_comparison(progress: DeltaGenerator) -> Comparison | None:
+    """A comparison of what is selected now, if it is wished for and the model can be loaded."""
+    if engine.records_only() or not state.wishes_text():
+        return None
+    with progress.container():
+        model = answers.answer(ModelRequest(state.selection().model))
+    if model is None:
+        return None
+    return Comparison(
+        prompt=state.selection().prompt,
+        model=model.request.model,
+        digest=model.provenance.digest,
+        geometry=model.geometry,
+        settings=url.current(Settings),
+        columns=list(map(Column, controls.policies())),
+    )
+
+
+def _kept_comparison() -> Comparison | None:
+    """The comparison of an earlier run of the page."""
+    kept: Comparison | None = st.session_state.get(_KEPT)
+    if kept is not None:
+        # Streamlit begins this run before the one that was stopped has put its records away.
+        kept.ended.wait(timeout=writing.STOP_TIMEOUT)
+    return kept
+
+
+def _trained_k(comparison: Comparison | None) -> int:
+    return comparison.geometry.trained_k if comparison else entry(state.selection().model).trained_k
+
+
+def _write(
+    comparison: Comparison,
+    slots: list[text_columns.Slot],
+    growing: live_map.LiveMap,
+    progress: DeltaGenerator,
+) -> None:
+    """Generate the texts; the session keeps the comparison from the start, for a stop."""
+
+    def show() -> None:
+        text_columns.grow(slots, comparison)
+        growing.show()
+
+    state.drop_wish()
+    earlier = st.session_state.get(_KEPT)
+    try:
+        st.session_state[_KEPT] = comparison
+        controls.mirror(comparison)
+        writing.write(comparison, progress, show)
+    finally:
+        comparison.ended.set()
+    if not comparison.records():
+        st.session_state[_KEPT] = earlier
+        controls.mirror(earlier)
+    growing.settle()
+
+
+def _progress_words(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return texts.NO_MODEL if engine.records_only() else texts.START
+    earlier = comparison.prompt != state.selection().prompt
+    return comparison.progress + (texts.EARLIER_PROMPT if earlier else "") + "."
+
+
+def _finish(
+    comparison: Comparison, slots: list[text_columns.Slot], reference: int, badge: DeltaGenerator
+) -> None:
+    """The complete texts with their marks, and below them the error or the measurements."""
+    if comparison.written:
+        with badge:
+            origin.badge(*text_columns.where(comparison.columns))
+    text_columns.settle(slots, comparison, reference)
+    if comparison.error:
+        refusal(comparison.error)
+    elif comparison.written:
+        report.draw(comparison, slots, reference)
