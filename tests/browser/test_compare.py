@@ -166,7 +166,7 @@ def test_a_token_says_what_it_was_worth(visit: Visit) -> None:
     expect(card).to_be_visible()
     expect(card).to_contain_text("probability at k = 64, native")
     expect(card).to_contain_text("probability at the trained k = 8")
-    expect(card).to_contain_text(re.compile(r"strongest layer, \d+: experts"))
+    expect(card).to_contain_text(re.compile(r"surest router, layer \d+ \(0 to 15\): experts"))
     expect(card).to_contain_text("k = 8, native has")
     named = card.locator(".name").inner_text()
     page.mouse.move(0, 0)
@@ -182,17 +182,52 @@ def test_a_token_says_what_it_was_worth(visit: Visit) -> None:
 def test_a_whole_comparison_settles_with_measures_and_files(visit: Visit) -> None:
     page = visit("compare?tokens=12&k=4")
     finish(page)
-    expect(page.get_by_text("parameters active")).to_have_count(4)
+    expect(page.get_by_text("parameters active")).to_have_count(5)
     expect(page.get_by_role("cell", name="same likeliest token as k = 8")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     lines = download.value.path().read_text("utf-8")
-    assert lines.startswith("k,weighting,tokens,seconds")
+    assert lines.startswith("k,weighting,tokens,active_parameters")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
     whole = json.loads(download.value.path().read_text("utf-8"))
-    assert [column["k"] for column in whole["columns"]] == [4, 16, 32, 64]
+    assert [column["k"] for column in whole["columns"]] == [4, 8, 16, 32, 64]
     assert all(len(column["trained_logprobs"]) == 12 for column in whole["columns"])
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_all_settings_of_the_sampling_are_in_the_window(visit: Visit, width: int) -> None:
+    page = visit("compare", width=width)
+    page.get_by_role("button", name="80 tokens, greedy").click()
+    for name in ("tokens to generate", "seed", "temperature", "top-p"):
+        expect(page.get_by_role("spinbutton", name=name)).to_be_in_viewport(ratio=1)
+
+
+def test_on_a_phone_no_room_is_left_below_a_short_text(visit: Visit) -> None:
+    page = visit("compare?tokens=4&columns=k%3D8~k%3D64", width=390)
+    finish(page)
+    for at in range(2):
+        part, written = columns(page).nth(at).bounding_box(), text(page, at).bounding_box()
+        assert part is not None
+        assert written is not None
+        assert part["height"] - written["height"] < 4
+
+
+def test_a_text_from_right_to_left_runs_so_and_its_tokens_name_their_bytes(visit: Visit) -> None:
+    prompt = quote_plus("مرحبا بالعالم مرحبا بالعالم")
+    page = visit(f"compare?tokens=16&columns=k%3D8~k%3D64&prompt={prompt}")
+    finish(page)
+    assert text(page, 0).evaluate("part => getComputedStyle(part).direction") == "rtl"
+    card, pointed = columns(page).first.locator(".card"), text(page, 0).locator(".pointed")
+    text(page, 0).focus()
+    page.keyboard.press("Home")
+    expect(card).to_contain_text(re.compile("bytes[0-9A-F ]+; .*character"))
+    before = pointed.bounding_box()
+    page.keyboard.press("ArrowLeft")
+    after = pointed.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["x"] < before["x"]
 
 
 @pytest.mark.parametrize("width", [390, 1440])
