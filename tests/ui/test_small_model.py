@@ -65,7 +65,7 @@ def test_follow_tells_all_steps_with_its_numbers(small: str, against: int) -> No
     test = opened("follow", small, layer=LAYERS - 1, token=2, against=against)
     said = words(test)
     assert not test.error
-    assert re.search(rf"layer {LAYERS - 1} of {LAYERS - 1}", said)
+    assert re.search(rf"layer {LAYERS - 1} \(0 to {LAYERS - 1}\)", said)
     assert not re.search(r"\b(64|16) experts|\b16 layers", said)
     measure = next(button for button in test.button if button.label == "Measure")
     checked(measure.click().run())

@@ -1,88 +1,90 @@
-"""The sticky line: which token, which layer, which ks, and the buttons that move them."""
+"""Above the steps: the sticky line with its four buttons, the offer to run, the row of layers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from olmoe_viz.figures.labels import visible
 from olmoe_viz.figures.palette import expert_color, text_on
-from olmoe_viz.ui.follow.story import Story
-from olmoe_viz.ui.session import engine, state
+from olmoe_viz.ui.follow.place import Place
+from olmoe_viz.ui.texts import follow as texts
 from olmoe_viz.ui.widgets.picker import Cell, picker
 
+Change = Callable[..., None]  # takes fields of the selection
 
-def draw(story: Story) -> None:
+
+def draw(place: Place, tokens: Sequence[str], change: Change) -> None:
     """Place the line and its four buttons."""
-    layers, tokens = story.geometry.layer_ids, range(len(story.trace.tokens))
+    layers = place.geometry.layer_ids
     with st.container(key="follow_bar", horizontal=True, vertical_alignment="center", gap="small"):
-        st.text(words(story))
+        st.text(
+            texts.chosen(visible(tokens[place.token]), place.token, place.layer, layers, place.ks)
+        )
         with st.container(key="follow_moves", horizontal=True, gap="xsmall", width="content"):
-            _move("← token", "token", story.token - 1, tokens)
-            _move("token →", "token", story.token + 1, tokens)
-            _move("← layer", "layer", story.row - 1, layers)
-            _move("layer →", "layer", story.row + 1, layers)
+            for label, step in (("← token", -1), ("token →", 1)):
+                _move(label, "token", place.token + step, range(len(tokens)), change)
+            for label, step in (("← layer", -1), ("layer →", 1)):
+                _move(label, "layer", place.row + step, layers, change)
 
 
-def offer(story: Story) -> None:
-    """A button for the run that the stored example stands in for; else its place is kept."""
-    place, what = st.empty(), "This is the stored example, which has routers but no vectors."
-    if story.full:
-        return
-    with place.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if engine.records_only():
-            st.caption(f"{what} No model runs here that could compute them.", width="content")
+def offer(on_run: Callable[[], None] | None) -> None:
+    """Offer the run that the stored example stands in for; None where no model runs."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if on_run is None:
+            st.caption(f"{texts.STORED} {texts.NO_MODEL}", width="content")
         else:
-            st.button("Run the model", key="run_follow", on_click=state.change)
-            st.caption(what, width="content")
+            st.button("Run the model", key="run_follow", on_click=on_run)
+            st.caption(texts.STORED, width="content")
 
 
-def words(story: Story) -> str:
-    """The line, as in "token 5 ‘·was’ · layer 7 of 15 · k 8 against 16"."""
-    token = visible(story.trace.tokens[story.token])
-    return (
-        f"token {story.token} ‘{token}’ · layer {story.layer} of {story.geometry.layer_ids[-1]} · "
-        f"k {story.chosen.k} against {story.chosen.against}"
-    )
+def journey(
+    place: Place,
+    strongest: NDArray[np.int16],
+    probabilities: NDArray[np.float64],
+    change: Change,
+) -> None:
+    """The chosen token through all layers: the strongest expert of each, and its probability.
 
-
-def journey(story: Story) -> None:
-    """The chosen token through all layers: the strongest expert of each, and its probability."""
-    layers = story.geometry.layer_ids
-    best = story.trace.expert_ids[:, story.token, 0]  # the strongest stands first
+    Args:
+        place: the chosen layer.
+        strongest: an expert for each layer of experts, [layers].
+        probabilities: of the router, [layers, experts].
+        change: takes another layer.
+    """
+    layers = place.geometry.layer_ids
     cells = []
-    for layer, expert, shares in zip(layers, best, story.probabilities, strict=True):
-        height, fill = shares[expert], expert_color(int(expert), story.theme)
+    for layer, expert, shares in zip(layers, strongest.tolist(), probabilities, strict=True):
+        fill = expert_color(expert, place.theme)
         cells.append(
             Cell(
                 name=str(expert),
-                note=f"{height:.2f}".lstrip("0"),
-                words=f"layer {layer}: expert {expert} leads, probability {height:.3f}",
+                note=f"{shares[expert]:.2f}".lstrip("0"),
+                words=texts.strongest(layer, expert, float(shares[expert])),
                 fill=fill,
                 ink=text_on(fill),
             )
         )
     with st.container(key="journey_strip", gap=None):
-        st.caption(
-            f"The token's way through the {len(cells)} layers: the strongest expert of each "
-            "and its probability. Choose a layer here."
-        )
+        st.caption(texts.journey(len(cells)))
         picker(
             cells,
             label="Layer",
-            chosen=story.row,
+            chosen=place.row,
             shape="layers",
-            on_pick=lambda row: state.change(layer=layers[row]),
+            on_pick=lambda row: change(layer=layers[row]),
             key="journey_picker",
         )
 
 
-def _move(label: str, field: str, place: int, values: Sequence[int]) -> None:
+def _move(label: str, field: str, place: int, values: Sequence[int], change: Change) -> None:
     """A button that selects the value at a place; disabled where there is no such place."""
     exists = 0 <= place < len(values)
     st.button(
         label,
         key=f"move_{label}",
         disabled=not exists,
-        on_click=state.change,
+        on_click=change,
         kwargs={field: values[place]} if exists else None,
     )

@@ -1,23 +1,24 @@
-"""Popular claims about more experts, each beside what was measured on this prompt."""
+"""Popular claims about more experts, each beside what is so."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from olmoe_viz.analysis.tradeoff import TradeOff
 from olmoe_viz.figures.labels import digits, visible
 from olmoe_viz.numerics import costs, routing
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B
-from olmoe_viz.records.trace import Trace
-from olmoe_viz.requests import PredictRequest
-from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.records.prediction import Predictions
+from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.quality import tables
+from olmoe_viz.ui.texts import claims as texts
 from olmoe_viz.ui.widgets import origin
-from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, billions, plain
+from olmoe_viz.ui.widgets.wording import billions, plain
 
-_LAST = 64  # tokens after which the entropies of both ks are compared
-_PRESS = "Press Measure to test it on this prompt."
+_SHOWN_KS = (4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -33,159 +34,129 @@ class Answer:
     details: str = ""
 
 
-def draw(story: Story, rows: list[TradeOff]) -> None:
+@dataclass(frozen=True)
+class Certainty:
+    """What the runs of both ks predict after the chosen token, and how uncertain they are else.
+
+    `entropies` are of the last tokens of the prompt under both ks, [tokens] each, None before the
+    visitor has asked for them.
+    """
+
+    predictions: tuple[Predictions, Predictions]
+    entropies: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+
+def draw(answers: list[Answer]) -> None:
     """The claims as two columns: what is said, and what is so."""
-    st.subheader("Claims one hears, and what is so", anchor=False)
+    st.subheader(texts.HEADING, anchor=False)
     # Laid out by follow.css: every element more is milliseconds more in each redraw of the page.
     with st.container(key="claims", gap=None):
-        for answer in answers(story, rows):
+        for answer in answers:
             st.markdown(f"“{answer.claim}”\n\n{answer.found}")
             if answer.source is not None:
                 origin.badge(answer.source, answer.details)
 
 
-def answers(story: Story, rows: list[TradeOff]) -> list[Answer]:
-    """Every claim with its answer, in the order of the walk-through."""
-    trained, experts = story.geometry.trained_k, story.geometry.experts
+def answers(
+    place: Place,
+    probabilities: NDArray[np.float64],
+    source: origin.Origin,
+    rows: list[TradeOff],
+    certainty: Certainty | str,
+) -> list[Answer]:
+    """Every claim with its answer, those first that one meets most often.
+
+    Args:
+        place: the ks and the model's sizes.
+        probabilities: of the router in the run, [layers of experts, tokens, experts].
+        source: where the run is from.
+        rows: what was measured of this prompt.
+        certainty: what the runs predict, or why that is not known.
+    """
+    trained, most = place.geometry.trained_k, place.geometry.experts
+    doubled = min(2 * trained, most)
+    measured = {row.k: row for row in rows}
+    knowledge = _knowledge(place, probabilities, source, measured, doubled)
     return [
+        Answer(texts.MORE_IS_BETTER, held_out(), "recorded"),
+        Answer(texts.all_are_best(most), *_largest(place, measured, doubled)),
+        Answer(texts.CONFIDENCE, *_confidence(place, certainty)),
+        Answer(texts.knowledge(doubled), *knowledge),
+        Answer(texts.PARAMETERS, _parameters(), "derived"),
+        Answer(texts.half_of_the_mass(trained), _mass(place, probabilities), source),
         Answer(
-            "The ids of ‘Artificial intelligence is’ are 3163, 11478, 374",
-            "These ids are another tokenizer's. OLMoE's own gives four tokens: 11796, 11232, "
-            "9260, 310.",
-            "quoted",
-            "OLMoE's tokenizer.",
+            texts.REST, texts.rest_found(most), "derived", "Here: from the block's own formula."
         ),
-        Answer(f"The top {trained} keep half of the mass", _mass(story), story.origin[0]),
-        Answer(f"17 % more knowledge with {_doubled(story)} experts", *_knowledge(story, rows)),
-        Answer("More experts, higher quality", *_quality()),
-        Answer(
-            f"{experts} experts are the maximum of what the model can do", *_largest(story, rows)
-        ),
-        Answer("More experts make it more confident", *_confidence(story, measured=bool(rows))),
-        Answer(
-            "1.3 B, 2.6 B and 5.2 B parameters are active with 8, 16 and 32",
-            _parameters(),
-            "derived",
-        ),
-        Answer(
-            "The rest of the mass becomes a residual, or uncertainty, term",
-            f"There is no such term. Below k = {experts} native weights sum to less than 1, the "
-            "rest is dropped, and the block adds its input back with coefficient 1. Step 8 checks "
-            "that nothing else is in the sum.",
-            "derived",
-            "Here: from the block's own formula.",
-        ),
+        Answer(texts.IDS, texts.IDS_FOUND, "quoted", "OLMoE's tokenizer."),
     ]
 
 
-def _doubled(story: Story) -> int:
-    """Twice the trained k, as far as there are experts."""
-    return min(2 * story.geometry.trained_k, story.geometry.experts)
-
-
-def _mass(story: Story) -> str:
-    everyone = routing.probabilities(story.trace.router_logits)
-    medians = np.median(routing.retained_mass(everyone, story.geometry.trained_k), axis=1)
-    low, high = int(medians.argmin()), int(medians.argmax())
-    least, most = digits(float(medians[low])), digits(float(medians[high]))
-    layers = story.geometry.layer_ids
-    return (
-        f"Not by a rule. In the run with k = {story.chosen.k} the median over the tokens is "
-        f"{least} in layer {layers[low]} and {most} in layer {layers[high]}."
-    )
-
-
-def _knowledge(story: Story, rows: list[TradeOff]) -> tuple[str, origin.Origin]:
-    """From a run of each k where they were measured, as in the table above the claims."""
-    measured = {row.k: row.retained_mass for row in rows}
-    ks = (story.geometry.trained_k, _doubled(story))
-    source: origin.Origin
-    if all(k in measured for k in ks):
-        where, source = "in the two runs measured above", "live"
-        low, high = (measured[k] for k in ks)
-    else:
-        where = (
-            f"by the same router's top {ks[0]} and top {ks[1]} in the run with k = {story.chosen.k}"
-        )
-        source = story.origin[0]
-        everyone = routing.probabilities(story.trace.router_logits)
-        low, high = (float(routing.retained_mass(everyone, k).mean()) for k in ks)
-    return (
-        f"What grows is the retained mass, {where}: from {digits(low)} to {digits(high)} on "
-        f"the mean over this prompt, by {100 * (high - low):.1f} points. That is router "
-        "probability, which measures no knowledge."
-    ), source
-
-
-def _quality() -> tuple[str, origin.Origin]:
+def held_out() -> str:
     """Bits per byte on held-out text, recorded for the bundled model only."""
     table = tables.table("quality")
-    mean = table[(table["domain"] == tables.ALL) & (table["weighting"] == "native")]
-    bits = {int(k): float(b) for k, b in zip(mean["k"], mean["bits_per_byte"], strict=True)}
-    shown = ", ".join(f"{bits[k]:.3f} at k = {k}" for k in (4, 8, 16, 32, 64) if k in bits)
-    best, reach = min(bits, key=bits.__getitem__), float((mean["high"] - mean["low"]).max() / 2)
-    trained, most = tables.GEOMETRY.trained_k, max(bits)
-    more = f" k = {most} needs {bits[most] - bits[best]:.3f} more than that." if most > best else ""
-    return (
-        f"On held-out text the bundled model needs {shown}, in bits per byte under native weights: "
-        f"less is better. The least is at k = {best}, {bits[trained] - bits[best]:.4f} below the "
-        f"trained k, with 95% intervals of up to ± {reach:.3f}.{more}"
-    ), "recorded"
+    rows = table[(table["domain"] == tables.ALL) & (table["weighting"] == "native")]
+    rows = rows.sort_values("k")
+    ks = [int(k) for k in rows["k"]]
+    values = tables.lines(rows)["native"]
+    bits = dict(zip(ks, values[0].tolist(), strict=True))
+    shown = {k: bits[k] for k in _SHOWN_KS if k in bits}
+    return texts.held_out(shown, tables.equal_to_best(ks, values))
 
 
-def _largest(story: Story, rows: list[TradeOff]) -> tuple[str, origin.Origin | None]:
-    found = {row.k: row for row in rows}
-    most, doubled = story.geometry.experts, _doubled(story)
-    if most not in found or doubled not in found:
-        return _PRESS, None
-    far, near = found[most], found[doubled]
-    token = plain(visible(far.top_token))
-    same = "the trained k's next token" if far.same_top else f"another next token, ‘{token}’"
-    return (
-        "It is the maximum of what it can cost. Here, under "
-        f"{WEIGHTING_NAMES[story.chosen.weighting]} weights, k = {most} predicts {same}, and its "
-        f"distribution is {digits(far.kl)} nats away from that of the trained k under native "
-        f"weights; for k = {doubled} it is {digits(near.kl)}."
-    ), "live"
+def _largest(
+    place: Place, measured: Mapping[int, TradeOff], doubled: int
+) -> tuple[str, origin.Origin | None]:
+    most = place.geometry.experts
+    if most not in measured or doubled not in measured:
+        return texts.MEASURE, None
+    far, near = measured[most], measured[doubled]
+    token = None if far.same_top else plain(visible(far.top_token))
+    return texts.largest(most, doubled, (far.kl, near.kl), token, place.weighting), "live"
 
 
-def _confidence(story: Story, *, measured: bool) -> tuple[str, origin.Origin | None]:
-    if not story.full:
-        return "Run the model to test it on this prompt.", None
-    if story.chosen.k == story.chosen.against:
-        return f"Both ks are {story.chosen.k}. Choose two that differ to test it.", None
-    if story.other is None:
-        return "The run that it takes is missing.", None
-    one, two = (story.expected(trace) for trace in (story.trace, story.other))
-    before, after = float(one.entropies[0]), float(two.entropies[0])
-    word = "less" if after > before else "more"
-    return (
-        f"After the chosen token k = {story.chosen.against} is {word} certain than k = "
-        f"{story.chosen.k}: entropy {digits(after)} against {digits(before)} nats, "
-        f"first token {two.probabilities[0, 0]:.1%} against {one.probabilities[0, 0]:.1%}. "
-        f"{_lower(story, story.other) if measured else _PRESS} "
-        "Certain is not the same as right."
-    ), "live"
-
-
-def _lower(story: Story, other: Trace) -> str:
-    last = tuple(range(len(story.trace.tokens)))[-_LAST:]
-    before, after = (
-        story.ask(PredictRequest(trace.request, last, top=1)).entropies
-        for trace in (story.trace, other)
+def _confidence(place: Place, certainty: Certainty | str) -> tuple[str, origin.Origin | None]:
+    if isinstance(certainty, str):
+        return certainty, None
+    one, two = certainty.predictions
+    said = texts.confidence(
+        place.ks,
+        (float(one.entropies[0]), float(two.entropies[0])),
+        (float(one.probabilities[0, 0]), float(two.probabilities[0, 0])),
     )
-    lower = int((after < before).sum())
-    return (
-        f"It is more certain after {lower} of the last {len(last)} tokens of this prompt "
-        f"than k = {story.chosen.k}."
-    )
+    if certainty.entropies is None:
+        more = texts.MEASURE
+    else:
+        before, after = certainty.entropies
+        more = texts.certain_how_often(place.ks, int((after < before).sum()), len(before))
+    return f"{said} {more} {texts.CERTAIN_IS_NOT_RIGHT}", "live"
+
+
+def _knowledge(
+    place: Place,
+    probabilities: NDArray[np.float64],
+    source: origin.Origin,
+    measured: Mapping[int, TradeOff],
+    doubled: int,
+) -> tuple[str, origin.Origin]:
+    """From a run of each k where they were measured, as in the table above the claims."""
+    ks = place.geometry.trained_k, doubled
+    if all(k in measured for k in ks):
+        low, high = (measured[k].retained_mass for k in ks)
+        return texts.knowledge_found(ks, (low, high), None), "live"
+    low, high = (float(routing.retained_mass(probabilities, k).mean()) for k in ks)
+    return texts.knowledge_found(ks, (low, high), place.k), source
 
 
 def _parameters() -> str:
     active = [
         billions(costs.active_parameters(OLMOE_1B_7B, k)).replace(" B", "") for k in (8, 16, 32, 64)
     ]
-    return (
-        f"For OLMoE-1B-7B it is {active[0]}, {active[1]}, {active[2]} and, with all 64, "
-        f"{active[3]} B: only the experts grow with k, the rest of the model does not."
-    )
+    return texts.parameters_found(active)
+
+
+def _mass(place: Place, probabilities: NDArray[np.float64]) -> str:
+    medians = np.median(routing.retained_mass(probabilities, place.geometry.trained_k), axis=1)
+    layers = place.geometry.layer_ids
+    low, high = int(medians.argmin()), int(medians.argmax())
+    least, most = ((digits(float(medians[at])), layers[at]) for at in (low, high))
+    return texts.mass(place.k, least, most)

@@ -4,8 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 import olmoe_viz
 from olmoe_viz.figures.quality_against_k import Lines
@@ -14,6 +16,7 @@ from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
+Values = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 _DATA = Path(olmoe_viz.__file__).parent / "data"
 ALL = "all"
 GEOMETRY = OLMOE_1B_7B  # the bundled model has its layers, its experts and its k
@@ -37,6 +40,18 @@ def lines(rows: pd.DataFrame) -> Lines:
         bits, low, high = (part[name].to_numpy(float) for name in ("bits_per_byte", "low", "high"))
         found[WEIGHTING_NAMES[weighting]] = (bits, low, high)
     return found
+
+
+def equal_to_best(ks: Sequence[int], values: Values) -> list[int]:
+    """The best k and those that cannot be told apart from it, in the order of `ks`.
+
+    `values` are bits per byte and the ends of their interval, one for each k. Two ks are equal
+    where each one's value lies in the other's interval.
+    """
+    bits, low, high = values
+    best = int(bits.argmin())
+    equal = (low[best] <= bits) & (bits <= high[best]) & (low <= bits[best]) & (bits[best] <= high)
+    return [k for k, same in zip(ks, equal.tolist(), strict=True) if same]
 
 
 def numbers(ks: Sequence[int], lines: Lines) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from olmoe_viz.requests import (
     Request,
     ScoreRequest,
 )
-from olmoe_viz.ui.follow.story import Story
+from olmoe_viz.ui.follow.details import Details
 from tests.ui.engines import Watched, serve
 from tests.ui.follow_page import STEPS, charts, follow, press
 from tests.ui.visitor import ROOT, checked, drawn
@@ -127,7 +127,7 @@ def test_the_open_folds_of_a_tab_hold_neither_a_trace_nor_a_vector_of_it(
     assert charts(test) == 14
     held = [value for fragment in kept for value in arguments(fragment)]
     assert len(kept) == 4
-    assert not [value for value in held if isinstance(value, Record | Story)]
+    assert not [value for value in held if isinstance(value, Record | Details)]
     arrays = [value for value in held if isinstance(value, np.ndarray)]
     assert all(array.base is None for array in arrays)
     assert sum(array.nbytes for array in arrays) < 10_000

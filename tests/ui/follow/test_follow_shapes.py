@@ -12,7 +12,7 @@ from olmoe_viz.engine.recorded import RecordedEngine
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.requests import TraceRequest
-from olmoe_viz.ui.follow import more_experts
+from olmoe_viz.ui.follow import measuring
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
 from tests.ui.follow_page import STEPS, captions, follow, press, texts
@@ -63,25 +63,25 @@ def test_the_table_lists_the_experts_that_ran_and_then_what_another_k_adds() -> 
     both, added = (
         list(table.value["expert"]) for table in test.table if "cumulative mass" in table.value
     )
-    assert both == [str(expert) for expert in range(23, 15, -1)]
-    assert added == ["0", "1", "2", "3"]
+    assert both == [f"3·{expert}" for expert in range(23, 15, -1)]
+    assert added == ["3·0", "3·1", "3·2", "3·3"]
     words = captions(test)
-    assert "k = 8 is what ran. k = 12 is what this router would choose" in words
+    assert "k = 8 is what ran. For k = 12 you see what this router would choose" in words
     fewer = follow(EXAMPLE_PROMPT, "layer=3&token=2&against=2")
     both, ran = (
         list(table.value["expert"]) for table in fewer.table if "cumulative mass" in table.value
     )
-    assert both + ran == [str(expert) for expert in range(23, 15, -1)]
-    assert both == ["23", "22"]
+    assert both + ran == [f"3·{expert}" for expert in range(23, 15, -1)]
+    assert both == ["3·23", "3·22"]
 
 
 @pytest.mark.usefixtures("trace")
 def test_layers_are_stepped_through_by_their_absolute_ids() -> None:
     test = follow(EXAMPLE_PROMPT, "layer=2&token=2")
-    assert "layer 1 of 4" in texts(test)
+    assert "layer 1 (1 to 4)" in texts(test)
     for shown in (3, 4):
         press(test, "layer →")
-        assert f"layer {shown} of 4" in texts(test)
+        assert f"layer {shown} (1 to 4)" in texts(test)
     moves = {button.label: button.disabled for button in test.button}
     assert moves["layer →"]
     assert not moves["← layer"]
@@ -102,15 +102,15 @@ def test_where_no_model_runs_the_record_is_shown_and_what_is_missing_is_said() -
 @pytest.mark.usefixtures("trace")
 def test_the_claims_speak_of_the_model_at_hand() -> None:
     words = " ".join(part.value for part in follow(EXAMPLE_PROMPT, "token=2").markdown)
-    assert "“The top 4 keep half of the mass”" in words
+    assert "“The top 4 experts hold half of the router's probability”" in words
     assert "by the same router's top 4 and top 8 in the run with k = 8" in words
-    assert "“24 experts are the maximum of what the model can do”" in words
+    assert "“All 24 experts together show the most that the model can do”" in words
     assert "Below k = 24 native weights sum to less than 1" in words
 
 
 def test_the_ks_that_are_measured_are_multiples_of_the_trained_one(geometry: Geometry) -> None:
     def ks(experts: int, trained_k: int) -> list[int]:
-        return more_experts.ks_of(
+        return measuring.ks_of(
             replace(geometry, experts=experts, trained_k=trained_k, moe_layers=())
         )
 

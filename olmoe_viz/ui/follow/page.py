@@ -1,0 +1,299 @@
+"""The page: it asks for what each step needs, and hands records and arrays to what draws them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from olmoe_viz.analysis.embedding import cosine_similarities
+from olmoe_viz.numerics import routing
+from olmoe_viz.ui.follow import (
+    attention_step,
+    bar,
+    claims,
+    expert_steps,
+    measuring,
+    more_experts,
+    prediction_step,
+    router_steps,
+    text_steps,
+)
+from olmoe_viz.ui.follow.details import Details, begin
+from olmoe_viz.ui.follow.place import Place
+from olmoe_viz.ui.follow.step import step
+from olmoe_viz.ui.session import answers, engine, state, url
+from olmoe_viz.ui.session.errors import guard
+from olmoe_viz.ui.session.settings import FollowSettings
+from olmoe_viz.ui.texts import claims as claim_texts
+from olmoe_viz.ui.texts import follow as texts
+from olmoe_viz.ui.texts import follow_steps as words
+from olmoe_viz.ui.texts import more_experts as more_texts
+from olmoe_viz.ui.texts.follow_steps import StepWords
+from olmoe_viz.ui.widgets.rail import rail
+
+_LAST = 64  # tokens after which the entropies of both ks are compared
+
+
+def draw() -> None:
+    """Draw the page for the selection in force."""
+    st.html(Path(__file__).with_name("follow.css"))
+    details = begin()
+    if details is None:
+        return
+    place, trace = details.place, details.trace
+    bar.draw(place, trace.tokens, state.change)
+    offer = st.empty()  # kept without an offer: else all below would move
+    if not details.full:
+        with offer.container():
+            bar.offer(None if engine.records_only() else state.change)
+    with st.container(horizontal=True, wrap=False, gap="large", key="follow_page"):
+        with st.container(width=170, key="follow_left"), st.container(key="follow_rail"):
+            rail([*(each.words.name for each in _STEPS), more_texts.NAME], key="rail")
+        with st.container(key="follow_story", gap="medium"):
+            strongest = trace.expert_ids[:, place.token, 0]  # the strongest stands first
+            bar.journey(place, strongest, details.probabilities, state.change)
+            for each in _STEPS:
+                _draw(each, details)
+            _more_experts(details)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step: its words, the array it makes, and what asks for its numbers and draws them.
+
+    `worded` fits the words to what is chosen.
+    """
+
+    words: StepWords
+    shape: Callable[[Details], str]
+    draw: Callable[[Details], None]
+    worded: Callable[[StepWords, Place], StepWords] | None = None
+
+
+def _draw(each: _Step, details: Details) -> None:
+    """A step with its numbers, or with the sentence that says why there are none.
+
+    Where the engine cannot compute one of them, the step ends with a sentence, and the rest of the
+    page is drawn.
+    """
+    shows = details.full or not each.words.vectors
+    source = details.origin if shows else None
+    said = each.worded(each.words, details.place) if each.worded else each.words
+    with step(said, each.shape(details), source), guard():
+        if shows:
+            each.draw(details)
+        else:
+            _missing(texts.COMPUTED_LIVE)
+
+
+def _missing(remedy: str) -> None:
+    """Say that the stored example lacks something, and what helps where a model can run."""
+    st.caption(f"{texts.NO_VECTORS} {texts.NO_MODEL if engine.records_only() else remedy}")
+
+
+def _what_is_dropped(said: StepWords, place: Place) -> StepWords:
+    return replace(said, sentence=f"{said.sentence} {words.DROPPED[place.weighting]}")
+
+
+def _formula_of_weights(said: StepWords, place: Place) -> StepWords:
+    total, added = said.formula
+    weights = expert_steps.weights_formula(place.weighting, place.geometry.trained_k)
+    return replace(said, formula=(total, weights, added))
+
+
+def _change_token(token: int) -> None:
+    state.change(token=token)
+
+
+def _change_weighting(weighting: str) -> None:
+    state.change(weighting=weighting)
+
+
+def _tokenization(details: Details) -> None:
+    trace = details.trace
+    text_steps.tokenization(
+        details.place, trace.tokens, trace.token_ids.tolist(), trace.token_bytes, _change_token
+    )
+
+
+def _embedding(details: Details) -> None:
+    trace, place = details.trace, details.place
+    assert trace.hidden_states is not None  # noqa: S101 - the step is only drawn of a full record
+    vector = trace.hidden_states[0, place.token]
+    cosines = cosine_similarities(trace, place.token)
+    text_steps.embedding(place, trace.tokens, vector, cosines, _change_token)
+
+
+def _attention(details: Details) -> None:
+    row = details.attention_row()
+    before, added = details.stream_around_attention
+    attention_step.attention(details.place, details.trace.tokens, row, before, added)
+    _whole_map()
+
+
+@st.fragment
+def _whole_map() -> None:
+    """One head's causal map, drawn only while it is open.
+
+    What a fragment is called with stays in memory as long as the tab is open, so this one asks for
+    the run itself.
+    """
+    chosen = url.current(FollowSettings)
+    url.mirror(chosen)
+    st.session_state["attention_fold"] = chosen.head is not None
+    fold = st.expander("The whole causal map of one head", key="attention_fold", on_change=_unfold)
+    if chosen.head is None:
+        return
+    with fold, guard():
+        details = begin()
+        if details is None or not details.full:
+            return
+        place, tokens = details.place, details.trace.tokens
+        head = min(chosen.head, place.geometry.heads - 1)
+        attention_step.head_input(head, place.geometry.heads, _change_head)
+        first, stop = attention_step.window(place, len(tokens))
+        weights = details.attention_window(first, stop, head)
+        attention_step.whole_map(place, tokens, weights, first=first, head=head)
+
+
+def _unfold() -> None:
+    url.keep(FollowSettings(0 if st.session_state["attention_fold"] else None))
+
+
+def _change_head(head: int) -> None:
+    url.keep(FollowSettings(head))
+
+
+def _router(details: Details) -> None:
+    logits = details.logits
+    if not details.full:
+        router_steps.router(details.place, logits, None)
+        _missing(texts.DIRECTION_IS_LIVE)
+        return
+    seen = details.inspection(details.trace)
+    router_steps.router(details.place, logits, seen.router_cosines)
+    layer = details.place.layer
+    st.text(texts.direction(layer, seen.router_cosines, logits, seen.input_norm))
+
+
+def _softmax(details: Details) -> None:
+    row = details.probabilities[details.place.row]
+    router_steps.softmax(details.place, details.logits, row)
+
+
+def _top_k(details: Details) -> None:
+    row = details.probabilities[details.place.row]
+    router_steps.top_k(details.place, details.logits, row, details.ran, details.ranked)
+
+
+def _experts(details: Details) -> None:
+    expert_steps.experts(details.place, details.inspection(details.trace))
+
+
+def _combination(details: Details) -> None:
+    place, seen = details.place, details.inspection(details.trace)
+    expert_steps.combination(place, seen, _change_weighting)
+    other = details.other
+    if other is None:
+        return
+    expert_steps.change_of_output(place, seen, details.inspection(other))
+    distances = details.distances(other)
+    if distances is not None:
+        expert_steps.through_layers(place, distances)
+
+
+def _prediction(details: Details) -> None:
+    place, other = details.place, details.other
+    if other is None:
+        return
+    one, two = details.predictions(details.trace), details.predictions(other)
+    prediction_step.next_tokens(place, one, two)
+    prediction_step.through_layers(place, details.lens())
+    prediction_step.pushes(place, one, *details.pushes(int(one.top_ids[0, 0])))
+
+
+def _shape(form: str) -> Callable[[Details], str]:
+    """A shape with the model's sizes filled in by name."""
+
+    def filled(details: Details) -> str:
+        geometry, place = details.place.geometry, details.place
+        sizes: dict[str, Any] = {
+            "tokens": len(details.trace.tokens),
+            "hidden": geometry.hidden,
+            "heads": geometry.heads,
+            "experts": geometry.experts,
+            "vocab": geometry.vocab,
+            "k": place.k,
+            "larger_k": max(place.ks),
+        }
+        return form.format(**sizes)
+
+    return filled
+
+
+_STEPS = (
+    _Step(words.TOKENIZATION, _shape("token_ids [{tokens}] int64"), _tokenization),
+    _Step(words.EMBEDDING, _shape("hidden_states[0, token] [{hidden}] float32"), _embedding),
+    _Step(
+        words.ATTENTION,
+        _shape("attention weights of the token [{heads} heads, {tokens} to] float32"),
+        _attention,
+    ),
+    _Step(words.ROUTER, _shape("router_logits[layer, token] [{experts}] float32"), _router),
+    _Step(words.SOFTMAX, _shape("probabilities[layer, token] [{experts}] float64"), _softmax),
+    _Step(words.TOP_K, _shape("ids [{k}] int64, probabilities [{k}]"), _top_k, _what_is_dropped),
+    _Step(words.EXPERTS, _shape("outputs [{larger_k} experts, {hidden}] float32"), _experts),
+    _Step(
+        words.COMBINATION,
+        _shape("sums [2 policies, {hidden}] float32"),
+        _combination,
+        _formula_of_weights,
+    ),
+    _Step(words.PREDICTION, _shape("logits [{vocab:,}] float32"), _prediction),
+)
+
+
+def _more_experts(details: Details) -> None:
+    """The button, the table and figures of what has been measured, and the claims beside it."""
+    with st.container(key=f"step_{len(_STEPS) + 1}"):
+        # No origin here: every table and every claim below has its own.
+        with st.container(key="head_more_experts"):
+            st.subheader(more_texts.NAME, anchor=False)
+        st.markdown(more_texts.SENTENCE)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Measure", key="measure", type="primary", on_click=measuring.wish)
+            stop, line, wait = st.empty(), st.empty(), st.empty()
+        # Before the measuring: what stands there stays until there is something new.
+        found, said = st.container(key="more_measured"), st.container(key="more_claims")
+        if measuring.take_wish():
+            stop.button("Stop", key="stop_measuring")
+            with found:  # for a refusal
+                measuring.measure(details, line, answers.asking(wait, words=None))
+            stop.empty()
+            line.empty()
+        rows = measuring.measured(details)
+        with found:
+            more_experts.draw(details.place, rows)
+        with said, guard():
+            everyone = routing.probabilities(details.trace.router_logits)
+            certainty = _certainty(details, measured=bool(rows))
+            claims.draw(claims.answers(details.place, everyone, details.origin[0], rows, certainty))
+
+
+def _certainty(details: Details, *, measured: bool) -> claims.Certainty | str:
+    """What both runs predict, or why that is not known; more of it once the visitor measured."""
+    if not details.full:
+        return claim_texts.RUN
+    if details.place.k == details.place.against:
+        return claim_texts.same_ks(details.place.k)
+    other = details.other
+    if other is None:
+        return claim_texts.RUN_IS_MISSING
+    one, two = details.predictions(details.trace), details.predictions(other)
+    if not measured:
+        return claims.Certainty((one, two), None)
+    last = range(len(details.trace.tokens))[-_LAST:]
+    before, after = details.entropies(details.trace, last), details.entropies(other, last)
+    return claims.Certainty((one, two), (before, after))

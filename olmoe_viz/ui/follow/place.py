@@ -1,0 +1,39 @@
+"""The place in a run that Follow is about; every step is given it beside its numbers."""
+
+from dataclasses import dataclass
+
+from olmoe_viz.figures.palette import Theme
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.policy import Weighting
+
+
+@dataclass(frozen=True)
+class Place:
+    """The chosen token and layer, what is compared there, and how it is drawn.
+
+    `layer` counts all blocks of the model from 0, `token` is a position from 0. `k` is what ran,
+    `against` the second k under the same weighting.
+    """
+
+    geometry: Geometry
+    layer: int
+    token: int
+    k: int
+    against: int
+    weighting: Weighting
+    theme: Theme
+
+    @property
+    def row(self) -> int:
+        """The layer among the layers of experts: its place in what is recorded of them."""
+        return self.geometry.layer_ids.index(self.layer)
+
+    @property
+    def ks(self) -> tuple[int, int]:
+        """The two ks; the first one ran."""
+        return self.k, self.against
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """The two ks in words."""
+        return f"k = {self.k}", f"k = {self.against}"

@@ -1,0 +1,268 @@
+"""The words of Follow a token around its figures: constants, and sentences made of numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olmoe_viz.figures.labels import alike, digits, number, visible
+from olmoe_viz.numerics import routing
+from olmoe_viz.ui.widgets.wording import count
+
+Floats = NDArray[np.float64]
+
+COMPUTING = "Computing what the steps show."
+STORED = "This is the stored example. It has the numbers of the routers, but no vectors."
+NO_VECTORS = "The stored example has no vectors."
+COMPUTED_LIVE = "Run the model, and this step shows them."
+DIRECTION_IS_LIVE = "Run the model, and this step also shows norm and direction of its input."
+NO_MODEL = "No model runs here that could compute them."
+COSINES = (
+    "Cosine similarity of this vector to those of the other tokens: 1 means the same direction, 0 "
+    "means unrelated."
+)
+MEAN_OF_LOGITS = "The bars start at the mean of the logits: softmax only sees their differences."
+RETAINED_MASS = (
+    "Retained mass, also called coverage, is the sum of the kept probabilities. The margin is the "
+    "probability of the last expert kept minus that of the first one dropped."
+)
+ACTIVE_UNITS = "A unit counts as active when its gate value is above 0, so that SiLU lets it pass."
+SAME_INPUT_AND_AS_RUN = (
+    "**Same input**: k changes in this layer only. **As run**: k changes in every layer, so this "
+    "block may already get another input."
+)
+RANKS = (
+    "An arrow leads from a token to its place in the other list. A plus marks a token that is in "
+    "one list only."
+)
+PUSHES = (
+    "**Which experts push the winner.** How much each expert of the chosen layer adds directly to "
+    "the winning token's logit. This is an approximation: it holds the scale of the final norm "
+    "fixed and leaves out what later layers do with the vector."
+)
+
+
+def expert_name(layer: int, expert: int) -> str:
+    """The name of an expert, as in "7·20": the same id in two layers is two experts."""
+    return f"{layer}·{expert}"
+
+
+def layer_of(layer: int, layers: Sequence[int]) -> str:
+    """A layer among all layers of experts, as in "layer 7 (0 to 15)"."""
+    return f"layer {layer} ({layers[0]} to {layers[-1]})"
+
+
+def chosen(
+    token: str, position: int, layer: int, layers: Sequence[int], ks: tuple[int, int]
+) -> str:
+    """The line on top, as in "token 5 ‘·was’ · layer 7 (0 to 15) · k 8 against 16"."""
+    return f"token {position} ‘{token}’ · {layer_of(layer, layers)} · k {ks[0]} against {ks[1]}"
+
+
+def strongest(layer: int, expert: int, probability: float) -> str:
+    """The strongest expert of a layer."""
+    return (
+        f"layer {layer}: expert {expert_name(layer, expert)} is strongest, probability "
+        f"{probability:.3f}"
+    )
+
+
+def one_token(position: int, token: str, token_id: int, own: bytes) -> str:
+    """A token with its id, its bytes and what these spell."""
+    try:
+        spelled = count(len(own.decode()), "character")
+    except UnicodeDecodeError:
+        spelled = "not a whole number of characters"
+    return (
+        f"token {position} ‘{visible(token)}’: id {token_id}, {count(len(own), 'byte')} "
+        f"({own.hex(' ')}), {spelled}"
+    )
+
+
+def tokens_used(tokens: int, context: int) -> str:
+    """How many tokens the prompt has, and how they are written here."""
+    return (
+        f"{count(tokens, 'token')} of at most {context:,}. A middle dot is a space. A code such as "
+        "‹E2› is one byte of a character that several tokens spell together."
+    )
+
+
+def journey(layers: int) -> str:
+    """What stands in the row of layers."""
+    return (
+        f"The strongest expert of each of the {layers} layers, and its probability. Choose a layer "
+        "here."
+    )
+
+
+def attention_gain(before: float, added: float, after: float) -> str:
+    """The norm of what attention adds, and of the residual stream around it."""
+    return (
+        f"What attention adds has norm {digits(added)}. The norm of the residual stream goes from "
+        f"{digits(before)} to {digits(after)}."
+    )
+
+
+def attention_window(first: int, last: int, tokens: int) -> str:
+    """Which part of the causal map is drawn; `last` is drawn too."""
+    return (
+        "Each row is a token that looks back, each column a token that is seen. The chosen token's "
+        f"row is outlined. Shown: tokens {first} to {last} of {tokens}."
+    )
+
+
+def direction(layer: int, cosines: Floats, logits: Floats, norm: float) -> str:
+    """Which router row is nearest to the input, and why another may have the largest logit.
+
+    A logit is the product of the cosine and both norms. Where all cosines are below zero, a shorter
+    row is therefore the better match.
+    """
+    near, strongest = int(cosines.argmax()), int(logits.argmax())
+    cosine, largest = number(cosines[near], ".3f"), number(logits[strongest], ".3f")
+    if cosines[near] < 0:
+        nearest = (
+            f"All rows point away from this vector; that of expert {expert_name(layer, near)} does "
+            f"so least (cosine {cosine})."
+        )
+    else:
+        nearest = (
+            f"The row of expert {expert_name(layer, near)} points most in its direction (cosine "
+            f"{cosine})."
+        )
+    if near == strongest:
+        also = f"This expert also has the largest logit, {largest}."
+    else:
+        also = f"The largest logit, {largest}, belongs to expert {expert_name(layer, strongest)}"
+        if cosines[near] and cosines[strongest]:
+            own, other = (float(logits[at] / (cosines[at] * norm)) for at in (strongest, near))
+            word = "longer" if own > other else "shorter"
+            also += f", whose row is {word} (norm {digits(own)} against {digits(other)})"
+        also += "."
+    return f"The router's input has norm {digits(norm)}. {nearest} {also}"
+
+
+def entropy(own: float, even: float, experts: int) -> str:
+    """The entropy of the router in nats, and the number of experts that it amounts to."""
+    return (
+        f"The entropy is {digits(own)} of at most {digits(even)} nats: as undecided as an even "
+        f"choice among {np.exp(own):.1f} of the {experts} experts."
+    )
+
+
+def retained(masses: Sequence[float], ks: tuple[int, int]) -> str:
+    """What the two ks keep."""
+    one, two = alike(masses)
+    second = "" if ks[0] == ks[1] else f" and {two} with k = {ks[1]}"
+    return f"The retained mass is {one} with k = {ks[0]}{second}."
+
+
+def margins(row: Floats, ks: tuple[int, int]) -> str:
+    """How clearly the last expert was chosen at each k that leaves one out."""
+    cuts = sorted({k for k in ks if k < len(row)})
+    words = alike([float(routing.margin(row, k)) for k in cuts])
+    found = " and ".join(f"{word} at k = {k}" for word, k in zip(words, cuts, strict=True))
+    said = [f"The margin at the cutoff is {found}."] if cuts else []
+    if len(row) in ks:
+        said.append(f"With k = {len(row)} all experts run, and there is no cutoff.")
+    return " ".join(said)
+
+
+def what_ran(ks: tuple[int, int]) -> str:
+    """Which of the two ks ran, and where the experts of the other one are from."""
+    if ks[0] == ks[1]:
+        return ""
+    return (
+        f"k = {ks[0]} is what ran. For k = {ks[1]} you see what this router would choose from the "
+        "same probabilities."
+    )
+
+
+def table_of_experts(small: int, large: int) -> str:
+    """The label of the table of selected experts."""
+    return f"Table of the top {small}" + (f", and what k = {large} adds" if large > small else "")
+
+
+def only_with(k: int) -> str:
+    """What a plus at an expert means."""
+    return f"A plus marks an expert that only k = {k} selects. It reads the same vector."
+
+
+def group_of_experts(which: str, norm: float, active: float, units: int) -> str:
+    """The mean norm and the share of active units of a group of experts."""
+    return (
+        f"{which}: mean norm {digits(norm)}, {active:.1%} of the {units} inner units active on "
+        "average."
+    )
+
+
+def block_check(difference: float) -> str:
+    """How exactly the contributions sum to the output of the model's own block."""
+    return (
+        "Checked by the model: the contributions sum to the block's output, largest difference "
+        f"{difference:.1e}."
+    )
+
+
+def changes(same_input: float, input_as_run: float, output_as_run: float) -> str:
+    """How much a block's output changes with k, alone and after k has changed in every layer."""
+    alone = f"Same input: the block's output changes by {same_input:.1%} of its norm."
+    if round(input_as_run, 3) == 0:
+        return f"{alone}\nAs run: this block gets the same input, so its output changes as much."
+    return (
+        f"{alone}\nAs run: if k changes in every layer, this block's input already differs by "
+        f"{input_as_run:.1%} and its output by {output_as_run:.1%}."
+    )
+
+
+def by_weighting(ks: tuple[int, int]) -> str:
+    """What the table of the three weightings shows."""
+    return (
+        f"Same input, from k = {ks[0]} to k = {ks[1]}, under the three weightings. Gain-anchored "
+        "weights always sum to what the trained k keeps: more experts share the same sum."
+    )
+
+
+def through_layers(ks: tuple[int, int]) -> str:
+    """What the line over the layers shows."""
+    return (
+        f"As run: how far the residual stream with k = {ks[1]} is from that with k = {ks[0]} after "
+        "each block, as a share of its norm."
+    )
+
+
+def expectation(tokens: tuple[str, str], position: int, *, same: bool) -> str:
+    """The likeliest next token under both ks."""
+    one, two = (visible(token) for token in tokens)
+    if same:
+        return f"Both ks predict ‘{one}’ after token {position}."
+    return f"After token {position} the prediction changes from ‘{one}’ to ‘{two}’."
+
+
+def uncertainty(entropies: tuple[float, float], divergence: float, ks: tuple[int, int]) -> str:
+    """The entropies of both predictions and their divergence, in nats."""
+    return (
+        f"The entropy is {digits(entropies[0])} nats with k = {ks[0]} and {digits(entropies[1])} "
+        f"with k = {ks[1]}. The KL divergence of k = {ks[1]} from k = {ks[0]} is "
+        f"{digits(divergence)} nats."
+    )
+
+
+def lens(k: int, winner: str) -> str:
+    """What the logit lens shows; Markdown, `winner` is escaped already."""
+    return (
+        "**Through the layers.** The logit lens reads the vector after every block as if it were "
+        f"the last, here in the run with k = {k}. The model was not trained for that, so early "
+        "rows mean little. The stronger the color of a cell, the more probable its token. The line "
+        f"is the probability of ‘{winner}’, which wins after the last block."
+    )
+
+
+def pushed(experts: int, layer: int, winner: str, push: float, logit: float) -> str:
+    """What the experts of a layer add to the winner's logit together."""
+    who = f"The {experts} experts of layer {layer} that ran add"
+    if experts == 1:
+        who = f"The one expert of layer {layer} that ran adds"
+    return (
+        f"{who} {number(push, '+.3f')} to the logit of "
+        f"‘{visible(winner)}’, which is {number(logit, '.2f')} in all."
+    )

@@ -1,0 +1,71 @@
+"""The words of Quality: constants, and sentences made of numbers."""
+
+from collections.abc import Sequence
+
+from olmoe_viz.ui import glossary
+from olmoe_viz.ui.widgets.wording import listed
+
+TITLE = "What was measured on held-out text"
+BETTER = "Does a larger k predict better?"
+QUOTED = "The same question on OLMoE-1B-7B-0924"
+DOMAINS = "Do experts prefer domains?"
+SETTLED = "When did the routers settle?"
+NEAR = "Native weights from k = 4 on, where the differences are small."
+ALL = "All three weightings from k = 1 on."
+TABLE = "Bits per byte by k and weighting"
+FROM = (
+    "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
+    "non-empty lines, native weights) and passed them on to this project, which has not checked "
+    "them."
+)
+WHY_THEY_DIFFER = (
+    "They differ from the figures above because model, text and measure differ: OLMoE-1B-7B is far "
+    "larger and was trained far longer, always with k = 8, and loses from k = 16 on, where "
+    "olmoe-nano shows no difference; and perplexity counts per token, bits per byte do not."
+)
+
+
+def bits_per_byte(tokens: int, text: str) -> str:
+    """What is drawn for a text, and what the unit means."""
+    return (
+        f"{tokens:,} held-out tokens, {text}, in {glossary.link('bits per byte')}. One bit less "
+        "per byte: on average the model gives each byte twice the probability. The thin bars are "
+        "95% bootstrap intervals."
+    )
+
+
+def equal_ks(ks: Sequence[int]) -> str:
+    """That several ks, the best of them included, cannot be told apart."""
+    if len(ks) == 2:
+        return f"k = {listed(ks)} are equal: each value lies in the other's 95% interval."
+    return (
+        f"k = {listed(ks)} are equal: the best value lies in the 95% interval of each, and their "
+        "values in that of the best."
+    )
+
+
+def best(ks: Sequence[int], weighting: str) -> str:
+    """Which ks are best under a weighting, rising; several of them are equal."""
+    if len(ks) > 1:
+        return f"Best under {weighting} weights: {equal_ks(ks)}"
+    return f"Best under {weighting} weights: k = {ks[0]}."
+
+
+def domain_preference(trained_k: int, fair: float) -> str:
+    """What the map of domains and experts shows."""
+    return (
+        f"The {glossary.link('domain specialization')}: of each domain's tokens, the share that "
+        f"has the expert among its top {trained_k}. By chance it would be {fair:.1%} everywhere. A "
+        "larger share says where an expert is used, not what it knows."
+    )
+
+
+def saturation(tokens: int, trained_k: int) -> str:
+    """What the curve of the checkpoints shows, and why it rises late."""
+    return (
+        f"The {glossary.link('saturation')} over {tokens:,} fixed held-out tokens: the share of "
+        f"the final model's top {trained_k} that an earlier checkpoint already chose. Thin lines "
+        "are layers, the thick line is their mean. In the last twelfth of training only the "
+        "routers learned fast, so their choices changed late. The curve ends at 100 % by "
+        "definition."
+    )
