@@ -12,14 +12,14 @@ from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.model_facts import ModelFacts
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import Detail, ModelRequest, Request, TraceRequest
-from olmoe_viz.ui.session import engine, state
+from olmoe_viz.ui.session import download, engine, state
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.session.waiting import Waiting
+from olmoe_viz.ui.texts import frame as texts
 from olmoe_viz.ui.widgets import origin
 from olmoe_viz.ui.widgets.message import hint
 
-RUNNING = "Running the prompt through the model."
 _VISITOR = "visitor"
 
 
@@ -37,13 +37,13 @@ def answer(request: Request, place: DeltaGenerator | None = None) -> Answer | No
     """
     place = st.empty() if place is None else place
     try:
-        return _answered(request, place, RUNNING)
+        return _answered(request, place, texts.RUNNING)
     except TROUBLE as error:
         refuse(error)
         return None
 
 
-def asking(place: DeltaGenerator, words: str | None = RUNNING) -> Ask:
+def asking(place: DeltaGenerator, words: str | None = texts.RUNNING) -> Ask:
     """A call that answers a request, for steps and analyses; errors are raised.
 
     `place` tells of a wait, with `words` while the request runs; without words the page itself says
@@ -61,7 +61,7 @@ def current(detail: Detail = "routing", place: DeltaGenerator | None = None) -> 
     chosen = state.selection()
     request = TraceRequest(chosen.model, chosen.prompt, chosen.policy, detail)
     if not state.asked() and engine.bundled().kept(request) is None:
-        hint("Type a prompt above and press Run to see where its tokens are sent.")
+        hint(texts.NOTHING_ASKED)
         return None
     return answer(request, place)
 
@@ -93,8 +93,10 @@ def can_run(model: str, place: DeltaGenerator) -> bool:
 def submit(request: Request) -> Ticket:
     """Ask the engine in the name of this session; BusyError when the line is full.
 
-    Whoever submits cancels the ticket in the end, whatever happens in between.
+    Whoever submits cancels the ticket in the end, whatever happens in between. A model that would
+    have to be fetched first raises UnconfirmedError until the visitor has agreed.
     """
+    download.check(request.model)
     if _VISITOR not in st.session_state:
         st.session_state[_VISITOR] = uuid4().hex
     return engine.current().submit(request, st.session_state[_VISITOR])
@@ -111,6 +113,7 @@ def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Ans
     found = None if isinstance(request, ModelRequest) else engine.bundled().kept(request)
     if found is not None:
         return found
+    download.check(request.model)
     with Waiting(place, request.model, words) as waiting:
         waiting.for_engine()
         found = engine.current().kept(request)

@@ -4,8 +4,18 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from olmoe_viz.errors import BusyError, EngineError, MissingError, ModelError, OutOfMemoryError
-from olmoe_viz.ui.widgets.message import refusal
+from olmoe_viz.errors import (
+    BusyError,
+    EngineError,
+    InputError,
+    MissingError,
+    ModelError,
+    OutOfMemoryError,
+)
+from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.ui.session import download, state
+from olmoe_viz.ui.texts import frame as texts
+from olmoe_viz.ui.widgets.message import hint, refusal
 
 # InputError is a ValueError, EngineError a RuntimeError. Streamlit's exceptions for a stop, a rerun
 # and a closed tab are none of these and pass.
@@ -26,10 +36,18 @@ def guard() -> Iterator[None]:
 
 
 def refuse(error: Exception) -> None:
-    """Say in a sentence what went wrong; a fault goes into the log."""
+    """Say in a sentence what went wrong, with what to press next; a fault goes into the log."""
+    if isinstance(error, download.UnconfirmedError):
+        download.ask(error)
+        return
+    if isinstance(error, InputError) and not state.selection().prompt:
+        hint(texts.NO_PROMPT)
+        return
     if not isinstance(error, ValueError | ModelError | MissingError | BusyError):
         _log.error("A computation broke off.", exc_info=error)
     refusal(sentence(error))
+    if isinstance(error, ModelError) and state.selection().model != BUNDLED:
+        download.ways_on()
 
 
 def sentence(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """What the pages let a person set besides the selection, and its form in the URL.
 
 Pure: knows neither the session nor the widgets. `url.py` keeps the ones in force. What Compare is
-asked for has a record of its own, in `comparison.py`.
+asked for has a record of its own, in `compare/settings.py`.
 """
 
 import re

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from olmoe_viz.figures.palette import Theme
-from olmoe_viz.ui.compare.comparison import Settings
+from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.session import url
 from olmoe_viz.ui.session.selection import Selection, entry
 from olmoe_viz.ui.session.settings import FollowSettings

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -12,13 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.engine.engine import Progress, Ticket
 from olmoe_viz.models.catalogue import BUNDLED
-from olmoe_viz.ui.session import collector, engine, state
+from olmoe_viz.ui.session import collector, download, engine, state
 from olmoe_viz.ui.session.stop import LOOK, stop_button, touch
+from olmoe_viz.ui.texts import frame as texts
 
-_LOADING = {
-    True: "Loading the model. The first run takes a few seconds.",
-    False: "Loading the model. It is large: the first run can take minutes.",
-}
+_LOADING = {True: texts.LOADING_BUNDLED, False: texts.LOADING_LARGE}
 _PATIENCE = 1.0  # seconds of loading until there is something to press
 
 
@@ -88,18 +85,16 @@ class Waiting:
 
     def _in_line(self, before: int) -> None:
         if before:
-            people = "1 person is" if before == 1 else f"{before} people are"
-            self._place.caption(f"The server is busy. {people} before you.")
+            self._place.caption(texts.in_line(before))
 
     def _loading(self, arrived: int, total: int) -> None:
         if time.monotonic() < self._since + _PATIENCE:
             return
-        line = self._beside_stop(partial(state.withdraw, model=BUNDLED))
+        line = self._beside_stop(download.stop)
         if total > arrived:
-            words = f"{arrived / 1e9:.1f} of {total / 1e9:.1f} GB downloaded"
-            line.progress(arrived / total, text=words)
+            line.progress(arrived / total, text=texts.downloaded(arrived, total))
         else:
-            line.caption("Reading the weights.")
+            line.caption(texts.READING_WEIGHTS)
 
     def _running(self, done: int, total: int) -> None:
         if 0 < done <= total:  # one part may be all there is

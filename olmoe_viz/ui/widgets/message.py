@@ -10,6 +10,11 @@ def refusal(sentence: str) -> None:
     st.error(plain(sentence), icon=":material/block:")
 
 
+def note(sentence: str) -> None:
+    """Nothing is wrong; this is to be known before one goes on."""
+    st.info(plain(sentence), icon=":material/info:")
+
+
 def hint(sentence: str) -> None:
     """Nothing is wrong; this is what to do next."""
     st.info(plain(sentence), icon=":material/arrow_upward:")
