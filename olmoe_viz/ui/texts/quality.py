@@ -18,10 +18,11 @@ FROM = (
     "non-empty lines, native weights) and passed them on to this project, which has not checked "
     "them."
 )
+LOWER_IS_BETTER = f"Lower {glossary.link('perplexity')} is better."
 WHY_THEY_DIFFER = (
-    "They differ from the figures above because model, text and measure differ: OLMoE-1B-7B is far "
-    "larger and was trained far longer, always with k = 8, and loses from k = 16 on, where "
-    "olmoe-nano shows no difference; and perplexity counts per token, bits per byte do not."
+    "They differ from the figures above because this is another model, far larger and trained on "
+    "far more text, and because the texts and the unit are others too: perplexity counts per "
+    "token, bits per byte do not."
 )
 
 
@@ -49,6 +50,11 @@ def best(ks: Sequence[int], weighting: str) -> str:
     if len(ks) > 1:
         return f"Best under {weighting} weights: {equal_ks(ks)}"
     return f"Best under {weighting} weights: k = {ks[0]}."
+
+
+def windows(count: int, length: int) -> str:
+    """What the checkpoints were run on."""
+    return f"held-out text in {count} windows of {length} tokens, bfloat16 weights"
 
 
 def domain_preference(trained_k: int, fair: float) -> str:

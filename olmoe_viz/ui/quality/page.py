@@ -1,0 +1,27 @@
+"""The page Quality: what was measured on held-out text and comes with the application."""
+
+import streamlit as st
+
+from olmoe_viz.analysis.saturation import load_router_checkpoints
+from olmoe_viz.ui.quality import bits_panel, quoted, specialization_panels, tables
+from olmoe_viz.ui.texts import quality as texts
+from olmoe_viz.ui.widgets import panel
+
+
+def draw() -> None:
+    """Draw the page; it needs no run."""
+    st.header(texts.TITLE, anchor=False)
+    with st.container(key="quality_part"):
+        panel.head(texts.BETTER, "recorded", tables.where())
+        bits_panel.draw()
+    panel.head(texts.QUOTED, "quoted", texts.FROM)
+    st.caption(f"{texts.FROM} {texts.LOWER_IS_BETTER}")
+    st.table(quoted.QUALITY, border="horizontal", width="content")
+    st.caption(texts.WHY_THEY_DIFFER)
+    with st.container(key="domains_part"):
+        panel.head(texts.DOMAINS, "recorded", tables.where())
+        specialization_panels.domains()
+    checkpoints = load_router_checkpoints()
+    windows, length = checkpoints.token_ids.shape
+    panel.head(texts.SETTLED, "recorded", tables.where(texts.windows(windows, length)))
+    specialization_panels.settled(checkpoints)
