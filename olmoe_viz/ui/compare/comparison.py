@@ -53,7 +53,7 @@ class Column:
     @property
     def name(self) -> str:
         """The policy in words."""
-        return f"k = {self.k}, {WEIGHTING_NAMES[self.policy.weighting]}"
+        return texts.column_name(self.k, WEIGHTING_NAMES[self.policy.weighting])
 
     @property
     def text(self) -> str:
@@ -189,7 +189,7 @@ def distinct_names(columns: Sequence[Column]) -> list[str]:
     """The names of the columns, numbered where two have the same."""
     names = [column.name for column in columns]
     return [
-        name if names.count(name) == 1 else f"column {at}: {name}"
+        name if names.count(name) == 1 else texts.numbered(at, name)
         for at, name in enumerate(names, start=1)
     ]
 

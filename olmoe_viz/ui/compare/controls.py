@@ -103,7 +103,7 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
         st.session_state[f"column_weighting_{at}"] = policy.weighting
         with st.container(horizontal=True, gap="small"):
             st.number_input(
-                f"k of column {at + 1}",
+                texts.k_of(at + 1),
                 1,
                 _experts(),
                 key=f"column_k_{at}",
@@ -112,7 +112,7 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
                 width=140,
             )
             st.selectbox(
-                f"weights of column {at + 1}",
+                texts.weights_of(at + 1),
                 WEIGHTINGS,
                 key=f"column_weighting_{at}",
                 format_func=WEIGHTING_NAMES.__getitem__,

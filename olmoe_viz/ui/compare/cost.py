@@ -66,12 +66,12 @@ def facts(comparison: Comparison, bytes_per_second: float, bytes_per_value: int)
 def rows(found: Sequence[Facts]) -> dict[str, list[str]]:
     """What each column costs, in words and numbers, with the origin of each."""
     return {
-        "active parameters, derived": [billions(row["active_parameters"]) for row in found],
-        "share of all, derived": [f"{row['share_of_parameters']:.1%}" for row in found],
-        "read per token, derived, MB": [f"{row['bytes_per_token'] / 1e6:,.1f}" for row in found],
-        "limit by bandwidth, tokens/s": [f"{row['limit_tokens_per_second']:,.0f}" for row in found],
-        f"written alone, {timing.RUNS} runs, tokens/s": [_alone(row) for row in found],
-        "share of the limit, alone": [_share(row) for row in found],
+        texts.ACTIVE: [billions(row["active_parameters"]) for row in found],
+        texts.SHARE_OF_ALL: [f"{row['share_of_parameters']:.1%}" for row in found],
+        texts.BYTES_READ: [f"{row['bytes_per_token'] / 1e6:,.1f}" for row in found],
+        texts.LIMIT: [f"{row['limit_tokens_per_second']:,.0f}" for row in found],
+        texts.written_alone(timing.RUNS): [_alone(row) for row in found],
+        texts.SHARE_OF_LIMIT: [_share(row) for row in found],
     }
 
 

@@ -1,5 +1,6 @@
 """The effect of the extra experts where two columns part: a figure, and the experts by layer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,7 +9,6 @@ from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.token_diff import shared_prefix
 from olmoe_viz.figures import logit_moves
 from olmoe_viz.figures.labels import digits, number, visible
-from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.compare import measurement, text_columns
 from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names
 from olmoe_viz.ui.compare.settings import Pair, Settings
@@ -36,8 +36,7 @@ def pairs(shown: list[Column]) -> list[Pair]:
 
 def draw(comparison: Comparison) -> dict[str, Any] | None:
     """The panel; returns its numbers for a file, or None when no two columns part."""
-    # The badge names the two columns, which are chosen below it.
-    head = st.container()
+    head = st.container()  # its badge names the two columns, which are chosen below it
     shown = comparison.columns
     possible = pairs(shown)
     if not possible:
@@ -45,37 +44,68 @@ def draw(comparison: Comparison) -> dict[str, Any] | None:
             panel.head(texts.EXTRA_TITLE, *text_columns.where(shown))
         st.caption(texts.NO_PAIR)
         return None
+    pair = _chosen(possible, distinct_names(shown))
+    small, large = (shown[at] for at in pair)
+    with head:
+        panel.head(texts.EXTRA_TITLE, *text_columns.where([small, large]))
+    found = _measured(comparison, pair)
+    if found is None or small.generation is None or large.generation is None:
+        return None
+    place = shared_prefix(small.token_ids, large.token_ids)
+    names = (visible(small.generation.tokens[place]), visible(large.generation.tokens[place]))
+    _words(small.generation.tokens[:place], names, (small, large), found)
+    _numbers(found, names)
+    return record(small, large, names, found)
+
+
+def _chosen(possible: list[Pair], names: list[str]) -> Pair:
+    """Let two columns be chosen; without a choice the first two that part."""
     chosen = url.current(Settings).pair
     st.session_state["extra_pair"] = chosen if chosen in possible else possible[0]
-    called = distinct_names(shown)
-    small, large = st.selectbox(
+    return st.selectbox(
         texts.PAIR,
         possible,
-        format_func=lambda pair: f"{called[pair[0]]} and {called[pair[1]]}",
+        format_func=lambda pair: texts.both(names[pair[0]], names[pair[1]]),
         key="extra_pair",
         on_change=url.take,
         args=(Settings, "pair", "extra_pair"),
         width=420,
     )
-    with head:
-        panel.head(texts.EXTRA_TITLE, *text_columns.where([shown[small], shown[large]]))
-    one, two = shown[small].generation, shown[large].generation
-    if one is None or two is None:
-        return None
-    pair, line = (small, large), st.empty()
+
+
+def _measured(comparison: Comparison, pair: Pair) -> ExtraExperts | None:
+    """What the larger k of a pair adds, measured once; None after a sentence that says why."""
+    if pair in comparison.extra:
+        return comparison.extra[pair]
+    line = st.empty()
+    line.caption(texts.COMPARING_PAIR)
+    small, large = (comparison.records()[at] for at in pair)
     try:
-        if pair not in comparison.extra:
-            line.caption(texts.COMPARING_PAIR)
-            ask = answers.asking(line, texts.COMPARING_PAIR)
-            comparison.extra[pair] = measurement.what_was_added(one, two, ask)
-            line.empty()
+        ask = answers.asking(line, texts.COMPARING_PAIR)
+        comparison.extra[pair] = measurement.what_was_added(small, large, ask)
     except TROUBLE as error:
         refuse(error)
         return None
-    found = comparison.extra[pair]
-    place = shared_prefix(one.token_ids, two.token_ids)
-    names = (visible(one.tokens[place]), visible(two.tokens[place]))
-    _words(one, place, names, shown[small], shown[large], found)
+    line.empty()
+    return comparison.extra[pair]
+
+
+def _words(
+    before: Sequence[str],
+    names: tuple[str, str],
+    columns: tuple[Column, Column],
+    found: ExtraExperts,
+) -> None:
+    small, large = columns
+    first, second = found.logit_moves.sum(axis=0)
+    with st.container(key="facts_extra"):
+        quoted = texts.quoted("".join(before[-_BEFORE:]), cut=len(before) > _BEFORE)
+        st.text(texts.where_they_part(quoted, names, (small.name, large.name)))
+        st.text(texts.extra_moves((small.k, large.k), names, (first, second)))
+    st.caption(texts.DIRECT_ONLY)
+
+
+def _numbers(found: ExtraExperts, names: tuple[str, str]) -> None:
     panel.chart(
         logit_moves.figure(
             found.logit_moves, layer_ids=found.layer_ids, names=names, theme=state.theme()
@@ -86,36 +116,18 @@ def draw(comparison: Comparison) -> dict[str, Any] | None:
     with st.expander(texts.BY_LAYER):
         st.caption(texts.BY_LAYER_WORDS)
         st.table(table(found, names), border="horizontal", alt=texts.BY_LAYER)
-    return record(shown[small], shown[large], names, found)
-
-
-def _words(
-    before: Generation,
-    place: int,
-    names: tuple[str, str],
-    small: Column,
-    large: Column,
-    found: ExtraExperts,
-) -> None:
-    shared = "".join(before.tokens[max(place - _BEFORE, 0) : place])
-    with st.container(key="facts_extra"):
-        quoted = f"{'… ' if place > _BEFORE else ''}{shared or 'the prompt'}"
-        st.text(texts.where_they_part(quoted, names, (small.name, large.name)))
-        first, second = found.logit_moves.sum(axis=0)
-        st.text(texts.extra_moves((small.k, large.k), names, (first, second)))
-    st.caption(texts.DIRECT_ONLY)
 
 
 def table(found: ExtraExperts, names: tuple[str, str]) -> dict[str, list[str]]:
     """The extra experts of each layer and their moves; the heads are text made inert."""
-    heads = [f"logit of {plain(name)}" for name in names]
+    heads = [texts.logit_of(plain(name)) for name in names]
     return {
-        "layer": list(map(str, found.layer_ids)),
+        texts.LAYER: list(map(str, found.layer_ids)),
         heads[0]: [number(move, "+.3f") for move in found.logit_moves[:, 0]],
-        heads[1] if heads[1] != heads[0] else f"{heads[1]} (second)": [
+        heads[1] if heads[1] != heads[0] else texts.second(heads[1]): [
             number(move, "+.3f") for move in found.logit_moves[:, 1]
         ],
-        "extra experts": [_experts(found, layer) for layer in range(len(found.ids))],
+        texts.EXTRA: [_experts(found, layer) for layer in range(len(found.ids))],
     }
 
 
@@ -127,7 +139,7 @@ def _experts(found: ExtraExperts, layer: int) -> str:
         if expert >= 0
     ]
     more = int((ids >= 0).sum()) - len(parts)
-    return ", ".join(parts) + (f" and {more} more" if more else "")
+    return ", ".join(parts) + (texts.and_more(more) if more else "")
 
 
 def record(

@@ -75,11 +75,9 @@ def held_out_rows(shown: Sequence[Column]) -> Rows:
     """Bits per byte with their 95 % interval; only some ks were measured."""
     found = [held_out(column.policy) for column in shown]
     return {
-        "bits per byte": [
-            texts.NOT_MEASURED if bits is None else f"{bits[0]:.3f}" for bits in found
-        ],
-        "95% interval": [
-            "" if bits is None else f"{bits[1]:.3f} to {bits[2]:.3f}" for bits in found
+        texts.BITS: [texts.NOT_MEASURED if bits is None else f"{bits[0]:.3f}" for bits in found],
+        texts.INTERVAL: [
+            "" if bits is None else texts.interval(bits[1], bits[2]) for bits in found
         ],
     }
 

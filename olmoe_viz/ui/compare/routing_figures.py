@@ -83,7 +83,7 @@ def _row(
                     theme=state.theme(),
                 ),
                 alt=layer_profile.describe(
-                    profile, layer_ids=layer_ids, quantity=f"{quantity} at {name}"
+                    profile, layer_ids=layer_ids, quantity=texts.quantity_at(quantity, name)
                 ),
                 key=f"{quantity}_{places.index(place)}",
             )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from olmoe_viz.ui.compare.comparison import Column, distinct_names
+from olmoe_viz.ui.texts import compare as texts
 
 Table = dict[str, list[str]]
 
@@ -16,7 +17,7 @@ def draw(rows: Mapping[str, Sequence[str]], columns: Sequence[Column], *, alt: s
 
 def by_column(rows: Mapping[str, Sequence[str]], columns: Sequence[Column]) -> Table:
     """The cells by the names of the texts, numbered where two have the same."""
-    return {"quantity": list(rows)} | {
+    return {texts.QUANTITY: list(rows)} | {
         name: [cells[at] for cells in rows.values()]
         for at, name in enumerate(distinct_names(columns))
     }

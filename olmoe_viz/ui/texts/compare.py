@@ -37,6 +37,10 @@ TOP_P = "top-p (1: from all tokens)"
 SEED = "seed"
 KEPT = " Kept from an earlier run."
 
+# The heads of the tables.
+QUANTITY = "quantity"
+LAYER, EXTRA = "layer", "extra experts"
+
 # Texts and their tokens.
 ENDED = {"end": ", ended by itself", "stopped": ", stopped", "error": ", broken off"}
 NO_MASS = "mean retained mass none yet"
@@ -67,6 +71,7 @@ HELD_OUT = (
     "measurement cannot tell the two apart. The page Quality has all of it."
 )
 NOT_MEASURED = "not measured"
+BITS, INTERVAL = "bits per byte", "95% interval"
 
 # Routing.
 DRIFT_TITLE = "Routing drift"
@@ -90,9 +95,34 @@ BY_LAYER_WORDS = (
 COST_TITLE = "Cost"
 COST_ALT = "What each k costs"
 NOT_TIMED = "not timed"
+ACTIVE = "active parameters, derived"
+SHARE_OF_ALL = "share of all, derived"
+BYTES_READ = "read per token, derived, MB"
+LIMIT = "limit by bandwidth, tokens/s"
+SHARE_OF_LIMIT = "share of the limit, alone"
 
 # Files.
 CSV, JSON = "Download CSV", "Download JSON"
+
+
+def column_name(k: int, weighting: str) -> str:
+    """What a column is called."""
+    return f"k = {k}, {weighting}"
+
+
+def numbered(column: int, name: str) -> str:
+    """What a column is called where another has the same name."""
+    return f"column {column}: {name}"
+
+
+def k_of(column: int) -> str:
+    """The label of the control of a column's k."""
+    return f"k of column {column}"
+
+
+def weights_of(column: int) -> str:
+    """The label of the control of a column's weights."""
+    return f"weights of column {column}"
 
 
 def columns_button(ks: Sequence[int]) -> str:
@@ -221,6 +251,16 @@ def no_perplexity(tokens: int, least: int) -> str:
     )
 
 
+def interval(low: float, high: float) -> str:
+    """The ends of an interval of bits per byte."""
+    return f"{low:.3f} to {high:.3f}"
+
+
+def quantity_at(quantity: str, name: str) -> str:
+    """What a small figure shows of a column, for a screen reader."""
+    return f"{quantity} at {name}"
+
+
 def drift_words(terms: str) -> str:
     """What the small figures show; `terms` are links to the glossary."""
     return (
@@ -241,6 +281,31 @@ def drift_quantities(trained_k: int, *, fewer: bool) -> dict[str, str]:
     }
 
 
+def both(one: str, other: str) -> str:
+    """Two columns that can be chosen."""
+    return f"{one} and {other}"
+
+
+def quoted(before: str, *, cut: bool) -> str:
+    """The end of the text before a place; `cut` where there is more."""
+    return f"{'… ' if cut else ''}{before or 'the prompt'}"
+
+
+def logit_of(token: str) -> str:
+    """The head of a column of the table."""
+    return f"logit of {token}"
+
+
+def second(head: str) -> str:
+    """The head of a column where the one before has the same."""
+    return f"{head} (second)"
+
+
+def and_more(number_left: int) -> str:
+    """After the experts that a line names."""
+    return f" and {number_left} more"
+
+
 def where_they_part(before: str, names: tuple[str, str], columns: tuple[str, str]) -> str:
     """The place that is looked at: what was written before it, and the two tokens there."""
     return f"After “{before}”, {columns[0]} writes {names[0]} and {columns[1]} writes {names[1]}."
@@ -255,6 +320,11 @@ def extra_moves(ks: tuple[int, int], names: tuple[str, str], moves: tuple[float,
         f"{number(second, '+.3g')}: directly they favor {names[int(second > first)]} by "
         f"{digits(abs(second - first))}."
     )
+
+
+def written_alone(runs: int) -> str:
+    """A line of the table."""
+    return f"written alone, {runs} runs, tokens/s"
 
 
 def time_alone(runs: int) -> str:
