@@ -9,9 +9,9 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Page, expect  # noqa: E402
 
-from tests.browser.server import browse, drawn_map, serve, settled  # noqa: E402
+from tests.browser.server import WAIT, at_rest, browse, drawn_map, serve, settled  # noqa: E402
 
-SIZE = {"width": 1440, "height": 1000}
+SIZE = {"width": 1440, "height": 1240}
 
 
 def draw_map(page: Page, address: str) -> None:
@@ -26,8 +26,7 @@ def draw_compare(page: Page, address: str) -> None:
     page.goto(f"{address}/compare?tokens=40")
     settled(page)
     page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
-    settled(page)
+    expect(page.get_by_role("button", name="Download JSON")).to_be_visible(timeout=2 * WAIT)
 
 
 def main() -> None:
@@ -36,6 +35,7 @@ def main() -> None:
         for name, draw in (("map", draw_map), ("compare", draw_compare)):
             page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
             draw(page, address)
+            at_rest(page)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")
             page.close()
 
