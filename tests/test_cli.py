@@ -16,11 +16,12 @@ from click.testing import CliRunner, Result
 import olmoe_viz as ov
 from olmoe_viz.cli import app, main
 from olmoe_viz.cli.compare import as_written, summary
-from olmoe_viz.models.catalogue import CATALOGUE
+from olmoe_viz.models import catalogue
 from olmoe_viz.records.generation import RowStep, Step
 
 MakeRun = Callable[..., ov.Generation]
 ROOT = Path(__file__).parent.parent
+REAL = "allenai/OLMoE-1B-7B-0924"
 NOTHING = np.zeros((1, 0), np.float32)
 
 
@@ -128,7 +129,7 @@ def test_a_threshold_counts_the_parameters_that_ran(
 
 
 @pytest.mark.usefixtures("no_model")
-@pytest.mark.parametrize("model", [entry.name for entry in CATALOGUE])
+@pytest.mark.parametrize("model", [entry.name for entry in catalogue.CATALOGUE])
 @pytest.mark.parametrize(
     ("command", "k", "sentence"),
     [
@@ -159,6 +160,63 @@ def test_a_folder_without_readable_sizes_is_left_to_the_loader(tmp_path: Path, c
     ran = run("trace", "a", "--model", str(tmp_path))
     assert ran.exit_code == 1
     assert str(tmp_path) in ran.stderr
+
+
+class TestDownload:
+    """A model that is not here is downloaded after a yes alone."""
+
+    @pytest.fixture(autouse=True)
+    def loaded(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Names of the models that were loaded, each of which is refused then."""
+        names: list[str] = []
+
+        def load(name: str) -> None:
+            names.append(name)
+            raise ov.ModelError("Loaded.")
+
+        monkeypatch.setattr(ov, "load_model", load)
+        return names
+
+    @pytest.fixture
+    def there(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        """Set what the machine has of the model: nothing, unless told."""
+
+        def have(*, complete: bool = False, arrived: int = 0, off: bool = False) -> None:
+            state = catalogue.OnDisk(complete, arrived, 10**11, off)
+            monkeypatch.setattr(catalogue, "on_disk", lambda _: state)
+
+        have()
+        return have
+
+    @pytest.mark.usefixtures("there")
+    @pytest.mark.parametrize("command", ["trace", "compare"])
+    @pytest.mark.parametrize(("answer", "loads"), [("y\n", True), ("n\n", False), ("", False)])
+    def test_asks_first(self, loaded: list[str], command: str, answer: str, loads: bool):
+        ran = CliRunner().invoke(main, [command, "a", "--model", REAL], input=answer)
+        assert ran.exit_code == 1
+        assert loaded == [REAL] * loads
+        assert "GB must be downloaded" in ran.stderr
+        assert "100.0 GB of the disk are free" in ran.stderr
+        assert "15.2 GB of memory" in ran.stderr
+        assert ran.stdout.strip() in ("", answer.strip())  # what was typed
+
+    def test_says_what_is_missing(self, there: Callable[..., None]):
+        there(arrived=catalogue.find(REAL).download - 1_500_000_000)
+        ran = CliRunner().invoke(main, ["trace", "a", "--model", REAL], input="n\n")
+        assert "About 1.5 GB must be downloaded, 2 minutes" in ran.stderr
+
+    @pytest.mark.usefixtures("there")
+    def test_yes_is_the_answer(self, loaded: list[str]):
+        assert "downloaded" not in run("trace", "a", "--model", REAL, "--yes").stderr
+        assert loaded == [REAL]
+
+    @pytest.mark.parametrize("state", [{"complete": True}, {"off": True}])
+    def test_nothing_is_asked_where_nothing_is_downloaded(
+        self, loaded: list[str], there: Callable[..., None], state: dict[str, bool]
+    ):
+        there(**state)
+        assert "downloaded" not in run("trace", "a", "--model", REAL).stderr
+        assert loaded == [REAL]
 
 
 @pytest.mark.parametrize(

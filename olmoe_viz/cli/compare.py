@@ -6,6 +6,7 @@ import click
 import numpy as np
 
 import olmoe_viz as ov
+from olmoe_viz.cli.loading import load
 from olmoe_viz.cli.options import model_and_policy, policies
 from olmoe_viz.records.generation import Step
 from olmoe_viz.records.routed import experts_used
@@ -23,6 +24,7 @@ from olmoe_viz.records.tokens import display_token
 def compare(
     prompt: str,
     model: str,
+    yes: bool,
     k: str,
     threshold: str | None,
     weighting: str,
@@ -35,7 +37,7 @@ def compare(
     All texts are written at the same time and printed one below the other.
     """
     chosen = policies(model, k.split(","), threshold, weighting)
-    loaded = ov.load_model(model)
+    loaded = load(model, agreed=yes)
     with ov.stream(loaded, prompt, chosen, tokens, temperature, seed=seed) as generating:
         for part in as_written(chosen, generating):
             click.echo(part, nl=False)

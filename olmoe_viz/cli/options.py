@@ -38,6 +38,7 @@ def model_and_policy(command: Command) -> Command:
             metavar="P",
             help="Of the k experts keep those with at least this router probability.",
         ),
+        click.option("--yes", is_flag=True, help="Download the model without asking."),
         click.option(
             "--model",
             default=BUNDLED,

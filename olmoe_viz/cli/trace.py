@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 import olmoe_viz as ov
+from olmoe_viz.cli.loading import load
 from olmoe_viz.cli.options import model_and_policy, policies
 
 NEXT_TOKENS_SHOWN = 5
@@ -18,7 +19,13 @@ NEXT_TOKENS_SHOWN = 5
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Also write the trace to this file.")
 def trace(
-    prompt: str, model: str, k: str, threshold: str | None, weighting: str, save: Path | None
+    prompt: str,
+    model: str,
+    yes: bool,
+    k: str,
+    threshold: str | None,
+    weighting: str,
+    save: Path | None,
 ) -> None:
     """Show the experts of every token of a text, and what the model expects next.
 
@@ -26,7 +33,7 @@ def trace(
     layers), and its strongest expert in each layer.
     """
     (policy,) = policies(model, [k], threshold, weighting)
-    recorded = ov.trace(ov.load_model(model), prompt, policy)
+    recorded = ov.trace(load(model, agreed=yes), prompt, policy)
     click.echo(_text(recorded))
     if save is not None:
         recorded.save(save)

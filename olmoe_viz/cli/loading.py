@@ -1,0 +1,35 @@
+"""Loading a model for a command; nothing large is downloaded without a yes."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+import olmoe_viz as ov
+from olmoe_viz.models import catalogue
+
+if TYPE_CHECKING:
+    from olmoe_viz.models.model import Model
+
+
+def load(name: str, *, agreed: bool) -> "Model":
+    """Load a model; what would have to be downloaded first is asked for unless that is agreed.
+
+    Raises click.Abort for a no, and for no answer, as in a script.
+    """
+    entry = catalogue.find(name)
+    if entry is not None and entry.hub_id is not None and not agreed:
+        there = catalogue.on_disk(entry)
+        if not there.complete and not there.hub_is_off:
+            click.confirm(question(entry, there), abort=True, err=True)
+    return ov.load_model(name)
+
+
+def question(entry: catalogue.Entry, there: catalogue.OnDisk) -> str:
+    """Say what a download takes, and ask for it."""
+    missing = max(entry.download - there.arrived, 0)
+    minutes = max(round(missing * 8 / 100e6 / 60), 1)
+    return (
+        f"{entry.name} is not on this machine. About {missing / 1e9:.1f} GB must be downloaded, "
+        f"{minutes} minutes at 100 Mbit/s; {there.free / 1e9:.1f} GB of the disk are free. "
+        f"It needs {entry.memory / 1e9:.1f} GB of memory. Download it? (--yes answers this)"
+    )
