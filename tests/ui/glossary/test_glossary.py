@@ -3,10 +3,11 @@ import re
 import pytest
 
 from olmoe_viz.ui import glossary
+from olmoe_viz.ui.texts.glossary import TERMS
 
 
 def test_every_term_has_one_or_two_plain_sentences() -> None:
-    for name, meaning in glossary.TERMS.items():
+    for name, meaning in TERMS.items():
         sentences = re.split(r"(?<=\.)\s+(?=[A-Z0-9])", meaning)
         assert 1 <= len(sentences) <= 2, name
         assert meaning.endswith("."), name
@@ -14,7 +15,7 @@ def test_every_term_has_one_or_two_plain_sentences() -> None:
 
 
 def test_no_term_stands_twice() -> None:
-    slugs = [glossary.slug(name) for name in glossary.TERMS]
+    slugs = [glossary.slug(name) for name in TERMS]
     assert len(set(slugs)) == len(slugs)
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) for slug in slugs)
 
@@ -26,7 +27,7 @@ def test_the_words_of_the_field_are_there() -> None:
         "decode, gain, renormalized, gain-anchored, drift, entropy, KL divergence, perplexity, "
         "bits per byte, saturation, residual stream"
     )
-    assert set(wanted.split(", ")) <= set(glossary.TERMS)
+    assert set(wanted.split(", ")) <= set(TERMS)
 
 
 def test_a_help_text_and_a_link_name_the_same_term() -> None:
@@ -45,4 +46,4 @@ def test_the_page_lists_from_a_to_z() -> None:
     names = glossary.alphabetical()
     assert names[0] == "active parameters"
     assert names.index("KL divergence") < names.index("layer")
-    assert set(names) == set(glossary.TERMS)
+    assert set(names) == set(TERMS)

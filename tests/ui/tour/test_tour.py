@@ -7,9 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from olmoe_viz.models.catalogue import BUNDLED
-from olmoe_viz.ui import glossary
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.texts.glossary import TERMS
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS, number_from
 from tests.ui.visitor import ROOT, app, checked
@@ -56,7 +56,7 @@ def test_the_texts_speak_of_the_model_at_hand() -> None:
 def test_pages_and_words_of_the_stops_exist() -> None:
     for stop in STOPS:
         assert (ROOT / "pages" / f"{stop.page}.py").is_file()
-        assert set(stop.words) <= set(glossary.TERMS)
+        assert set(stop.words) <= set(TERMS)
 
 
 @pytest.mark.parametrize(

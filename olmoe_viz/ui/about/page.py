@@ -1,0 +1,42 @@
+"""The page About: what the application shows, what k costs, and what it cannot tell."""
+
+import pandas as pd
+import streamlit as st
+
+from olmoe_viz.numerics.costs import active_parameters, bytes_per_token, total_parameters
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
+from olmoe_viz.ui.texts import about as texts
+from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.wording import billions
+
+_KS = (1, 4, 8, 16, 32, 64)
+
+
+def draw() -> None:
+    """Draw the page."""
+    st.header(texts.TITLE, anchor=False)
+    st.markdown(texts.WHAT_THIS_IS)
+    st.markdown(texts.ORIGINS)
+    panel.head(texts.COSTS, "derived", texts.COSTS_DETAILS)
+    st.table(costs_table(), border="horizontal", width="content")
+    with st.container(horizontal=True, gap="medium"):
+        st.page_link("pages/quality.py", label=texts.TO_QUALITY)
+        st.page_link("pages/glossary.py", label=texts.TO_GLOSSARY)
+    for title, words in texts.PARTS.items():
+        st.subheader(title, anchor=False)
+        st.markdown(words)
+
+
+def costs_table() -> pd.DataFrame:
+    """What a token of the real OLMoE costs for each k, by formula."""
+    total = total_parameters(OLMOE_1B_7B)
+    return pd.DataFrame(
+        {
+            "active parameters": [billions(active_parameters(OLMOE_1B_7B, k)) for k in _KS],
+            "share of all": [f"{active_parameters(OLMOE_1B_7B, k) / total:.1%}" for k in _KS],
+            "read per token, bf16": [
+                f"{bytes_per_token(OLMOE_1B_7B, k) / 1e9:.2f} GB" for k in _KS
+            ],
+        },
+        index=pd.Index(_KS, name="k"),
+    )
