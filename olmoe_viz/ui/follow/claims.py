@@ -124,7 +124,7 @@ def _confidence(place: Place, certainty: Certainty | str) -> tuple[str, origin.O
         (float(one.probabilities[0, 0]), float(two.probabilities[0, 0])),
     )
     if certainty.entropies is None:
-        more = texts.MEASURE
+        more = texts.MEASURE_MORE
     else:
         before, after = certainty.entropies
         more = texts.certain_how_often(place.ks, int((after < before).sum()), len(before))

@@ -76,8 +76,10 @@ def _near(ks: Sequence[int], lines: Lines, best: Sequence[int]) -> Figure:
     drawn = _figure([ks[at] for at in near], {"native": (bits[near], low[near], high[near])})
     if len(best) == 1:
         return drawn
+    tops = {k: float(high[ks.index(k)]) for k in best}
     marks = [
-        Note("equal", k, 0, "y", anchor="middle", shift=(0, -10), color="accent") for k in best
+        Note("equal", k, top, anchor="middle", shift=(0, -10), color="accent")
+        for k, top in tops.items()
     ]
     return replace(drawn, alt=f"{drawn.alt} {texts.equal_ks(best)}", notes=[*drawn.notes, *marks])
 

@@ -24,6 +24,7 @@ IDS_FOUND = (
     "Each tokenizer has its own. For ‘Artificial intelligence is’ one often sees 3163, 11478, 374: "
     "these are another tokenizer's. OLMoE's own gives four tokens: 11796, 11232, 9260, 310."
 )
+MEASURE_MORE = "Press Measure to count this over the last tokens of the prompt."
 MEASURE = "Press Measure to test it on this prompt."
 RUN = "Run the model to test it on this prompt."
 CERTAIN_IS_NOT_RIGHT = "Certain is not the same as right."
@@ -116,15 +117,11 @@ def mass(k: int, least: tuple[str, int], most: tuple[str, int]) -> str:
 def knowledge_found(ks: tuple[int, int], masses: tuple[float, float], run_k: int | None) -> str:
     """What grows with k; `run_k` is the k of the one run that was looked at, None for two runs."""
     low, high = masses
-    where = (
-        "in the two runs measured above"
-        if run_k is None
-        else f"by the same router's top {ks[0]} and top {ks[1]} in the run with k = {run_k}"
-    )
+    where = "the two runs measured above" if run_k is None else f"the run with k = {run_k}"
     return (
-        f"What grows is the retained mass, {where}: on average over this prompt from {digits(low)} "
-        f"to {digits(high)}, by {100 * (high - low):.1f} points. That is router probability, which "
-        "says nothing about knowledge."
+        f"What grows is the retained mass: on average over this prompt from {digits(low)} for the "
+        f"top {ks[0]} to {digits(high)} for the top {ks[1]}, by {100 * (high - low):.1f} points, "
+        f"in {where}. That is router probability, which says nothing about knowledge."
     )
 
 

@@ -72,13 +72,13 @@ def test_the_popular_claims_are_answered_with_numbers() -> None:
 
 def test_what_was_measured_is_what_the_claims_say() -> None:
     test = follow()
-    assert "top 16 in the run with k = 8: on average" in " ".join(m.value for m in test.markdown)
+    assert "points, in the run with k = 8." in " ".join(m.value for m in test.markdown)
     press(test, "Measure")
     table = next(table.value for table in test.table if "retained mass" in table.value)
     eight, sixteen = (table["retained mass"].iloc[at] for at in (2, 3))
     words = " ".join(m.value for m in test.markdown)
-    assert "in the two runs measured above: on average" in words
-    assert f"from {eight} to {sixteen}, by" in words
+    assert f"from {eight} for the top 8 to {sixteen} for the top 16, by" in words
+    assert "points, in the two runs measured above." in words
 
 
 def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,8 @@ def test_where_no_model_runs_the_record_is_shown_and_what_is_missing_is_said() -
 def test_the_claims_speak_of_the_model_at_hand() -> None:
     words = " ".join(part.value for part in follow(EXAMPLE_PROMPT, "token=2").markdown)
     assert "“The top 4 experts hold half of the router's probability”" in words
-    assert "by the same router's top 4 and top 8 in the run with k = 8" in words
+    assert " for the top 8, by " in words
+    assert "points, in the run with k = 8." in words
     assert "“All 24 experts together show the most that the model can do”" in words
     assert "Below k = 24 native weights sum to less than 1" in words
 
