@@ -33,8 +33,8 @@ def figure(
     scale = SEQUENTIAL[theme]
     return Figure(
         alt=describe(shares, domains, layer=layer, fair=fair),
-        height=86 + 24 * count,
-        margin=(4, 80, 44, 104),
+        height=92 + 24 * count,
+        margin=(10, 80, 44, 104),
         x=(expert_axis(experts),),
         y=Axis((count - 0.4, -1.6), list(enumerate(domains)), bare=True),
         marks=(

@@ -34,8 +34,8 @@ def figure(
     places = [(list(layer_ids).index(layer), str(layer)) for layer in named_layers(layer_ids)]
     return Figure(
         alt=describe(load, tokens=tokens, layer_ids=layer_ids),
-        height=72 + 17 * layers,
-        margin=(4, 80, 44, 52),
+        height=78 + 17 * layers,
+        margin=(10, 80, 44, 52),
         x=(expert_axis(experts),),
         y=Axis((layers - 0.4, -1.7), places, "layer"),
         marks=(

@@ -34,10 +34,11 @@ TOKENS = (HOSTILE, " was", "", "=1+1")
 DRAW = np.random.default_rng(8)
 PROBABILITIES = DRAW.dirichlet(np.full(8, 0.5), size=4)  # [layers, experts]
 RAN = np.argsort(-PROBABILITIES, axis=1)[:, :2].astype(np.int16)
+VECTORS = DRAW.normal(size=(2, 40)).astype(np.float32)
 ATTENTION = np.tril(np.full((4, 4), 0.25, np.float32))
 LAYERS = (1, 3, 4, 7)
 BITS = (np.array([1.3, 1.1, 1.2]), np.array([1.2, 1.0, 1.1]), np.array([1.5, 1.3, 1.4]))
-SIDE = ([1, 2], [HOSTILE, " b"], np.array([0.5, 0.25]))
+SIDE = ([1, 2], [HOSTILE, "=1+1"], np.array([0.5, 0.25]))
 
 SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     "attention_heads": lambda theme: attention_heads.figure(ATTENTION, tokens=TOKENS, theme=theme),
@@ -111,7 +112,7 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
         theme=theme,
     ),
     "rank_change": lambda theme: rank_change.figure(
-        SIDE, ([2, 3], [" b", "c"], np.array([0.4, 0.3])), names=(HOSTILE, "k = 16"), theme=theme
+        SIDE, ([2, 3], ["=1+1", "c"], np.array([0.4, 0.3])), names=(HOSTILE, "k = 16"), theme=theme
     ),
     "router_bars": lambda theme: router_bars.figure(
         PROBABILITIES[0], expert_ids=RAN[0], marks=(4,), theme=theme
@@ -122,7 +123,5 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     "temperature": lambda theme: temperature.figure(
         np.array([0.5, 1.0, 2.0]), np.array([1.0, 1.5, 1.8]), uniform=2.08, theme=theme
     ),
-    "vector_strip": lambda theme: vector_strip.figure(
-        DRAW.normal(size=(2, 40)).astype(np.float32), names=(HOSTILE, "b"), theme=theme
-    ),
+    "vector_strip": lambda theme: vector_strip.figure(VECTORS, names=(HOSTILE, "b"), theme=theme),
 }

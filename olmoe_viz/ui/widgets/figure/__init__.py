@@ -1,10 +1,11 @@
-"""Figures that are drawn again at every move: a `Figure` as SVG, dense cells on a canvas.
+"""A `Figure` on the page, as SVG, dense cells on a canvas; and its menu: files and numbers.
 
 Streamlit takes a plotly figure down and builds it up anew whenever its data change, about 50 ms
 each. This component stays in the page, and drawing takes it a few. Text reaches the page only
 through `textContent`.
 """
 
+import re
 from pathlib import Path
 
 from olmoe_viz.figures.figure import Figure
@@ -15,9 +16,10 @@ _component = component(
     Path(__file__).parent,
     "geometry.js",
     "marks.js",
+    "table.js",
+    "menu.js",
     "plot.js",
-    html='<div class="image"><canvas></canvas><svg aria-hidden="true"></svg></div>'
-    '<div class="card"></div>',
+    html=(Path(__file__).parent / "plot.html").read_text("utf-8"),
     css="plot.css",
 )
 
@@ -28,6 +30,7 @@ def plot(figure: Figure, *, alt: str = "", key: str) -> None:
     Args:
         figure: what is drawn.
         alt: the sentence for those who cannot see it.
-        key: unique on the page; what is drawn under it changes in place.
+        key: unique on the page; what is drawn under it changes in place, and files are named by it.
     """
-    _component(key=key, data={"figure": figure.data(), "alt": alt or figure.alt})
+    name = re.sub(r"\W+", "_", key)
+    _component(key=key, data={"figure": figure.data(), "alt": alt or figure.alt, "name": name})

@@ -120,12 +120,14 @@ const cellWords = (mark, r, c, value) => {
 
 const cells = (mark, g, context) => {
   const [firstRow, firstColumn] = mark.first
+  // On a phone a gap would be as wide as the cell.
+  const gap = g.xs[0](1) - g.xs[0](0) < 5 ? 0 : mark.gaps[0]
   const snap = (value) => Math.round(value * devicePixelRatio) / devicePixelRatio
   const edges = (r, c) => {
     const ends = [g.y(firstRow + r - 0.5), g.y(firstRow + r + 0.5)]
     return {
       left: snap(g.xs[0](firstColumn + c - 0.5)),
-      right: snap(g.xs[0](firstColumn + c + 0.5)) - mark.gaps[0],
+      right: snap(g.xs[0](firstColumn + c + 0.5)) - gap,
       top: snap(Math.min(...ends)),
       bottom: snap(Math.max(...ends)) - mark.gaps[1],
     }

@@ -102,7 +102,7 @@ const answer = (parts, state) => {
 const states = new WeakMap()
 
 const begin = (parts) => {
-  const state = { width: 0, find: null, figure: null, told: "" }
+  const state = { width: 0, find: null, figure: null, name: "", told: "" }
   state.draw = () => {
     if (state.width) state.find = draw(parts, state.figure, state.width)
   }
@@ -113,29 +113,40 @@ const begin = (parts) => {
     state.draw()
   })
   answer(parts, state)
+  offer(parts, state)
   return state
 }
 
 const show = ({ parentElement, data }) => {
   const part = (name) => parentElement.querySelector(name)
   const image = part(".image")
-  const parts = { image, canvas: part("canvas"), svg: part("svg"), card: part(".card") }
+  const parts = {
+    image, canvas: part("canvas"), svg: part("svg"), card: part(".card"), menu: part(".menu"),
+    numbers: part(".numbers"),
+  }
   const state = states.get(parentElement) ?? begin(parts)
   const told = JSON.stringify(data)
   if (state.told !== told) {
     state.told = told
     state.figure = data.figure
+    state.name = data.name
     // Only now: until there is a figure, there is nothing for anybody to hear.
     image.setAttribute("role", "img")
     image.setAttribute("aria-label", data.alt)
     image.style.height = `${data.figure.height}px`
+    parts.menu.hidden = false
     parts.card.classList.remove("open")
     state.draw()
+    drawNumbers(parts, state)
   }
   if (!states.has(parentElement)) state.observer.observe(image)
   states.set(parentElement, state)
 }
 
-const close = ({ parentElement }) => states.get(parentElement).observer.disconnect()
+const close = ({ parentElement }) => {
+  const state = states.get(parentElement)
+  state.observer.disconnect()
+  state.quit()
+}
 
 export default (call) => mount(call, show, close)
