@@ -88,11 +88,11 @@ def test_where_torch_cannot_be_imported_every_page_shows_what_is_recorded(
 
 def test_a_prompt_of_ones_own_draws_map_bars_lines_and_load() -> None:
     test = run_prompt(app(), "The cat sat on the mat")
-    figures, (load,) = drawn(test), specs(test)
+    figures = drawn(test)
     assert "top 8: 0." in figures["bars"]
     assert "retained mass" in figures["mass"]
     assert "probability" in figures["journey"]
-    assert "share of tokens" in load
+    assert "share of tokens" in figures["load"]
     assert any("layer 7" in text for text in texts(test))
     assert (
         test.selectbox(key="pick_token").value == len(test.selectbox(key="pick_token").options) - 1
