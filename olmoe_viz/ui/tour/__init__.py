@@ -13,6 +13,7 @@ from olmoe_viz.ui import glossary
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.session.settings import MapSettings
+from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.tour import presenter, quiz
 from olmoe_viz.ui.tour.pointer import pointer
 from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
@@ -24,7 +25,7 @@ _TURNED = "tour_turned"
 
 def offer() -> None:
     """The button that begins the tour."""
-    st.button("Tour", key="tour_begin", type="tertiary", on_click=_turn, args=(1,))
+    st.button(texts.BEGIN, key="tour_begin", type="tertiary", on_click=_turn, args=(1,))
 
 
 def draw(page: StreamlitPage) -> None:
@@ -84,13 +85,13 @@ def _stop(stop: Stop, number: int) -> None:
         with st.container(
             key="tour_moves", horizontal=True, vertical_alignment="center", width="content"
         ):
-            _move("Back", number - 1)
-            st.caption(f"{number} of {len(STOPS)}", width="content")
+            _move(texts.BACK, number - 1)
+            st.caption(texts.position(number, len(STOPS)), width="content")
             if number < len(STOPS):
-                _move("Next", number + 1)
-                st.button("Leave", key="tour_leave", type="tertiary", on_click=_leave)
+                _move(texts.NEXT, number + 1)
+                st.button(texts.LEAVE, key="tour_leave", type="tertiary", on_click=_leave)
             else:
-                st.button("Finish", key="tour_finish", on_click=_leave)
+                st.button(texts.FINISH, key="tour_finish", on_click=_leave)
     if stop.question is not None:
         quiz.ask(stop.question, key=f"tour_guess_{number}")
     pointer(stop.target, stop=number)

@@ -13,17 +13,10 @@ from numpy.typing import NDArray
 
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.quality import tables
+from olmoe_viz.ui.texts import tour as texts
 
 _MASS_BOUNDS = (0.25, 0.5, 0.75)
 _TIMES_BOUNDS = (2.0, 4.0, 6.0)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked, and the guesses to choose from."""
-
-    text: str
-    options: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,24 +25,6 @@ class Answer:
 
     right: tuple[str, ...]
     sentence: str
-
-
-QUESTIONS: Mapping[str, Question] = {
-    "mass": Question(
-        "Guess first: over all cells of this map, how much of the probability do the chosen "
-        "experts keep on average?",
-        ("under a quarter", "a quarter to a half", "a half to three quarters", "more"),
-    ),
-    "domains": Question(
-        "Guess first: over all layers, how much more than by chance does the most one-sided "
-        "expert get of its favorite kind of text?",
-        ("under 2 times", "2 to 4 times", "4 to 6 times", "more"),
-    ),
-    "quality": Question(
-        "Guess first: under native weights, which k predicts unseen text best?",
-        ("k = 1", "k = 2", "k = 4", "k = 8", "k = 16", "k = 32", "k = 64"),
-    ),
-}
 
 
 def mass(router_logits: NDArray[np.float32], expert_ids: NDArray[np.int16]) -> Answer:
@@ -61,8 +36,7 @@ def mass(router_logits: NDArray[np.float32], expert_ids: NDArray[np.int16]) -> A
     mean = float(kept.mean())
     return Answer(
         (_option("mass", mean, _MASS_BOUNDS),),
-        f"The top {expert_ids.shape[-1]} keep {mean:.3f} of the probability on average; from "
-        f"{kept.min():.3f} to {kept.max():.3f}, depending on the cell.",
+        texts.mass(expert_ids.shape[-1], mean, float(kept.min()), float(kept.max())),
     )
 
 
@@ -80,25 +54,22 @@ def domains(table: pd.DataFrame) -> Answer:
     layer, expert = (int(table[name].iloc[row]) for name in ("layer", "expert"))
     return Answer(
         (_option("domains", best / chance, _TIMES_BOUNDS),),
-        f"Expert {expert} of layer {layer} gets {best:.1%} of the tokens of the "
-        f"domain {tables.readable(names[column])}, {best / chance:.1f} times the {chance:.1%} of "
-        "chance.",
+        texts.preference(layer, expert, best, tables.readable(names[column]), chance),
     )
 
 
 def quality(table: pd.DataFrame) -> Answer:
     """The ks with the fewest bits per byte over all domains, from the table of quality.
 
-    More than one is right where a k lies in the 95 % interval of the best.
+    More than one is right where their values lie within each other's 95% intervals.
     """
-    rows = table[(table["domain"] == "all") & (table["weighting"] == "native")].sort_values("k")
+    rows = table[(table["domain"] == tables.ALL) & (table["weighting"] == "native")]
+    rows = rows.sort_values("k")
     ks = [int(k) for k in rows["k"]]
-    bits = [float(value) for value in rows["bits_per_byte"]]
-    limit = float(rows["high"].iloc[int(np.argmin(bits))])
-    right = tuple(f"k = {k}" for k, value in zip(ks, bits, strict=True) if value <= limit)
-    listed = ", ".join(f"{value:.3f} at {k}" for k, value in zip(ks, bits, strict=True))
-    tie = "" if len(right) == 1 else " Values within the best one's interval count as equal."
-    return Answer(right, f"Bits per byte, lower is better: {listed}.{tie}")
+    values = tables.lines(rows)["native"]
+    best = tables.equal_to_best(ks, values)
+    bits = dict(zip(ks, values[0].tolist(), strict=True))
+    return Answer(tuple(f"k = {k}" for k in best), texts.bits_per_byte(bits, best))
 
 
 TABLES: Mapping[str, tuple[str, Callable[[pd.DataFrame], Answer]]] = {
@@ -108,4 +79,4 @@ TABLES: Mapping[str, tuple[str, Callable[[pd.DataFrame], Answer]]] = {
 
 
 def _option(question: str, value: float, bounds: Sequence[float]) -> str:
-    return QUESTIONS[question].options[int(np.searchsorted(bounds, value, side="right"))]
+    return texts.QUESTIONS[question].options[int(np.searchsorted(bounds, value, side="right"))]

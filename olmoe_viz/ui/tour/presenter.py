@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from olmoe_viz.ui.texts import tour as texts
+
 _HERE = Path(__file__).parent
 _PRESENT = "present"
 
@@ -22,7 +24,7 @@ def draw() -> None:
 def toggle() -> None:
     """The switch, for the place where settings stand."""
     st.session_state["choice_present"] = st.session_state[_PRESENT]
-    st.toggle("Larger type, for a projector", key="choice_present", on_change=_take)
+    st.toggle(texts.LARGER_TYPE, key="choice_present", on_change=_take)
 
 
 def _take() -> None:

@@ -4,13 +4,14 @@ import streamlit as st
 
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.session import answers, state
-from olmoe_viz.ui.tour.answers import QUESTIONS, TABLES, Answer, mass
+from olmoe_viz.ui.texts import tour as texts
+from olmoe_viz.ui.tour.answers import TABLES, Answer, mass
 from olmoe_viz.ui.widgets import origin
 
 
 def ask(name: str, *, key: str) -> None:
     """Draw the question and, once there is a guess, the answer with its origin."""
-    question = QUESTIONS[name]
+    question = texts.QUESTIONS[name]
     with st.container(key="tour_question", gap="xsmall"):
         guess = st.segmented_control(
             question.text, question.options, key=key, wrap=True, persist_state="session"
@@ -32,15 +33,12 @@ def _reveal(name: str, guess: str) -> None:
     try:
         answer = read(tables.table(table))
     except FileNotFoundError:
-        st.caption(f"The recorded table {table}.csv is missing, so the answer cannot be shown.")
+        st.caption(texts.missing(table))
         return
     _show(guess, answer, "recorded", tables.where())
 
 
 def _show(guess: str, answer: Answer, source: origin.Origin, details: str) -> None:
-    right = " and ".join(answer.right)
-    verdict = "So it is" if guess in answer.right else "Not quite"
-    verdict += "." if answer.right == (guess,) else f": {right}."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{verdict}** {answer.sentence}", width="content")
+        st.markdown(f"**{texts.verdict(guess, answer.right)}** {answer.sentence}", width="content")
         origin.badge(source, details)

@@ -1,7 +1,6 @@
 """The stops of the tour: what is said, on which page, and what is selected there.
 
-Pure: knows neither the session nor the widgets. The texts hold no measured figures; those are
-computed or read while the tour runs, in `answers.py`.
+Pure: knows neither the session nor the widgets.
 """
 
 from dataclasses import dataclass, field, replace
@@ -9,6 +8,7 @@ from typing import Literal
 
 from olmoe_viz.models.catalogue import Entry
 from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.widgets.routing_map import View
 
 Question = Literal["mass", "domains", "quality"]
@@ -49,26 +49,19 @@ class Stop:
 
 STOPS: tuple[Stop, ...] = (
     Stop(
-        title="One token, {layers} layers",
-        text="Each cell is one token of the prompt in one layer. In every layer a router "
-        "chooses experts for the token anew; a cell has the color of the strongest one. Point at "
-        "a cell, or tap it, to see all of them.",
+        *texts.ONE_TOKEN,
         page="map",
         target="map",
         words=("token", "layer", "expert", "router"),
     ),
     Stop(
-        title="{experts} probabilities",
-        text="This is one cell in full. The router scores all {experts} experts, and softmax turns "
-        "the scores into shares that sum to 1. Rarely does one expert have most of it.",
+        *texts.PROBABILITIES,
         page="map",
         target="bars",
         words=("router logits", "softmax", "router probabilities"),
     ),
     Stop(
-        title="The cutoff",
-        text="Only the k strongest experts run: the filled bars before the line. The hollow ones "
-        "after it do nothing for this token, however close they came.",
+        *texts.CUTOFF,
         page="map",
         target="bars",
         words=("top-k", "cutoff", "margin"),
@@ -77,48 +70,34 @@ STOPS: tuple[Stop, ...] = (
         question="mass",
     ),
     Stop(
-        title="What is left out",
-        text="Now a cell shows how much of the probability its experts keep. The rest is dropped "
-        "and nothing takes its place, so the weights of the chosen experts sum to less than 1.",
+        *texts.LEFT_OUT,
         page="map",
         target="map",
         words=("retained mass", "routing weights"),
         view="mass",
     ),
     Stop(
-        title="Experts prefer domains",
-        text="A row is a kind of text, a column an expert of one layer. Nobody told the experts "
-        "apart before training; some now get far more of one kind than others do. That says "
-        "where they are used, not what they know.",
+        *texts.DOMAINS,
         page="quality",
         target="domains_part",
         words=("domain specialization", "load"),
         question="domains",
     ),
     Stop(
-        title="One cell, step by step",
-        text="Here the same cell is taken apart: text, vector, attention, router, experts and "
-        "their sum, down to the next token. The steps with vectors need the model, so give it a "
-        "moment to run.",
+        *texts.STEP_BY_STEP,
         page="follow",
         target="follow_bar",
         words=("embedding", "attention", "residual stream", "logit lens"),
     ),
     Stop(
-        title="More experts, same weights?",
-        text="With native weights a larger k adds experts and leaves the weights of the others "
-        "alone, so that the sum of all weights grows. Switch the weights here to gain-anchored: "
-        "the sum stays as trained, and each expert that was chosen already gets less.",
+        *texts.SAME_WEIGHTS,
         page="follow",
         target="follow_weighting",
         words=("gain", "native weights", "renormalized", "gain-anchored"),
         against_all=True,
     ),
     Stop(
-        title="What k = {experts} really does",
-        text="A cell shows how many of the token's k strongest experts are no longer among the k "
-        "strongest when all {experts} run in every layer. The first layer sees the same input, so "
-        "nothing differs there. After that the inputs change, and the routers with them.",
+        *texts.ALL_EXPERTS,
         page="map",
         target="map",
         words=("drift", "hidden state"),
@@ -126,10 +105,7 @@ STOPS: tuple[Stop, ...] = (
         view="drift",
     ),
     Stop(
-        title="Four texts at once",
-        text="Press Generate. All columns continue the same prompt, each with its own k; a "
-        "marker shows the first token that differs. Different is not better: what would show "
-        "which k is best?",
+        *texts.TEXTS,
         page="compare",
         target="compare_controls",
         words=("prefill", "decode", "active parameters"),
@@ -137,10 +113,7 @@ STOPS: tuple[Stop, ...] = (
         question="quality",
     ),
     Stop(
-        title="Does it get better?",
-        text="The fair test is text that the model has never seen. Lower is better: the model "
-        "needs fewer bits for each byte. Look for the lowest point of each line, and for what "
-        "the weights change about it.",
+        *texts.BETTER,
         page="quality",
         target="quality_part",
         words=("bits per byte", "perplexity"),

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.texts.glossary import TERMS
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS, number_from
@@ -33,8 +34,8 @@ def test_there_are_eight_to_ten_short_stops_and_three_questions() -> None:
     for stop in STOPS:
         sentences = re.split(r"(?<=[.?])\s+(?=[A-Z])", stop.text)
         assert 2 <= len(sentences) <= 4, stop.title
-    assert {s.question for s in STOPS} - {None} == set(answers.QUESTIONS)
-    assert len(answers.QUESTIONS) == 3
+    assert {s.question for s in STOPS} - {None} == set(texts.QUESTIONS)
+    assert len(texts.QUESTIONS) == 3
 
 
 def test_the_texts_hold_no_measured_figure() -> None:
@@ -98,13 +99,14 @@ def test_domains_names_the_most_one_sided_expert_and_chance() -> None:
     answer = answers.domains(table)
     assert answer.right == ("under 2 times",)
     assert answer.sentence == (
-        "Expert 1 of layer 1 gets 90.0% of the tokens of the domain LaTeX, 1.8 times the "
-        "50.0% of chance."
+        "Expert 1·1 (layer 1, id 1) gets 90.0% of the tokens of LaTeX. By chance it would be "
+        "50.0%: this is 1.8 times as much."
     )
 
 
 def quality_table(*rows: tuple[int, str, str, float, float]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["k", "weighting", "domain", "bits_per_byte", "high"])
+    table = pd.DataFrame(rows, columns=["k", "weighting", "domain", "bits_per_byte", "high"])
+    return table.assign(low=2 * table["bits_per_byte"] - table["high"])
 
 
 def test_quality_takes_native_weights_over_all_domains() -> None:
@@ -118,7 +120,7 @@ def test_quality_takes_native_weights_over_all_domains() -> None:
     answer = answers.quality(table)
     assert answer.right == ("k = 8",)
     assert answer.sentence == (
-        "Bits per byte, lower is better: 1.500 at 1, 1.200 at 8, 1.400 at 64."
+        "Bits per byte, lower is better: 1.500 at k = 1, 1.200 at k = 8, 1.400 at k = 64."
     )
 
 
@@ -130,15 +132,17 @@ def test_ks_that_cannot_be_told_apart_are_both_right() -> None:
     )
     answer = answers.quality(table)
     assert answer.right == ("k = 8", "k = 16")
-    assert answer.sentence.endswith("Values within the best one's interval count as equal.")
+    assert answer.sentence.endswith(
+        "k = 8 and 16 are equal: each value lies in the other's 95% interval."
+    )
 
 
 def test_every_answer_is_one_of_the_options() -> None:
-    assert "k = 8" in answers.QUESTIONS["quality"].options
+    assert "k = 8" in texts.QUESTIONS["quality"].options
     even = np.zeros((2, 3, 64), dtype=np.float32)
     for k, option in ((8, 0), (16, 1), (64, 3)):
         ran = np.tile(np.arange(k, dtype=np.int16), (2, 3, 1))
-        assert answers.mass(even, ran).right == (answers.QUESTIONS["mass"].options[option],)
+        assert answers.mass(even, ran).right == (texts.QUESTIONS["mass"].options[option],)
 
 
 def test_a_bare_visit_offers_the_tour_and_shows_none_of_it() -> None:
@@ -205,3 +209,9 @@ def test_larger_type_is_a_switch_and_a_part_of_the_link() -> None:
     assert test.toggle(key="choice_present").value
     test = checked(test.toggle(key="choice_present").set_value(False).run())
     assert not test.toggle(key="choice_present").value
+
+
+def test_a_guess_is_right_alone_right_among_others_or_not_quite() -> None:
+    assert texts.verdict("k = 8", ("k = 8",)) == "Right."
+    assert texts.verdict("k = 8", ("k = 8", "k = 16")) == "Right: k = 8 and k = 16."
+    assert texts.verdict("k = 64", ("k = 8",)) == "Not quite: k = 8."

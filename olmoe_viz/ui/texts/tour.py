@@ -1,0 +1,159 @@
+"""The words of the tour.
+
+Titles and texts may name {layers} and {experts} of a model. They hold no measured figures: those
+are computed or read while the tour runs, and the sentences below are made of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from olmoe_viz.ui.texts.follow import expert_name
+from olmoe_viz.ui.texts.quality import equal_ks
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and the guesses to choose from."""
+
+    text: str
+    options: tuple[str, ...]
+
+
+BEGIN, LEAVE, FINISH, BACK, NEXT = "Tour", "Leave", "Finish", "Back", "Next"
+LARGER_TYPE = "Larger type, for a projector"
+RIGHT, WRONG = "Right", "Not quite"
+# The title of each stop, and its text.
+ONE_TOKEN = (
+    "One token, {layers} layers",
+    (
+        "Each cell is one token of the prompt in one layer. In every layer a router chooses "
+        "experts for the token anew; a cell has the color of the strongest one. Point at a "
+        "cell, or tap it, to see all of them."
+    ),
+)
+PROBABILITIES = (
+    "{experts} probabilities",
+    (
+        "This is one cell in full. The router scores all {experts} experts, and softmax turns "
+        "the scores into shares that sum to 1. One expert rarely has most of it."
+    ),
+)
+CUTOFF = (
+    "The cutoff",
+    (
+        "Only the k strongest experts run: the filled bars before the line. The hollow ones "
+        "after it do not run for this token, however close they came."
+    ),
+)
+LEFT_OUT = (
+    "What is left out",
+    (
+        "Now a cell shows how much of the probability its experts keep. The rest is dropped and"
+        " nothing takes its place, so the weights of the chosen experts sum to less than 1."
+    ),
+)
+DOMAINS = (
+    "Experts prefer domains",
+    (
+        "Each row is a kind of text, each column an expert of one layer. Before training no "
+        "expert preferred anything; now some get far more of one kind of text than others do. "
+        "That says where they are used, not what they know."
+    ),
+)
+STEP_BY_STEP = (
+    "One cell, step by step",
+    (
+        "Here the same cell is taken apart: text, vector, attention, router, experts and their "
+        "sum, down to the next token. Most steps need a run of the model, which takes a moment."
+    ),
+)
+SAME_WEIGHTS = (
+    "More experts, same weights?",
+    (
+        "With native weights a larger k adds experts and does not change the weights of the "
+        "others, so the sum of all weights grows. Switch the weights here to gain-anchored: the"
+        " sum stays as trained, and the weight of each expert gets smaller."
+    ),
+)
+ALL_EXPERTS = (
+    "What k = {experts} really does",
+    (
+        "A cell shows how many of the token's k strongest experts are no longer among the k "
+        "strongest when all {experts} run in every layer. The first layer gets the same input, "
+        "so nothing differs there. After it the inputs differ, so the routers choose "
+        "differently."
+    ),
+)
+TEXTS = (
+    "Several texts at once",
+    (
+        "Press Generate. All columns continue the same prompt, each with its own k; a marker "
+        "shows the first token that differs. Different is not better: what would show which k "
+        "is best?"
+    ),
+)
+BETTER = (
+    "Does it get better?",
+    (
+        "The fair test is text that the model has never seen. Lower is better: the model needs "
+        "fewer bits for each byte. Look for the lowest point of each line, and compare the "
+        "three weightings."
+    ),
+)
+
+QUESTIONS: Mapping[str, Question] = {
+    "mass": Question(
+        "Guess first: over all cells of this map, how much of the probability do the chosen "
+        "experts keep on average?",
+        ("under a quarter", "a quarter to a half", "a half to three quarters", "more"),
+    ),
+    "domains": Question(
+        "Guess first: of all layers, take the expert that prefers one kind of text most. How many "
+        "times as much of it does this expert get as it would by chance?",
+        ("under 2 times", "2 to 4 times", "4 to 6 times", "more"),
+    ),
+    "quality": Question(
+        "Guess first: under native weights, which k predicts unseen text best?",
+        ("k = 1", "k = 2", "k = 4", "k = 8", "k = 16", "k = 32", "k = 64"),
+    ),
+}
+
+
+def position(number: int, stops: int) -> str:
+    """Which stop this is."""
+    return f"{number} of {stops}"
+
+
+def mass(k: int, mean: float, least: float, most: float) -> str:
+    """How much the k experts keep, on average and at the ends."""
+    return (
+        f"The top {k} keep {mean:.3f} of the probability on average, from {least:.3f} to "
+        f"{most:.3f} depending on the cell."
+    )
+
+
+def preference(layer: int, expert: int, share: float, domain: str, chance: float) -> str:
+    """The expert that prefers one kind of text most."""
+    return (
+        f"Expert {expert_name(layer, expert)} (layer {layer}, id {expert}) gets {share:.1%} of "
+        f"the tokens of {domain}. By chance it would be {chance:.1%}: this is "
+        f"{share / chance:.1f} times as much."
+    )
+
+
+def bits_per_byte(bits: Mapping[int, float], best: Sequence[int]) -> str:
+    """Bits per byte by k, and which ks are equal where several are best."""
+    listed = ", ".join(f"{value:.3f} at k = {k}" for k, value in bits.items())
+    equal = f" {equal_ks(best)}" if len(best) > 1 else ""
+    return f"Bits per byte, lower is better: {listed}.{equal}"
+
+
+def missing(table: str) -> str:
+    """What is said where a recorded table is not there."""
+    return f"The recorded table {table}.csv is missing, so the answer cannot be shown."
+
+
+def verdict(guess: str, right: Sequence[str]) -> str:
+    """Whether a guess is right, and what else is."""
+    said = RIGHT if guess in right else WRONG
+    return f"{said}." if tuple(right) == (guess,) else f"{said}: {' and '.join(right)}."
