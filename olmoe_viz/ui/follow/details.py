@@ -31,6 +31,7 @@ from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts.follow import COMPUTING
 from olmoe_viz.ui.widgets import origin
+from olmoe_viz.ui.widgets.picker import right_to_left
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,5 +180,6 @@ def begin() -> Details | None:
         chosen.against,
         chosen.weighting,
         state.theme(),
+        right_to_left(trace.text),
     )
     return Details(trace, chosen, place, answers.asking(line, COMPUTING))

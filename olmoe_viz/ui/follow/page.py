@@ -9,6 +9,7 @@ import streamlit as st
 
 from olmoe_viz.analysis.embedding import cosine_similarities
 from olmoe_viz.numerics import routing
+from olmoe_viz.ui.compare.token_characters import described
 from olmoe_viz.ui.follow import (
     attention_step,
     bar,
@@ -113,9 +114,8 @@ def _change_weighting(weighting: str) -> None:
 
 def _tokenization(details: Details) -> None:
     trace = details.trace
-    text_steps.tokenization(
-        details.place, trace.tokens, trace.token_ids.tolist(), trace.token_bytes, _change_token
-    )
+    ids, spelled = trace.token_ids.tolist(), described(trace.token_bytes)
+    text_steps.tokenization(details.place, trace.tokens, ids, spelled, _change_token)
 
 
 def _embedding(details: Details) -> None:

@@ -12,7 +12,7 @@ class Place:
     """The chosen token and layer, what is compared there, and how it is drawn.
 
     `layer` counts all blocks of the model from 0, `token` is a position from 0. `k` is what ran,
-    `against` the second k under the same weighting.
+    `against` the second k under the same weighting. `right_to_left` is how the prompt is written.
     """
 
     geometry: Geometry
@@ -22,6 +22,7 @@ class Place:
     against: int
     weighting: Weighting
     theme: Theme
+    right_to_left: bool = False
 
     @property
     def row(self) -> int:

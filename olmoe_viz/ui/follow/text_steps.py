@@ -21,7 +21,7 @@ def tokenization(
     place: Place,
     tokens: Sequence[str],
     ids: Sequence[int],
-    spellings: Sequence[bytes],
+    spelled: Sequence[str],
     on_pick: Callable[[int], None],
 ) -> None:
     """One cell for each token with its id; the bytes of the chosen one.
@@ -30,12 +30,12 @@ def tokenization(
         place: the chosen token.
         tokens: the prompt as visible text.
         ids: theirs in the vocabulary.
-        spellings: their bytes.
+        spelled: their bytes and characters in words.
         on_pick: takes the position of another token.
     """
     said = [
         texts.one_token(at, *token)
-        for at, token in enumerate(zip(tokens, ids, spellings, strict=True))
+        for at, token in enumerate(zip(tokens, ids, spelled, strict=True))
     ]
     picker(
         [
@@ -47,6 +47,7 @@ def tokenization(
         shape="tokens",
         on_pick=on_pick,
         key="token_picker",
+        right_to_left=place.right_to_left,
     )
     st.text(said[place.token])
     st.caption(texts.tokens_used(len(tokens), place.geometry.context))
@@ -88,4 +89,5 @@ def embedding(
         shape="tokens",
         on_pick=on_pick,
         key="similar_picker",
+        right_to_left=place.right_to_left,
     )

@@ -67,16 +67,9 @@ def strongest(layer: int, expert: int, probability: float) -> str:
     )
 
 
-def one_token(position: int, token: str, token_id: int, own: bytes) -> str:
-    """A token with its id, its bytes and what these spell."""
-    try:
-        spelled = count(len(own.decode()), "character")
-    except UnicodeDecodeError:
-        spelled = "not a whole number of characters"
-    return (
-        f"token {position} ‘{visible(token)}’: id {token_id}, {count(len(own), 'byte')} "
-        f"({own.hex(' ')}), {spelled}"
-    )
+def one_token(position: int, token: str, token_id: int, spelled: str) -> str:
+    """A token with its id, and with its bytes and characters in words."""
+    return f"token {position} ‘{visible(token)}’: id {token_id}, bytes {spelled}"
 
 
 def tokens_used(tokens: int, context: int) -> str:

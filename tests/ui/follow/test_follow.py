@@ -1,8 +1,10 @@
 """The page `Follow a token`: what stands on it, what a move changes, what it refuses."""
 
 import json
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -238,9 +240,26 @@ def test_a_prompt_that_is_too_long_is_refused() -> None:
     assert charts(test) == 0
 
 
-def chips(test: AppTest) -> list[str]:
-    """What the chips of the first step say."""
+@pytest.mark.parametrize(
+    ("prompt", "direction"),
+    [("כלב קטן", "rtl"), ("12 كان يا ما كان", "rtl"), ("The כלב", "ltr"), ("12", "ltr")],
+)
+def test_the_tokens_stand_in_the_direction_of_the_prompt(prompt: str, direction: str) -> None:
+    test = follow(prompt, "")
+    assert token_picker(test)["dir"] == direction
+    words = token_picker(test)["cells"][0]["words"]
+    assert re.search(r"id \d+, bytes [0-9A-F ]+; .*character", words)
+
+
+def token_picker(test: AppTest) -> dict[str, Any]:
+    """The data of the cells of the first step."""
     (picker,) = (
         part.proto for part in test.get("bidi_component") if part.proto.id.endswith("-token_picker")
     )
-    return [cell["name"] for cell in json.loads(picker.json)["cells"]]
+    data: dict[str, Any] = json.loads(picker.json)
+    return data
+
+
+def chips(test: AppTest) -> list[str]:
+    """What the cells of the first step say."""
+    return [cell["name"] for cell in token_picker(test)["cells"]]

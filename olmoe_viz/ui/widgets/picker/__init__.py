@@ -1,9 +1,10 @@
 """A row of cells of which one is chosen: the tokens of a prompt, or the layers of a model.
 
-One stop of the Tab key; the arrow keys move inside, Enter or the space bar chooses. All text
-reaches the page through `textContent`.
+Tab reaches the chosen cell; the arrow keys move to others, Enter or the space bar chooses. All
+text reaches the page through `textContent`.
 """
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ def picker(
     shape: Literal["tokens", "layers"],
     on_pick: Callable[[int], None],
     key: str,
+    right_to_left: bool = False,
 ) -> None:
     """Place the cells; `on_pick` is called with the index before the script runs again.
 
@@ -51,6 +53,7 @@ def picker(
         shape: tokens flow like text, layers are a row of equal cells.
         on_pick: takes an index within the cells.
         key: unique on the page.
+        right_to_left: whether the first cell stands at the right.
     """
 
     def picked() -> None:
@@ -65,6 +68,13 @@ def picker(
             "label": label,
             "chosen": chosen,
             "shape": shape,
+            "dir": "rtl" if right_to_left else "ltr",
         },
         on_pick_change=picked,
     )
+
+
+def right_to_left(text: str) -> bool:
+    """Whether the first letter with a direction is written from right to left."""
+    kinds = (unicodedata.bidirectional(character) for character in text)
+    return next((kind != "L" for kind in kinds if kind in ("L", "R", "AL")), False)

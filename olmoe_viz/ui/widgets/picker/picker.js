@@ -27,6 +27,7 @@ const show = ({ parentElement, data, setTriggerValue }) => {
   const group = parentElement.querySelector("[role=radiogroup]")
   group.setAttribute("aria-label", data.label)
   group.className = data.shape
+  group.dir = data.dir
   group.style.setProperty("--count", data.cells.length)
   const pick = (index) => setTriggerValue("pick", index)
   // What has not changed is not drawn again, so that focus and scroll position stay.
@@ -52,7 +53,8 @@ const show = ({ parentElement, data, setTriggerValue }) => {
   group.onkeydown = (event) => {
     const at = cells.indexOf(group.getRootNode().activeElement)
     const ends = { Home: 0, End: cells.length - 1 }
-    const next = event.key in ends ? ends[event.key] : at + (STEPS[event.key] ?? 0)
+    const turn = data.dir === "rtl" && /Left|Right/.test(event.key) ? -1 : 1
+    const next = event.key in ends ? ends[event.key] : at + turn * (STEPS[event.key] ?? 0)
     if (at < 0 || next === at || Number.isNaN(next)) return
     cells[clamp(next, 0, cells.length - 1)].focus()
     event.preventDefault()

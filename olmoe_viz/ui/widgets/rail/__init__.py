@@ -1,4 +1,4 @@
-"""The names of the steps at the left: links that say where one is."""
+"""Links to the steps of a page, at its left; the step on the screen is marked."""
 
 from collections.abc import Sequence
 from pathlib import Path
