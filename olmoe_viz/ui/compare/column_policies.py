@@ -37,7 +37,7 @@ def fit(policies: Sequence[RoutingPolicy], experts: int) -> bool:
 def further_policy(
     columns: Sequence[RoutingPolicy], weighting: Weighting, experts: int
 ) -> RoutingPolicy:
-    """What a column added to the others holds: a k that none of them has, as long as there is."""
+    """The policy of an added column: a k that no other has, while there is one."""
     used = {policy.k for policy in columns}
     free = [k for k in (*_FURTHER, *range(1, experts)) if k <= experts and k not in used]
     return RoutingPolicy(free[0] if free else experts, weighting)

@@ -1,4 +1,4 @@
-"""One comparison of several ks: what was asked, what has been written so far, what it amounts to.
+"""One comparison of several ks: the request, the tokens so far, and the results of measurements.
 
 Knows nothing about streamlit or torch.
 """
@@ -70,7 +70,7 @@ class Column:
         self.finish = row.finish or self.finish
 
     def keep(self, generation: Generation, *, cached: bool = False) -> None:
-        """Take the record, which may hold more than the steps: what came after a stop, or all."""
+        """Replace the steps by the record, which may have more: tokens made after a stop, or all."""
         self.generation, self.cached = generation, cached
         self.finish = generation.finish
         self.pieces = split(generation.text, generation.tokens)
@@ -131,7 +131,7 @@ class Comparison:
 
     @property
     def read_again(self) -> bool:
-        """Whether it is known of every text what the trained k makes of it."""
+        """Whether every text has been scored under the trained k."""
         return len(self.trained) == len(self.columns)
 
     @property

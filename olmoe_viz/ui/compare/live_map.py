@@ -90,6 +90,6 @@ def draw(comparison: Comparison, at: int) -> None:
 
 
 def _take(event: MapEvent) -> None:
-    """The layer is the application's; the token is one of this text and stays here."""
+    """Select the layer; the token, one of this text and not of the prompt, is kept by this page."""
     st.session_state[_CELL] = event.token
     state.change(layer=event.layer)

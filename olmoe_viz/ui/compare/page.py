@@ -82,7 +82,7 @@ def _kept_comparison() -> Comparison | None:
     """The comparison of an earlier run of the page."""
     kept: Comparison | None = st.session_state.get(_KEPT)
     if kept is not None:
-        # Streamlit begins this run before the one that was stopped has put its records away.
+        # Streamlit begins this run before the one that was stopped has stored its records.
         kept.ended.wait(timeout=writing.STOP_TIMEOUT)
     return kept
 

@@ -27,7 +27,7 @@ from olmoe_viz.ui.widgets.message import hint
 
 
 def draw(comparison: Comparison, slots: list[text_columns.Slot], reference: int) -> None:
-    """Complete the texts, then quality, routing, extra experts, cost and files."""
+    """Measure, then draw quality, routing, extra experts, cost and files."""
     if state.selection().model != comparison.model:
         hint(texts.OTHER_MODEL)
         return
