@@ -21,5 +21,5 @@ st.set_page_config(
 )
 page = navigation.declare()
 tour.draw(page)
-frame.draw()
+frame.draw(page)
 navigation.run(page)

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.figures.labels import visible
+from olmoe_viz.ui.texts import frame
 from olmoe_viz.ui.widgets.wording import place, plain
 from tests.ui.visitor import ROOT, app, checked, drawn, page
 
@@ -176,10 +177,10 @@ def test_a_prompt_that_is_too_long_is_refused_with_its_length_and_kept() -> None
     assert test.text_area(key="draft").value == HOSTILE["long"]
 
 
-def test_an_empty_prompt_is_refused_and_the_page_stays() -> None:
+def test_an_empty_prompt_is_a_hint_and_the_page_stays() -> None:
     test = run_prompt(app(), "")
-    assert len(test.error) == 1
-    assert test.error[0].value.endswith(".")
+    assert not test.error
+    assert [hint.value for hint in test.info] == [plain(frame.NO_PROMPT)]
     assert specs(run_prompt(test, "The cat"))
 
 

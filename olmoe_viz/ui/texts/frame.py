@@ -6,6 +6,8 @@ from olmoe_viz.ui import glossary
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
 PROMPT = "Prompt"
+K, AGAINST, WEIGHTS, MODEL = "k", "against", "weights", "Model"
+EXACT_K, EXACT_AGAINST = "k, any number", "against, any number"
 PLACEHOLDER = "Type a text of your own"
 RUN = "Run"
 TRY = "Try"

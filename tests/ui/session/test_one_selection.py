@@ -99,7 +99,7 @@ def test_a_link_restores_the_text_of_quality() -> None:
 def test_a_k_above_the_experts_in_a_link_leaves_a_page_with_the_map(query: str) -> None:
     test = app(query)
     assert not test.error
-    assert set(drawn(test)) == {"bars", "mass", "journey"}
+    assert set(drawn(test)) == {"bars", "mass", "journey", "load"}
     assert test.segmented_control(key="choice_k").value == 8
     assert test.segmented_control(key="choice_against").value == 16
 

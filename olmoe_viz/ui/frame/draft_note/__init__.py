@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from olmoe_viz.ui.texts import frame as texts
 from olmoe_viz.ui.widgets.component import component
 
 _component = component(
@@ -15,4 +16,4 @@ _component = component(
 
 def draft_note(prompt: str) -> None:
     """Place the note; `prompt` is the text that the page is about."""
-    _component(key="draft_note", data={"prompt": prompt})
+    _component(key="draft_note", data={"prompt": prompt, "words": texts.NOT_RUN})
