@@ -70,7 +70,7 @@ class Column:
         self.finish = row.finish or self.finish
 
     def keep(self, generation: Generation, *, cached: bool = False) -> None:
-        """Replace the steps by the record, which may have more: tokens made after a stop, or all."""
+        """Replace the steps by the record, which may have more tokens: after a stop, or all."""
         self.generation, self.cached = generation, cached
         self.finish = generation.finish
         self.pieces = split(generation.text, generation.tokens)

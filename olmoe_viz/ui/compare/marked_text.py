@@ -15,9 +15,9 @@ from olmoe_viz.figures.labels import digits, visible
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.compare.comparison import Column, Comparison
-from olmoe_viz.ui.compare.token_characters import described
 from olmoe_viz.ui.compare.token_texts import token_bytes
 from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.widgets.token_characters import described
 
 Mark = Literal["", "shared", "first", "changed", "gap"]
 Float64s = NDArray[np.float64]

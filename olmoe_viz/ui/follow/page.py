@@ -9,7 +9,6 @@ import streamlit as st
 
 from olmoe_viz.analysis.embedding import cosine_similarities
 from olmoe_viz.numerics import routing
-from olmoe_viz.ui.compare.token_characters import described
 from olmoe_viz.ui.follow import (
     attention_step,
     bar,
@@ -33,6 +32,7 @@ from olmoe_viz.ui.texts import follow_steps as words
 from olmoe_viz.ui.texts import more_experts as more_texts
 from olmoe_viz.ui.texts.follow_steps import StepWords
 from olmoe_viz.ui.widgets.rail import rail
+from olmoe_viz.ui.widgets.token_characters import described
 
 _LAST = 64  # tokens after which the entropies of both ks are compared
 
@@ -143,7 +143,7 @@ def _whole_map() -> None:
     chosen = url.current(FollowSettings)
     url.mirror(chosen)
     st.session_state["attention_fold"] = chosen.head is not None
-    fold = st.expander("The whole causal map of one head", key="attention_fold", on_change=_unfold)
+    fold = st.expander(texts.WHOLE_MAP, key="attention_fold", on_change=_unfold)
     if chosen.head is None:
         return
     with fold, guard():
@@ -263,12 +263,12 @@ def _more_experts(details: Details) -> None:
             st.subheader(more_texts.NAME, anchor=False)
         st.markdown(more_texts.SENTENCE)
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Measure", key="measure", type="primary", on_click=measuring.wish)
+            st.button(texts.MEASURE, key="measure", type="primary", on_click=measuring.wish)
             stop, line, wait = st.empty(), st.empty(), st.empty()
         # Before the measuring: what stands there stays until there is something new.
         found, said = st.container(key="more_measured"), st.container(key="more_claims")
         if measuring.take_wish():
-            stop.button("Stop", key="stop_measuring")
+            stop.button(texts.STOP, key="stop_measuring")
             with found:  # for a refusal
                 measuring.measure(details, line, answers.asking(wait, words=None))
             stop.empty()

@@ -45,7 +45,6 @@ LAYER, EXTRA = "layer", "extra experts"
 ENDED = {"end": ", ended by itself", "stopped": ", stopped", "error": ", broken off"}
 NO_MASS = "mean retained mass none yet"
 BYTES = "bytes"
-NO_BYTES = "none: a special token"
 
 # The map of one column.
 MAP_TITLE = "Which experts are used as it writes?"
@@ -198,11 +197,6 @@ def other_has(name: str) -> str:
 def expert(layer: int, expert_id: int) -> str:
     """An expert, as it is written everywhere."""
     return f"{layer}·{expert_id}"
-
-
-def part_of(character: str) -> str:
-    """A token that holds some of a character's bytes."""
-    return f"part of the character {character}"
 
 
 def map_words(name: str, term: str) -> str:

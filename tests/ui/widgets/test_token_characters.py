@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olmoe_viz.ui.compare.token_characters import described
+from olmoe_viz.ui.widgets.token_characters import described
 
 EMOJI, ALEF = "😀".encode(), "ا".encode()
 

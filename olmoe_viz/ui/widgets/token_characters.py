@@ -9,7 +9,7 @@ from itertools import accumulate
 from operator import itemgetter
 
 from olmoe_viz.records.tokens import display_token
-from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.texts import tokens as texts
 from olmoe_viz.ui.widgets.wording import count
 
 Character = tuple[int, int]  # first byte in the text, and the one after its last
