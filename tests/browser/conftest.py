@@ -1,4 +1,4 @@
-"""One server and one browser for each module, and pages that report what goes wrong in them."""
+"""One server and one browser for all, and pages that report what goes wrong in them."""
 
 from collections.abc import Callable, Iterator
 from urllib.parse import urlparse
@@ -6,19 +6,26 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.browser.server import browse, serve, settled
+from tests.browser.server import WAIT, browse, serve, settled, watch_runs
 
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+@pytest.fixture(scope="package")
+def application() -> Iterator[str]:
     """Address of the application on a free port."""
     with serve() as address:
         yield address
 
 
 @pytest.fixture(scope="module")
+def server(application: str) -> str:
+    """Address of what `visit` opens; a module with a server of its own replaces this fixture."""
+    return application
+
+
+# Not beyond this folder: while a browser is there, the event loop of Playwright counts as running.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with browse() as browser:
         yield browser
@@ -44,6 +51,8 @@ def visit(server: str, browser: Browser) -> Iterator[Visit]:
         size = {"width": width, "height": 900}
         page = browser.new_page(viewport=size, color_scheme=theme, has_touch=touch)
         pages.append(page)
+        page.set_default_timeout(WAIT)
+        watch_runs(page)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: problems.append(f"dialog {dialog.message}"))
         page.on("console", lambda message: _check_console(message, problems))

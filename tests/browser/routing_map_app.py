@@ -1,11 +1,12 @@
 """A page with nothing but the routing map over random routing.
 
-Query parameters: tokens, view, policy and against (their text forms), live (a word: the map grows),
-sparse (a word: few layers of experts, which are not the first ones), text (drawn with its bytes,
-one a token), token (the selected one). Used by the browser tests and by the benchmark of the map.
+Query parameters: tokens, view, policy and against (their text forms), live (a word: the map grows,
+its second half after another page was opened with this word as go_on), sparse (a word: few layers
+of experts, which are not the first ones), text (drawn with its bytes, one a token), token (the
+selected one). Used by the browser tests and by the benchmark of the map.
 """
 
-import time
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,11 @@ def until(columns: "Columns", end: int) -> "Columns":
     return Columns(columns.tokens[:end], *(each[:, :end] for each in arrays), columns.geometry)
 
 
+def new_event(word: str) -> threading.Event:
+    """What a page waits for and another one says."""
+    return threading.Event()
+
+
 def main() -> None:
     """Draw the page; what was picked stands above the map."""
     from dataclasses import replace
@@ -51,6 +57,10 @@ def main() -> None:
     from olmoe_viz.ui.widgets.routing_map import GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")
+    word = st.cache_resource(new_event, max_entries=10)
+    if "go_on" in st.query_params:
+        word(st.query_params["go_on"]).set()
+        st.stop()
     tokens = int(st.query_params.get("tokens", "12"))
     geometry = OLMOE_1B_7B
     if "sparse" in st.query_params:
@@ -76,7 +86,8 @@ def main() -> None:
         growing = GrowingMap(layer_ids=geometry.layer_ids, key="map")
         for end in range(1, tokens + 1):
             growing.show(until(columns, end), policy=policy, theme="light")
-            time.sleep(0.05)
+            if end == tokens // 2:
+                word(st.query_params["live"]).wait()
     else:
         routing_map(
             columns,

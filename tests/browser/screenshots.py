@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser, Page  # noqa: E402
 
-from tests.browser.server import browse, serve, settled  # noqa: E402
+from tests.browser.server import at_rest, browse, one_run, serve, settled, watch_runs  # noqa: E402
 
 PAGES = {
     "map": "",
@@ -31,13 +31,13 @@ OUT = ROOT / "screenshots"
 def shoot(browser: Browser, address: str, name: str, theme: str, width: int) -> None:
     """One full-page picture."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+    watch_runs(page)
     page.goto(f"{address}/{PAGES[name]}")
     settled(page)
     if name == "compare":
-        page.get_by_role("button", name="Generate").click()
-        page.wait_for_timeout(500)
-        settled(page)
-    page.wait_for_timeout(800)  # plotly draws after the script has ended
+        with one_run(page):
+            page.get_by_role("button", name="Generate").click()
+    at_rest(page)
     _unroll(page)
     page.screenshot(path=OUT / f"{name}-{theme}-{width}.png")
     page.close()
@@ -51,7 +51,7 @@ def _unroll(page: Page) -> None:
     )
     width = page.viewport_size["width"] if page.viewport_size else WIDTHS[0]
     page.set_viewport_size({"width": width, "height": min(int(height) + 60, 8_000)})
-    page.wait_for_timeout(400)
+    at_rest(page)
 
 
 def main() -> None:

@@ -12,8 +12,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_playwright
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.find_browser import find_browser
 
@@ -23,6 +25,18 @@ ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = "compare?tokens=512&prompt=1+2+1+2+1+2+1+2"
 WAIT = 60_000  # ms; a first run on two busy cores loads torch and the model
 expect.set_options(timeout=WAIT)
+_sockets: WeakKeyDictionary[Page, WebSocket] = WeakKeyDictionary()
+# Whether everything that fades or grows has done so: nothing is animated, and nothing on the page
+# has moved since the last look.
+_AT_REST = """() => {
+  const places = [...document.querySelectorAll("[data-testid=stMain], [data-testid=stMain] *")]
+    .map((part) => part.getBoundingClientRect())
+    .map(({ x, y, width, height }) => `${x} ${y} ${width} ${height}`).join()
+  const same = window.placesBefore === places
+  window.placesBefore = places
+  const ends = (animation) => animation.effect.getTiming().iterations !== Infinity
+  return same && document.fonts.status === "loaded" && !document.getAnimations().some(ends)
+}"""
 
 
 @contextmanager
@@ -81,6 +95,32 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     for unfinished in ("stSpinner", "stSkeleton"):
         expect(page.get_by_test_id(unfinished)).to_have_count(0)
+
+
+def at_rest(page: Page) -> None:
+    """Wait until the script has run and nothing of the page moves any more."""
+    settled(page)
+    page.wait_for_function(_AT_REST, polling=100, timeout=WAIT)
+
+
+def script_ended(payload: str | bytes) -> bool:
+    """Whether this tells the browser that a run of the page's script came to its end."""
+    told = ForwardMsg.FromString(payload) if isinstance(payload, bytes) else ForwardMsg()
+    ended = ForwardMsg.FINISHED_SUCCESSFULLY
+    return told.WhichOneof("type") == "script_finished" and told.script_finished == ended
+
+
+def watch_runs(page: Page) -> None:
+    """Before a page is opened: note by what it hears of its runs."""
+    page.on("websocket", lambda socket: _sockets.__setitem__(page, socket))
+
+
+@contextmanager
+def one_run(page: Page) -> Iterator[None]:
+    """Wait after the block until the run that it asks for has ended; none runs before."""
+    with _sockets[page].expect_event("framereceived", script_ended, timeout=WAIT):
+        yield
+    settled(page)
 
 
 def drawn_map(page: Page, tokens: int | None = None) -> Locator:

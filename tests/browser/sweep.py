@@ -3,8 +3,6 @@
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.server import settled
-
 # Parts of Streamlit's own chrome whose size is not ours, each reachable in another way too.
 CHROME = (
     "[data-testid=stHeader]",  # menu of the application and of the pages
@@ -46,17 +44,6 @@ _CUT = """() => [...document.querySelectorAll(".stTable *")]
   .filter(part => part.clientWidth > 40 && part.scrollWidth > part.clientWidth + 2)
   .map(part => `"${part.textContent.slice(0, 40)}" ${part.scrollWidth} > ${part.clientWidth} px`)
 """
-
-# Streamlit fades what a rerun has not drawn yet; what fades is too faint to be judged.
-_FADED = "() => document.getAnimations().every(a => a.effect.getTiming().iterations === Infinity)"
-
-
-def still(page: Page) -> None:
-    """Wait until the script has run and everything that fades or grows has done so."""
-    settled(page)
-    page.wait_for_timeout(500)  # plotly draws after the script has ended
-    settled(page)
-    page.wait_for_function(_FADED)
 
 
 def small_targets(page: Page) -> list[str]:

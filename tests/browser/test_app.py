@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 import olmoe_viz as ov
 from olmoe_viz.figures.labels import visible
 from olmoe_viz.ui.widgets.wording import place
-from tests.browser.server import drawn_map, settled
+from tests.browser.server import drawn_map, one_run, settled
 
 Visit = Callable[..., Page]
 HOSTILE = {
@@ -22,9 +22,8 @@ HOSTILE = {
 
 def ask(page: Page, prompt: str) -> None:
     page.get_by_role("textbox", name="Prompt").fill(prompt)
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.wait_for_timeout(200)
-    settled(page)
+    with one_run(page):
+        page.get_by_role("button", name="Run", exact=True).click()
 
 
 def choose_k(page: Page, k: int, row: str = "k") -> None:
@@ -102,6 +101,6 @@ def test_ten_thousand_characters_are_refused_in_words_and_kept(visit: Visit) -> 
 
 
 def test_the_first_visitor_with_a_link_gets_the_frame(visit: Visit) -> None:
-    page = visit("about")
+    page = visit("follow")
     expect(page.get_by_role("textbox", name="Prompt")).to_be_visible()
     expect(page.get_by_role("link", name="Map")).to_be_visible()

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.server import WAIT, settled
+from tests.browser.server import WAIT, at_rest, settled
 
 Visit = Callable[..., Page]
 AT = "follow?prompt=The+cat+sat+on+the+mat&token=2"
@@ -83,15 +83,17 @@ def test_the_nine_steps_by_keyboard_alone(visit: Visit) -> None:
     assert "layer=9" in page.url
 
 
-def test_the_buttons_of_the_line_move_token_and_layer(visit: Visit) -> None:
+def test_folds_draw_what_they_hide_and_the_line_moves_token_and_layer(visit: Visit) -> None:
     page = open_page(visit)
-    tab_to(page, "^token →$")
-    page.keyboard.press("Enter")
+    page.get_by_text("The whole causal map of one head").click()
+    expect(page.locator(".st-key-attention_map [role=img]")).to_be_visible()
+    page.get_by_text("Each expert: norm, active units").click()
+    expect(page.locator(".st-key-cosines [role=img]")).to_be_visible()
+    page.get_by_role("button", name="token →", exact=True).press("Enter")
     expect(line(page)).to_contain_text("token 3 ‘·on’")
     settled(page)
-    tab_to(page, "^layer →$")
-    page.keyboard.press("Enter")
-    expect(line(page)).to_contain_text("layer 8 of 15")
+    page.get_by_role("button", name="layer →", exact=True).press("Enter")
+    expect(line(page)).to_contain_text("layer 8")
     settled(page)
     assert 0 <= live_check(page) < 1e-4
 
@@ -110,28 +112,7 @@ def test_the_rail_leads_to_a_step_and_says_where_one_is(visit: Visit) -> None:
     expect(rail).to_be_in_viewport()
 
 
-def test_folds_draw_what_they_hide(visit: Visit) -> None:
-    page = open_page(visit)
-    page.get_by_text("The whole causal map of one head").click()
-    expect(page.locator(".st-key-attention_map [role=img]")).to_be_visible()
-    page.get_by_text("Each expert: norm, active units").click()
-    expect(page.locator(".st-key-cosines [role=img]")).to_be_visible()
-
-
-def test_measuring_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:
-    words = "+".join(["word"] * 900)
-    page = open_page(visit, f"follow?prompt={words}&token=2")
-    page.get_by_role("button", name="Measure").click()
-    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible()
-    page.locator(".st-key-stop_measuring button").click()
-    settled(page)
-    expect(page.locator(".st-key-stop_measuring")).to_have_count(0)
-    rows = page.locator(".st-key-step_10 [data-testid=stTable] tbody tr")
-    expect(rows.first).to_be_visible()
-    assert rows.count() < 6
-
-
-def test_measuring_leaves_the_claims_where_they_are(visit: Visit) -> None:
+def test_measuring_moves_nothing_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:
     words = "+".join(["word"] * 900)
     page = open_page(visit, f"follow?prompt={words}&token=2")
     claims = page.locator(".st-key-more_claims")
@@ -147,8 +128,10 @@ def test_measuring_leaves_the_claims_where_they_are(visit: Visit) -> None:
     assert abs(claims.evaluate(place) - below) < 30  # the line of progress is no higher
     page.locator(".st-key-stop_measuring button").click()
     settled(page)
+    expect(page.locator(".st-key-stop_measuring")).to_have_count(0)
     expect(empty.get_by_role("table").first).to_be_visible()
     expect(empty).not_to_contain_text("Here will be a table")
+    assert page.locator(".st-key-step_10 [data-testid=stTable] tbody tr").count() < 6
 
 
 def test_tokens_stay_text(visit: Visit) -> None:
@@ -170,6 +153,6 @@ def test_it_fits_and_axe_finds_no_violation(visit: Visit, width: int, theme: str
         fits = "(part) => part.scrollWidth <= part.clientWidth"
         every = f"() => [...document.querySelectorAll('{parts}')].every({fits})"
         page.wait_for_function(every, timeout=WAIT)
-    page.wait_for_timeout(700)
+    at_rest(page)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()

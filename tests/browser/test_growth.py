@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.server import WAIT, settled
+from tests.browser.server import ENDLESS, WAIT, settled
 
 Visit = Callable[..., Page]
 TOP = """element => element.getBoundingClientRect().top
@@ -25,7 +25,7 @@ def pick(page: Page, layer: int) -> None:
 
 
 def test_the_map_grows_with_the_text_and_then_chooses_the_layer(visit: Visit) -> None:
-    page = visit("compare?tokens=200&columns=k%3D8~k%3D16")
+    page = visit(f"{ENDLESS}&columns=k%3D8~k%3D16")
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_role("application")).to_have_attribute("aria-label", LABEL)
     early = tokens_drawn(page)
@@ -40,7 +40,7 @@ def test_the_map_grows_with_the_text_and_then_chooses_the_layer(visit: Visit) ->
     page.locator(".st-key-stop button").click()
     expect(page.get_by_text(re.compile("tokens, stopped"))).to_have_count(2)
     settled(page)
-    assert 0 < early < tokens_drawn(page) < 200
+    assert 0 < early < tokens_drawn(page) < 512
     pick(page, 2)
     expect(page).to_have_url(re.compile("layer=2"))
 
@@ -64,15 +64,8 @@ def test_a_cell_answers_as_soon_as_the_text_has_ended(visit: Visit, width: int) 
     expect(page).to_have_url(re.compile("layer=2"))
     settled(page)
     assert below.evaluate(TOP) == pytest.approx(before, abs=1)
-
-
-def test_shift_picks_one_cell_there_and_no_range(visit: Visit) -> None:
-    page = visit("compare?tokens=8&columns=k%3D8~k%3D16")
-    page.get_by_role("button", name="Generate").click()
-    expect(page.get_by_role("button", name="Download JSON")).to_be_visible(timeout=2 * WAIT)
-    settled(page)
-    pick(page, 1)
-    expect(page).to_have_url(re.compile("layer=1"))
+    if width < 500:
+        return
     page.keyboard.down("Shift")
     pick(page, 5)
     page.keyboard.up("Shift")

@@ -10,6 +10,13 @@ from tests.browser.routing_map_app import HOSTILE, SCRIPT
 from tests.browser.server import ROOT, serve, settled
 
 Visit = Callable[..., Page]
+# Clicks one button after the other, some frames of the screen apart.
+BURST = """async ([buttons, frames]) => {
+  for (const button of buttons) {
+    button.click()
+    for (let frame = 0; frame < frames; frame += 1) await new Promise(requestAnimationFrame)
+  }
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +171,10 @@ def test_a_burst_of_steps_ends_where_the_last_one_went(open_map: Visit) -> None:
     page = open_map("tokens=60", width=390, touch=True)
     cells(page).tap(position=at(page, 3, 5))
     picked(page, 5, 3)
-    for pause in (30, 45):
-        for name in ("token →", "← token") * 20:
-            page.get_by_role("button", name=name).evaluate("button => button.click()")
-            page.wait_for_timeout(pause)
-    page.get_by_role("button", name="token →").tap()
+    steps = [page.get_by_role("button", name=name) for name in ("token →", "← token")]
+    for frames in (2, 3):
+        page.evaluate(BURST, [[step.element_handle() for step in steps] * 20, frames])
+    page.evaluate(BURST, [[steps[0].element_handle()], 0])
     picked(page, 6, 3)
 
 
@@ -325,10 +331,12 @@ def test_a_pick_does_not_send_the_data_again(browser: Browser, server: str) -> N
     assert received[0] - first < 60_000
 
 
-def test_the_map_grows_while_text_arrives(open_map: Visit) -> None:
-    page = open_map("tokens=40&live=yes")
+def test_the_map_grows_while_text_arrives(open_map: Visit, visit: Visit) -> None:
+    page = open_map("tokens=40&live=one")
     of_map = page.locator(".routing-map")
+    expect(cells(page)).to_have_attribute("aria-label", "Routing map, 20 tokens by 16 layers")
     of_map.evaluate("element => { element.dataset.mine = 'yes'; }")
+    visit("?go_on=one")
     settled(page)
     expect(cells(page)).to_have_attribute("aria-label", "Routing map, 40 tokens by 16 layers")
     expect(of_map).to_have_attribute("data-mine", "yes")  # never replaced

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from olmoe_viz.ui.tour.stops import STOPS
-from tests.browser.server import WAIT, drawn_map, settled
-from tests.browser.sweep import problems, sideways, still
+from tests.browser.server import WAIT, at_rest, drawn_map, settled
+from tests.browser.sweep import problems, sideways
 
 Visit = Callable[..., Page]
 # Each page, the buttons that bring it to its fullest state, each with what is drawn last then.
@@ -161,7 +161,7 @@ def test_the_tour_leads_through_all_stops_by_keyboard(visit: Visit) -> None:
 
 
 def test_larger_type_is_in_the_link(visit: Visit) -> None:
-    page = visit("about?present=1", width=390)
+    page = visit("?present=1", width=390)
     expect(page.get_by_test_id("stWidgetLabel").first.locator("p")).to_have_css("font-size", "17px")
     assert sideways(page) <= 0
     page.get_by_role("button", name="olmoe-nano").click()
@@ -170,8 +170,15 @@ def test_larger_type_is_in_the_link(visit: Visit) -> None:
     assert "present" not in page.url
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("widths", [(390,), (1440, 768)])
+@pytest.mark.parametrize(
+    ("theme", "widths"),
+    [
+        ("light", (1440, 768)),
+        ("dark", (390,)),
+        pytest.param("light", (390,), marks=pytest.mark.long),
+        pytest.param("dark", (1440, 768), marks=pytest.mark.long),
+    ],
+)
 def test_every_page_can_be_read_and_touched(
     visit: Visit, server: str, theme: str, widths: tuple[int, ...]
 ) -> None:
@@ -185,7 +192,7 @@ def test_every_page_can_be_read_and_touched(
             expect(page.locator(last).last).to_be_visible(timeout=2 * WAIT)
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
-            still(page)
+            at_rest(page)
             if faults := problems(page):
                 found[path, width] = faults
         page.set_viewport_size({"width": widths[0], "height": 900})
@@ -212,7 +219,7 @@ def test_a_text_that_was_not_run_yet_is_said_to_be_one(visit: Visit) -> None:
 def test_copying_the_link_moves_nothing(visit: Visit, width: int) -> None:
     page = visit(width=width)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    still(page)
+    at_rest(page)
     button, heading = page.get_by_role("button", name="Copy link"), page.locator("h2").first
     before = button.bounding_box(), heading.bounding_box()
     button.click()
