@@ -31,7 +31,6 @@ def draw(trace: Trace, chosen: Selection) -> None:
             order=order,
             theme=state.theme(),
         ),
-        alt=router_bars.describe(probabilities, expert_ids=ran),
         key="bars",
     )
 

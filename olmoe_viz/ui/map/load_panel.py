@@ -9,7 +9,7 @@ from olmoe_viz.ui.map import map_panel
 from olmoe_viz.ui.session import state
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import map as texts
-from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.figure import plot
 from olmoe_viz.ui.widgets.wording import count
 
 
@@ -24,8 +24,7 @@ def draw(trace: Trace, chosen: Selection) -> None:
         part = texts.part((held.token, held.last_token), (held.layer, held.last_layer))
     st.caption(texts.load(part, chosen.k))
     tokens, load = ids.shape[1], routing.load(ids, trace.geometry.experts)
-    panel.chart(
+    plot(
         expert_load.figure(load, tokens=tokens, layer_ids=layer_ids, theme=state.theme()),
-        alt=expert_load.describe(load, tokens=tokens, layer_ids=layer_ids),
         key="load",
     )

@@ -25,7 +25,6 @@ def draw(trace: Trace, chosen: Selection) -> None:
             layer_lines.figure(
                 mass, names=names, quantity=quantity, layer_ids=layer_ids, layer=chosen.layer
             ),
-            alt=layer_lines.describe(mass, names=names, quantity=quantity, layer_ids=layer_ids),
             key="mass",
         )
     with right:
@@ -34,6 +33,5 @@ def draw(trace: Trace, chosen: Selection) -> None:
             strongest_experts.figure(
                 ran, rows, layer_ids=layer_ids, layer=chosen.layer, theme=state.theme()
             ),
-            alt=strongest_experts.describe(ran, rows, layer_ids=layer_ids),
             key="journey",
         )
