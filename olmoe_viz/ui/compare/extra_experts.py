@@ -16,6 +16,7 @@ from olmoe_viz.ui.session import answers, state, url
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
 from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.figure import plot
 from olmoe_viz.ui.widgets.wording import plain
 
 _NAMED = 4  # experts that a line of the table names
@@ -106,11 +107,10 @@ def _words(
 
 
 def _numbers(found: ExtraExperts, names: tuple[str, str]) -> None:
-    panel.chart(
+    plot(
         logit_moves.figure(
             found.logit_moves, layer_ids=found.layer_ids, names=names, theme=state.theme()
         ),
-        alt=logit_moves.describe(found.logit_moves, layer_ids=found.layer_ids, names=names),
         key="extra_moves",
     )
     with st.expander(texts.BY_LAYER):

@@ -16,6 +16,7 @@ from olmoe_viz.ui.compare.comparison import Comparison, distinct_names
 from olmoe_viz.ui.session import state
 from olmoe_viz.ui.texts import compare as texts
 from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.figure import plot
 
 Profile = NDArray[np.float64]
 Profiles = dict[str, list[Profile]]
@@ -74,16 +75,14 @@ def _row(
     for place, name, profile in zip(places, names, values, strict=True):
         with place:
             st.caption(name)
-            panel.chart(
+            plot(
                 layer_profile.figure(
                     profile,
                     layer_ids=layer_ids,
                     quantity=quantity,
                     high=high,
+                    name=name,
                     theme=state.theme(),
-                ),
-                alt=layer_profile.describe(
-                    profile, layer_ids=layer_ids, quantity=texts.quantity_at(quantity, name)
                 ),
                 key=f"{quantity}_{places.index(place)}",
             )

@@ -250,11 +250,6 @@ def interval(low: float, high: float) -> str:
     return f"{low:.3f} to {high:.3f}"
 
 
-def quantity_at(quantity: str, name: str) -> str:
-    """What a small figure shows of a column, for a screen reader."""
-    return f"{quantity} at {name}"
-
-
 def drift_words(terms: str) -> str:
     """What the small figures show; `terms` are links to the glossary."""
     return (
