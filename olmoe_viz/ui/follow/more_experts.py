@@ -8,7 +8,8 @@ from olmoe_viz.figures import tradeoff as chart
 from olmoe_viz.figures.labels import digits, shorten, visible
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import more_experts as texts
-from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets import origin
+from olmoe_viz.ui.widgets.figure import plot
 from olmoe_viz.ui.widgets.wording import billions, plain
 
 
@@ -87,7 +88,7 @@ def _figures(place: Place, rows: list[TradeOff]) -> None:
     for column, (quantity, values) in zip(columns, quantities.items(), strict=True):
         array = np.array(values, dtype=np.float64)
         with column:
-            panel.chart(
+            plot(
                 chart.figure(
                     ks,
                     array,

@@ -9,7 +9,7 @@ from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.quality.tables import GEOMETRY
 from olmoe_viz.ui.session import state
 from olmoe_viz.ui.texts import quality as texts
-from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.figure import plot
 
 
 def domains() -> None:
@@ -31,7 +31,7 @@ def domains() -> None:
     shares = table[table["layer"] == layer][names].to_numpy(float).T
     fair = GEOMETRY.trained_k / shares.shape[1]
     st.caption(texts.domain_preference(GEOMETRY.trained_k, fair))
-    panel.chart(
+    plot(
         domain_experts.figure(
             shares,
             [tables.readable(name) for name in names],
@@ -46,7 +46,7 @@ def domains() -> None:
 def settled(checkpoints: RouterCheckpoints) -> None:
     """How early in training the choices were final."""
     st.caption(texts.saturation(checkpoints.token_ids.size, GEOMETRY.trained_k))
-    panel.chart(
+    plot(
         saturation_chart.figure(
             checkpoints.shares,
             saturation(checkpoints),
