@@ -23,9 +23,9 @@ def draw(place: Place, tokens: Sequence[str], change: Change) -> None:
             texts.chosen(visible(tokens[place.token]), place.token, place.layer, layers, place.ks)
         )
         with st.container(key="follow_moves", horizontal=True, gap="xsmall", width="content"):
-            for label, step in (("← token", -1), ("token →", 1)):
+            for label, step in zip(texts.TO_TOKEN, (-1, 1), strict=True):
                 _move(label, "token", place.token + step, range(len(tokens)), change)
-            for label, step in (("← layer", -1), ("layer →", 1)):
+            for label, step in zip(texts.TO_LAYER, (-1, 1), strict=True):
                 _move(label, "layer", place.row + step, layers, change)
 
 
@@ -35,7 +35,7 @@ def offer(on_run: Callable[[], None] | None) -> None:
         if on_run is None:
             st.caption(f"{texts.STORED} {texts.NO_MODEL}", width="content")
         else:
-            st.button("Run the model", key="run_follow", on_click=on_run)
+            st.button(texts.RUN, key="run_follow", on_click=on_run)
             st.caption(texts.STORED, width="content")
 
 

@@ -39,8 +39,7 @@ def experts(place: Place, seen: Inspection) -> None:
     if not both.all():
         st.caption(texts.only_with(large))
     norms = np.linalg.norm(seen.outputs, axis=1)
-    which = "Selected with both" if place.k != place.against else "Selected"
-    groups = {which: both, f"Selected with k = {large} only": ~both}
+    groups = zip(texts.groups(place.ks), (both, ~both), strict=True)
     st.text(
         "\n".join(
             texts.group_of_experts(
@@ -49,7 +48,7 @@ def experts(place: Place, seen: Inspection) -> None:
                 float(seen.active_shares[part].mean()),
                 place.geometry.intermediate,
             )
-            for name, part in groups.items()
+            for name, part in groups
             if part.any()
         )
     )
@@ -81,7 +80,7 @@ def _details(
 ) -> None:
     """Each expert's numbers and the cosines between outputs, drawn only while open."""
     fold = st.expander(
-        "Each expert: norm, active units, similarity to the others",
+        texts.EACH_EXPERT,
         key="experts_fold",
         on_change="rerun",
     )
@@ -95,7 +94,7 @@ def _details(
                 border="horizontal",
                 hide_index=True,
                 height="content" if len(records) <= _ROWS else _ROWS_HEIGHT,
-                alt="Norm, active units and mean cosine of each selected expert",
+                alt=texts.EACH_EXPERT_ALT,
             )
         with right:
             plot(
@@ -132,7 +131,7 @@ def combination(place: Place, seen: Inspection, on_pick: Callable[[Weighting], N
 def _switch(weighting: Weighting, on_pick: Callable[[Weighting], None]) -> None:
     st.session_state[_WEIGHTING] = weighting
     st.segmented_control(
-        "weights, here and above",
+        texts.SWITCH,
         WEIGHTINGS,
         key=_WEIGHTING,
         required=True,
@@ -162,7 +161,7 @@ def change_of_output(place: Place, seen: Inspection, there: Inspection) -> None:
         [_by_weighting(seen, weighting) for weighting in WEIGHTINGS],
         border="horizontal",
         hide_index=True,
-        alt="Change of the sum by weighting",
+        alt=texts.BY_WEIGHTING_ALT,
     )
 
 

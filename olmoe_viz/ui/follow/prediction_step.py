@@ -59,7 +59,7 @@ def _columns(found: Predictions) -> Columns:
 @st.fragment
 def _table(tables: list[tuple[str, Columns]]) -> None:
     """The most likely tokens under each k, with its name, drawn only while open."""
-    fold = st.expander("Logits and probabilities", key="prediction_fold", on_change="rerun")
+    fold = st.expander(texts.NEXT_TOKENS, key="prediction_fold", on_change="rerun")
     if not fold.open:
         return
     with fold:
@@ -71,7 +71,7 @@ def _table(tables: list[tuple[str, Columns]]) -> None:
                     columns,
                     border="horizontal",
                     hide_index=True,
-                    alt=f"The ten most likely next tokens with {name}",
+                    alt=texts.next_tokens(name),
                 )
 
 

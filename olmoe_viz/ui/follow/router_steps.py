@@ -119,9 +119,9 @@ def _table(records: list[dict[str, str]], small: int, large: int) -> None:
     if not fold.open:
         return
     with fold:
-        parts = [("selected with both", records[:small])]
+        parts = [(texts.WITH_BOTH, records[:small])]
         if large > small:
-            parts.append((f"selected only with k = {large}", records[small:]))
+            parts.append((texts.with_one(large), records[small:]))
         for column, (title, part) in zip(st.columns(len(parts), gap="large"), parts, strict=True):
             with column:
                 st.caption(title)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from olmoe_viz.ui import glossary
+from olmoe_viz.ui.texts.follow import CODE
 from olmoe_viz.ui.texts.follow_steps import StepWords
 from olmoe_viz.ui.widgets import origin
 
@@ -35,5 +36,5 @@ def step(words: StepWords, shape: str, source: tuple[origin.Origin, str] | None)
         formula = " ".join(rf"$\displaystyle {part}$" for part in words.formula)
         terms = ", ".join(glossary.link(term) for term in words.terms)
         st.markdown(f"{formula}\n\n{shape}. In the glossary: {terms}.")
-        with st.expander("The line of code", type="compact"):
+        with st.expander(CODE, type="compact"):
             st.code(words.code, language="python", wrap_lines=True)

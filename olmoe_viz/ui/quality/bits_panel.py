@@ -36,7 +36,7 @@ def draw() -> None:
         others = (texts.best(equal, name) for name, equal in best.items() if name != "native")
         st.caption(" ".join((texts.ALL, *others)))
         panel.chart(_figure(ks, lines), key="quality")
-    with st.expander("The numbers"):
+    with st.expander(texts.NUMBERS):
         st.table(
             tables.numbers(ks, lines, best),
             border="horizontal",
@@ -44,7 +44,7 @@ def draw() -> None:
             alt=texts.TABLE,
         )
         st.download_button(
-            "Download all domains as CSV",
+            texts.DOWNLOAD,
             lambda: table.to_csv(index=False),
             file_name="olmoe-nano-quality.csv",
             mime="text/csv",
@@ -57,7 +57,7 @@ def _choice() -> str:
     chosen = url.current(QualitySettings).domain
     st.session_state[_DOMAIN] = chosen if chosen in domains else tables.ALL
     domain: str = st.selectbox(
-        "text",
+        texts.TEXT,
         domains,
         format_func=tables.readable,
         key=_DOMAIN,

@@ -11,6 +11,17 @@ from olmoe_viz.ui.widgets.wording import count
 
 Floats = NDArray[np.float64]
 
+RUN, MEASURE, STOP = "Run the model", "Measure", "Stop"
+TO_TOKEN = ("← token", "token →")
+TO_LAYER = ("← layer", "layer →")
+CODE = "The line of code"
+WHOLE_MAP = "The whole causal map of one head"
+EACH_EXPERT = "Each expert: norm, active units, similarity to the others"
+EACH_EXPERT_ALT = "Norm, active units and mean cosine of each selected expert"
+SWITCH = "weights, here and above"
+BY_WEIGHTING_ALT = "Change of the sum by weighting"
+NEXT_TOKENS = "Logits and probabilities"
+WITH_BOTH = "selected with both"
 COMPUTING = "Computing what the steps show."
 STORED = "This is the stored example. It has the numbers of the routers, but no vectors."
 NO_VECTORS = "The stored example has no vectors."
@@ -178,6 +189,22 @@ def table_of_experts(small: int, large: int) -> str:
 def only_with(k: int) -> str:
     """What a plus at an expert means."""
     return f"A plus marks an expert that only k = {k} selects. It reads the same vector."
+
+
+def with_one(k: int) -> str:
+    """Which experts of a table only the larger k selects."""
+    return f"selected only with k = {k}"
+
+
+def groups(ks: tuple[int, int]) -> tuple[str, str]:
+    """The names of the experts that both ks select, and of those of the larger one alone."""
+    both = "Selected" if ks[0] == ks[1] else "Selected with both"
+    return both, f"Selected with k = {max(ks)} only"
+
+
+def next_tokens(name: str) -> str:
+    """What a table of next tokens has, for a screen reader."""
+    return f"The ten most likely next tokens with {name}"
 
 
 def group_of_experts(which: str, norm: float, active: float, units: int) -> str:

@@ -12,6 +12,7 @@ DOMAINS = "Do experts prefer domains?"
 SETTLED = "When did the routers settle?"
 NEAR = "Native weights from k = 4 on, where the differences are small."
 ALL = "All three weightings from k = 1 on."
+TEXT, NUMBERS, DOWNLOAD = "text", "The numbers", "Download all domains as CSV"
 TABLE = "Bits per byte by k and weighting"
 FROM = (
     "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
