@@ -33,7 +33,7 @@ def figure(
     scale, words = SEQUENTIAL[theme], "position {column}\nattention {value}"
     mean = weights.mean(axis=0, keepdims=True)
     return Figure(
-        alt=describe(weights, tokens=tokens),
+        alt=_sentence(weights, tokens=tokens),
         height=90 + 17 * (heads + 2),
         margin=(6, 76, 54, 52),
         x=(token_axis(tokens[:positions]),),
@@ -63,7 +63,7 @@ def figure(
     )
 
 
-def describe(weights: NDArray[np.float32], *, tokens: Sequence[str]) -> str:
+def _sentence(weights: NDArray[np.float32], *, tokens: Sequence[str]) -> str:
     """One sentence for a person who cannot see the heatmap."""
     mean = weights.mean(axis=0)
     best = int(mean.argmax())

@@ -18,7 +18,7 @@ def figure(
     tokens: Sequence[str],
     first: int = 0,
     token: int | None = None,
-    head: int = 0,
+    head: int,
     theme: Theme = "light",
 ) -> Figure:
     """Draw the weights on and below the diagonal; above it nothing can be seen.
@@ -36,7 +36,7 @@ def figure(
     most = max(float(weights.max()), 1e-6)
     inside = token is not None and first <= token < first + count
     return Figure(
-        alt=describe(weights, head=head),
+        alt=_sentence(weights, head=head),
         height=min(120 + 20 * count, 720),
         margin=(6, 76, 60, 96),
         x=(token_axis(tokens, first=first),),
@@ -60,7 +60,7 @@ def figure(
     )
 
 
-def describe(weights: NDArray[np.float32], *, head: int) -> str:
+def _sentence(weights: NDArray[np.float32], *, head: int) -> str:
     """One sentence for a person who cannot see the map."""
     own = float(np.diagonal(weights).mean())
     first = float(weights[:, 0].mean())

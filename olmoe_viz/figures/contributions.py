@@ -34,7 +34,7 @@ def figure(
     span = (0.0, max(float(norms.max()) * 1.05, 1e-6))
     every = 1 if count <= 32 else 4
     return Figure(
-        alt=describe(norms, ids=ids, names=names),
+        alt=_sentence(norms, ids=ids, names=names),
         height=270,
         margin=(28, 16, 52, 58),
         x=(
@@ -77,7 +77,7 @@ def figure(
     )
 
 
-def describe(norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str]) -> str:
+def _sentence(norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str]) -> str:
     """One sentence for a person who cannot see the bars."""
     parts = [
         f"under {name} expert {ids[int(row.argmax())]} adds most, {digits(float(row.max()))}"

@@ -24,7 +24,7 @@ def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme = "
     named = [(at, words[at]) for at in range(0, count, 1 if count <= 24 else 4)]
     ends = (-0.5, count - 0.5)
     return Figure(
-        alt=describe(cosines, ids=ids),
+        alt=_sentence(cosines, ids=ids),
         height=320,
         margin=(6, 76, 48, 52),
         x=(Axis(ends, named, "expert id", bare=True, number=True),),
@@ -47,7 +47,7 @@ def figure(cosines: NDArray[np.float64], *, ids: Sequence[int], theme: Theme = "
     )
 
 
-def describe(cosines: NDArray[np.float64], *, ids: Sequence[int]) -> str:
+def _sentence(cosines: NDArray[np.float64], *, ids: Sequence[int]) -> str:
     """One sentence for a person who cannot see the matrix."""
     if len(ids) < 2:
         return f"Only expert {ids[0]} is selected, so that there is no pair to compare."

@@ -17,7 +17,7 @@ def figure(
     domains: Sequence[str],
     *,
     fair: float,
-    layer: int = 0,
+    layer: int,
     theme: Theme = "light",
 ) -> Figure:
     """Heatmap of one layer (arXiv 2409.02060, Eq. 7, domain specialization).
@@ -32,7 +32,7 @@ def figure(
     count, experts = shares.shape
     scale = SEQUENTIAL[theme]
     return Figure(
-        alt=describe(shares, domains, layer=layer, fair=fair),
+        alt=_sentence(shares, domains, layer=layer, fair=fair),
         height=92 + 24 * count,
         margin=(10, 80, 44, 104),
         x=(expert_axis(experts),),
@@ -60,7 +60,7 @@ def figure(
     )
 
 
-def describe(
+def _sentence(
     shares: NDArray[np.float64], domains: Sequence[str], *, layer: int, fair: float
 ) -> str:
     """One sentence for a person who cannot see the heatmap."""

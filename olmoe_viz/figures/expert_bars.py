@@ -65,7 +65,7 @@ def figure(
         | ({also[0]: also[1].tolist()} if also else {}),
     )
     return Figure(
-        alt=describe(values, ids=ids, quantity=quantity),
+        alt=_sentence(values, ids=ids, quantity=quantity),
         height=height,
         margin=(10, 16, 34 if few else 44, 58),
         x=(
@@ -86,7 +86,7 @@ def figure(
     )
 
 
-def describe(values: NDArray[np.float64], *, ids: Sequence[int], quantity: str) -> str:
+def _sentence(values: NDArray[np.float64], *, ids: Sequence[int], quantity: str) -> str:
     """One sentence for a person who cannot see the bars."""
     top, low = int(values.argmax()), int(values.argmin())
     return (

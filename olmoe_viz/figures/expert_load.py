@@ -33,7 +33,7 @@ def figure(
     scale, span = SEQUENTIAL[theme], (0.0, float(load.max()))
     places = [(list(layer_ids).index(layer), str(layer)) for layer in named_layers(layer_ids)]
     return Figure(
-        alt=describe(load, tokens=tokens, layer_ids=layer_ids),
+        alt=_sentence(load, tokens=tokens, layer_ids=layer_ids),
         height=78 + 17 * layers,
         margin=(10, 80, 44, 52),
         x=(expert_axis(experts),),
@@ -65,7 +65,7 @@ def figure(
     )
 
 
-def describe(load: NDArray[np.float64], *, tokens: int, layer_ids: Sequence[int]) -> str:
+def _sentence(load: NDArray[np.float64], *, tokens: int, layer_ids: Sequence[int]) -> str:
     """One sentence for a person who cannot see the heatmap."""
     layer, expert = map(int, np.unravel_index(int(load.argmax()), load.shape))
     most, idle = digits(100 * float(load.max())), int((load == 0).sum())

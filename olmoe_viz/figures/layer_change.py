@@ -25,7 +25,7 @@ def figure(
     span = (0.0, max(float(values.max()) * 1.1, 1e-6))
     heights = values.tolist()
     return Figure(
-        alt=describe(values, name=name, quantity=quantity),
+        alt=_sentence(values, name=name, quantity=quantity),
         height=220,
         margin=(10, 64, 44, 52),
         x=(layer_axis(layers, 0.4),),
@@ -47,8 +47,8 @@ def figure(
     )
 
 
-def describe(values: NDArray[np.float64], *, name: str, quantity: str) -> str:
+def _sentence(values: NDArray[np.float64], *, name: str, quantity: str) -> str:
     """One sentence for a person who cannot see the line."""
-    return layer_lines.describe(
+    return layer_lines.sentence(
         values[None], names=[name], quantity=quantity, layer_ids=range(len(values))
     )

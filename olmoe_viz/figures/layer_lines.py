@@ -54,7 +54,7 @@ def figure(
         for index, (row, name) in enumerate(zip(values, names, strict=True))
     ]
     return Figure(
-        alt=describe(values, names=names, quantity=quantity, layer_ids=layer_ids),
+        alt=sentence(values, names=names, quantity=quantity, layer_ids=layer_ids),
         height=250,
         margin=(10, 64, 44, 52),
         x=(layer_axis(layer_ids, 0.4),),
@@ -66,7 +66,7 @@ def figure(
     )
 
 
-def describe(
+def sentence(
     values: NDArray[np.float64], *, names: Sequence[str], quantity: str, layer_ids: Sequence[int]
 ) -> str:
     """One sentence for a person who cannot see the lines."""

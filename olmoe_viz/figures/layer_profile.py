@@ -44,7 +44,7 @@ def figure(
         numbers={"layer": list(layer_ids), quantity: values.tolist()},
     )
     return Figure(
-        alt=describe(
+        alt=_sentence(
             values, quantity=f"{quantity} at {name}" if name else quantity, layer_ids=layer_ids
         ),
         height=150,
@@ -59,7 +59,7 @@ def figure(
     )
 
 
-def describe(values: NDArray[np.float64], *, quantity: str, layer_ids: Sequence[int]) -> str:
+def _sentence(values: NDArray[np.float64], *, quantity: str, layer_ids: Sequence[int]) -> str:
     """One sentence for a person who cannot see the line."""
     low, top = int(values.argmin()), int(values.argmax())
     return (

@@ -34,7 +34,7 @@ def figure(
     names = ["embedding", *(f"layer {layer}" for layer in range(stages - 1))]
     shares = winner.tolist()
     return Figure(
-        alt=describe(tokens, winner),
+        alt=_sentence(tokens, winner),
         height=84 + 25 * stages,
         margin=(26, 14, 44, 76),
         x=(
@@ -98,7 +98,7 @@ def _name(token: str, limit: int) -> str:
     return shorten(visible(token), limit)
 
 
-def describe(tokens: Sequence[Sequence[str]], winner: NDArray[np.float64]) -> str:
+def _sentence(tokens: Sequence[Sequence[str]], winner: NDArray[np.float64]) -> str:
     """One sentence for a person who cannot see the table."""
     first = next(
         at for at in range(len(tokens)) if all(row[0] == tokens[-1][0] for row in tokens[at:])

@@ -34,7 +34,7 @@ def figure(
     room = 0.06 * (high - low or 1.0)
     span = (low - room, high + room)
     return Figure(
-        alt=describe(moves, names=names, layer_ids=layer_ids),
+        alt=_sentence(moves, names=names, layer_ids=layer_ids),
         height=270,
         margin=(28, 16, 44, 52),
         x=(layer_axis(layer_ids, 0.7),),
@@ -67,7 +67,7 @@ def figure(
     )
 
 
-def describe(
+def _sentence(
     moves: NDArray[np.float64], *, names: tuple[str, str], layer_ids: Sequence[int]
 ) -> str:
     """One sentence for a person who cannot see the bars."""

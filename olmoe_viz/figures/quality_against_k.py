@@ -37,7 +37,7 @@ def figure(
     room = 0.05 * (float(np.ptp(ends)) or 1.0)
     span = (float(ends.min()) - room, float(ends.max()) + room)
     return Figure(
-        alt=describe(ks, lines, trained_k=trained_k),
+        alt=_sentence(ks, lines, trained_k=trained_k),
         height=340,
         margin=(28, 16, 88, 58),
         x=(
@@ -98,7 +98,7 @@ def _line(
     )
 
 
-def describe(ks: Sequence[int], lines: Lines, *, trained_k: int) -> str:
+def _sentence(ks: Sequence[int], lines: Lines, *, trained_k: int) -> str:
     """One sentence for a person who cannot see the lines."""
     at, last = list(ks).index(trained_k), len(ks) - 1
     parts = [

@@ -26,7 +26,7 @@ def figure(left: Side, right: Side, *, names: tuple[str, str], theme: Theme = "l
     places = {token: at for at, token in enumerate(right[0])}
     flips = bool(left[0]) and bool(right[0]) and left[0][0] != right[0][0]
     return Figure(
-        alt=describe(left, right, names=names),
+        alt=_sentence(left, right, names=names),
         height=44 + 30 * count,
         margin=(8, 4, 8, 4),
         x=(Axis((-2, 3), bare=True),),
@@ -66,7 +66,7 @@ def _arrow(start: int, end: int) -> Line:
     )
 
 
-def describe(left: Side, right: Side, *, names: tuple[str, str]) -> str:
+def _sentence(left: Side, right: Side, *, names: tuple[str, str]) -> str:
     """One sentence for a person who cannot see the lists."""
     parts = [
         f"under {name} {side[1][0]!r} leads with {digits(float(side[2][0]))}"

@@ -46,7 +46,7 @@ def figure(
     by_rank = order == "probability"
     rules, notes = _upright_cuts(cuts, count) if by_rank else _level_cuts(cuts)
     return Figure(
-        alt=describe(probabilities, expert_ids=expert_ids),
+        alt=_sentence(probabilities, expert_ids=expert_ids),
         height=340,
         margin=(16, 16, 44, 52),
         x=(_ranks(count) if by_rank else _ids(count),),
@@ -58,7 +58,7 @@ def figure(
     )
 
 
-def describe(probabilities: NDArray[np.float64], *, expert_ids: NDArray[np.int16]) -> str:
+def _sentence(probabilities: NDArray[np.float64], *, expert_ids: NDArray[np.int16]) -> str:
     """One sentence for a person who cannot see the bars; same arguments as `figure`."""
     best, ran = int(expert_ids[0]), routing.used(expert_ids, len(probabilities))
     return (

@@ -32,7 +32,7 @@ def figure(
     """
     marks = ticks(0, 1, 5, percent)
     return Figure(
-        alt=describe(shares, saturation),
+        alt=_sentence(shares, saturation),
         height=320,
         margin=(16, 16, 44, 62),
         x=(Axis((-0.02, 1.03), marks, "training done"),),
@@ -71,7 +71,7 @@ def _line(shares: Floats, values: Floats, words: str, layer: int | str) -> Line:
     )
 
 
-def describe(shares: Floats, saturation: Floats) -> str:
+def _sentence(shares: Floats, saturation: Floats) -> str:
     """One sentence for a person who cannot see the lines."""
     parts = [
         f"{mean:.0%} after {share:.0%}"

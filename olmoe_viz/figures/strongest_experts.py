@@ -48,7 +48,7 @@ def figure(
         numbers={"layer": list(layer_ids), "expert": best, "probability": heights},
     )
     return Figure(
-        alt=describe(expert_ids, probabilities, layer_ids=layer_ids),
+        alt=_sentence(expert_ids, probabilities, layer_ids=layer_ids),
         height=250,
         margin=(10, 16, 44, 52),
         x=(layer_axis(layer_ids, 0.7),),
@@ -74,7 +74,7 @@ def _around(layer: int, height: float) -> Box:
     return Box((layer - _WIDTH / 2, layer + _WIDTH / 2, height, 0), "ink")
 
 
-def describe(
+def _sentence(
     expert_ids: NDArray[np.int16],
     probabilities: NDArray[np.float64],
     *,

@@ -28,7 +28,7 @@ def figure(
     points = list(zip(temperatures.tolist(), entropies.tolist(), strict=True))
     span = (0.0, uniform * 1.12)
     return Figure(
-        alt=describe(here, uniform=uniform),
+        alt=_sentence(here, uniform=uniform),
         height=250,
         margin=(10, 16, 44, 48),
         x=(
@@ -70,7 +70,7 @@ def figure(
     )
 
 
-def describe(entropy: float, *, uniform: float) -> str:
+def _sentence(entropy: float, *, uniform: float) -> str:
     """One sentence for a person who cannot see the line."""
     return (
         f"Entropy of the router's choice over temperature: {digits(entropy)} nats at temperature "

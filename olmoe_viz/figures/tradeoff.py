@@ -56,7 +56,7 @@ def figure(
         if k == trained_k
     ]
     return Figure(
-        alt=describe(ks, values, quantity=quantity),
+        alt=_sentence(ks, values, quantity=quantity),
         height=190,
         margin=(30, 10, 40, 46),
         x=(Axis((ks[0] / 1.15, ks[-1] * 1.15), [(k, str(k)) for k in ks], "k", log=True),),
@@ -80,7 +80,7 @@ def _numbers(
     return numbers
 
 
-def describe(ks: Sequence[int], values: NDArray[np.float64], *, quantity: str) -> str:
+def _sentence(ks: Sequence[int], values: NDArray[np.float64], *, quantity: str) -> str:
     """One sentence for a person who cannot see the line."""
     pairs = ", ".join(
         f"{digits(float(value))} at k = {k}" for k, value in zip(ks, values, strict=True)

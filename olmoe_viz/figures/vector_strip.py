@@ -28,7 +28,7 @@ def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme =
     reach = float(np.quantile(np.abs(vectors), 0.995)) or 1.0
     ends = [(-reach, f"−{digits(reach)}"), (0.0, "0"), (reach, digits(reach))]
     return Figure(
-        alt=describe(vectors, names=names),
+        alt=_sentence(vectors, names=names),
         height=62 + _ROW * max(rows, 2),
         margin=(6, 76, 44, 14 + 8 * max(map(len, names))),
         x=(
@@ -57,7 +57,7 @@ def figure(vectors: NDArray[np.float32], *, names: Sequence[str], theme: Theme =
     )
 
 
-def describe(vectors: NDArray[np.float32], *, names: Sequence[str]) -> str:
+def _sentence(vectors: NDArray[np.float32], *, names: Sequence[str]) -> str:
     """One sentence for a person who cannot see the strips."""
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     shown = ", ".join(

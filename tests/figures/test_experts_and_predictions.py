@@ -30,9 +30,7 @@ def test_bars_keep_their_experts_colors_and_names() -> None:
     assert bars.fills == [expert_color(expert, "light") for expert in (60, 3, 12)]
     assert bars.hover[1] == "expert 3\npush −0.25"
     assert chart.y.span[0] < -0.25
-    assert "most 0.500 at expert 60, least -0.250 at expert 3" in expert_bars.describe(
-        values, ids=[60, 3, 12], quantity="push"
-    )
+    assert "most 0.500 at expert 60, least -0.250 at expert 3" in chart.alt
 
 
 def test_of_many_bars_only_the_eight_largest_are_named() -> None:
@@ -75,9 +73,7 @@ def test_contributions_leave_out_what_is_not_selected() -> None:
     assert set(second.fills) == {HOLLOW}
     assert first.at[1] + first.width / 2 < second.at[1] - second.width / 2
     assert notes(chart) == ["■ k = 8     □ k = 16"]
-    assert "under k = 16 expert 5 adds most, 2.00" in contributions.describe(
-        norms, ids=[5, 9, 33], names=NAMES
-    )
+    assert "under k = 16 expert 5 adds most, 2.00" in chart.alt
 
 
 def test_the_chosen_layer_of_a_change_is_filled() -> None:
@@ -89,7 +85,7 @@ def test_the_chosen_layer_of_a_change_is_filled() -> None:
     assert line.hover[2] == "as run\nlayer 2\nrelative change 0.4"
     assert [rule.at for rule in chart.rules] == [1]
     assert chart.y.span == (0, pytest.approx(0.44))
-    words = layer_change.describe(np.array([0.0, 0.5]), name="as run", quantity="change")
+    words = layer_change.figure(np.array([0.0, 0.5]), name="as run", quantity="change", layer=0).alt
     assert "as run from 0 in layer 0 to 0.500 in layer 1" in words
 
 
@@ -108,7 +104,7 @@ def test_moved_tokens_are_joined_new_ones_marked_and_flips_accented() -> None:
     assert len(new) == 2
     assert "t3" in new[0]
     assert "t4" in new[1]
-    sentence = rank_change.describe(side([1, 2, 3]), side([2, 1, 4]), names=NAMES)
+    sentence = rank_change.figure(side([1, 2, 3]), side([2, 1, 4]), names=NAMES).alt
     assert "2 are in both lists" in sentence
 
 
@@ -130,9 +126,7 @@ def test_the_lens_names_tokens_and_follows_the_winner() -> None:
     assert [note.text for note in chart.notes] == ["probability of ‘·was’, k = 8"]
     assert line.hover[0] == "the token that wins\nprobability 0.01\nrank 40"
     assert [words for _, words in chart.y.ticks] == ["embedding", "layer 0", "layer 1"]
-    assert "leads from layer 0 on and ends with probability 0.900" in logit_lens.describe(
-        tokens, winner
-    )
+    assert "leads from layer 0 on and ends with probability 0.900" in chart.alt
 
 
 def test_the_trade_off_fills_the_trained_k_only() -> None:
@@ -146,7 +140,7 @@ def test_the_trade_off_fills_the_trained_k_only() -> None:
     assert high > 1
     assert chart.x[0].log
     assert [note.text for note in chart.notes] == ["retained mass"]
-    assert "0.400 at k = 8" in tradeoff.describe(ks, values, quantity="retained mass")
+    assert "0.400 at k = 8" in chart.alt
 
 
 def test_the_trade_off_draws_the_spread_of_what_it_is_given() -> None:

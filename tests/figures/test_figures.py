@@ -57,7 +57,7 @@ def test_router_bars_fill_exactly_what_ran(
     at = ids.index(int(np.argsort(-row)[15]))
     assert bars.hover[at].startswith(f"expert {ids[at]} · rank 16\n")
     assert bars.hover[at].endswith(f"mass up to this rank {np.sort(row)[::-1][:16].sum():.3g}")
-    words = router_bars.describe(row, expert_ids=ran)
+    words = chart.alt
     assert f"expert {ran[0]} leads" in words
     assert "the top 8 keep" in words
 
@@ -87,7 +87,7 @@ def test_router_bars_fill_as_many_as_a_threshold_let_through() -> None:
     chart = router_bars.figure(TIE, expert_ids=np.array([1, 2, -1, -1]), marks=(4,), theme="light")
     assert filled(chart, [1, 2, 3, 4, 0]) == {1, 2}
     assert notes(chart) == ["top 2: 0.500", "top 4: 0.900"]
-    assert "the top 2 keep 0.500" in router_bars.describe(TIE, expert_ids=np.array([1, 2, -1]))
+    assert "the top 2 keep 0.500" in chart.alt
 
 
 @pytest.mark.parametrize("order", ["probability", "expert"])
@@ -124,7 +124,7 @@ def test_expert_load_says_tokens_and_fair_share() -> None:
     )
     # A layer with twice the experts for a token has twice the fair share.
     assert cell_words(cells, 1, 3).endswith("\n10 of 10 tokens (100%)\n2 × the fair share of 0.5")
-    sentence = expert_load.describe(load, tokens=10, layer_ids=range(2))
+    sentence = chart.alt
     assert "1.5 used by a token" in sentence
     assert "expert 3 in layer 1 with 100% of 10 tokens" in sentence
     assert "2 of 8 experts serve none" in sentence
@@ -135,7 +135,7 @@ def test_expert_load_names_layers_by_their_absolute_ids() -> None:
     chart = expert_load.figure(load, tokens=2, layer_ids=SPARSE, theme="light")
     assert chart.marks[1].rows == [1, 3, 4]
     assert chart.y.ticks == [(0, "1"), (1, "3"), (2, "4")]
-    assert "expert 0 in layer 3" in expert_load.describe(load, tokens=2, layer_ids=SPARSE)
+    assert "expert 0 in layer 3" in chart.alt
     whole = expert_load.figure(np.ones((16, 2)), tokens=2, layer_ids=LAYERS, theme="light")
     assert [words for _, words in whole.y.ticks] == ["0", "5", "10", "15"]
 
@@ -153,9 +153,7 @@ def test_layer_lines_name_each_line_at_its_end_without_overlap() -> None:
     assert [fill == solid.color for fill in solid.fills].index(True) == 3
     assert [(rule.along, rule.at) for rule in chart.rules] == [("x", 3)]
     assert dotted.hover[5] == "top 16\nlayer 5\nretained mass 0.51"
-    assert "top 16 from 0.510 in layer 0 to 0.510 in layer 15" in layer_lines.describe(
-        values, **words
-    )
+    assert "top 16 from 0.510 in layer 0 to 0.510 in layer 15" in chart.alt
 
 
 def test_layer_lines_stand_at_the_absolute_layers() -> None:
@@ -167,7 +165,7 @@ def test_layer_lines_stand_at_the_absolute_layers() -> None:
     assert line.hover[1] == "a\nlayer 3\nmass 0.2"
     assert chart.x[0].ticks == [(1, "1"), (3, "3"), (4, "4")]
     assert chart.x[0].span == (0.6, 4.4)
-    sentence = layer_lines.describe(values, layer_ids=SPARSE, **words)
+    sentence = chart.alt
     assert "from 0.100 in layer 1 to 0.300 in layer 4" in sentence
 
 
@@ -190,7 +188,7 @@ def test_strongest_experts_show_id_color_and_probability(probabilities: np.ndarr
     assert box.sides[0] < 2 < box.sides[1]
     assert box.sides[2] == bars.high[2]
     assert strongest_experts.figure(ran, probabilities, theme="dark", **words).boxes == []
-    sentence = strongest_experts.describe(ran, probabilities, **words)
+    sentence = chart.alt
     assert f"in layers 0 to 15: {best[0]}, {best[1]}" in sentence
 
 
@@ -203,7 +201,7 @@ def test_the_strongest_expert_is_the_recorded_one_of_its_layer() -> None:
     assert bars.names == ["1", "1", "3"]
     assert bars.hover[2].startswith("layer 4\nexpert 3\n")
     assert box.sides[0] < 3 < box.sides[1]
-    sentence = strongest_experts.describe(ran, rows, layer_ids=SPARSE)
+    sentence = chart.alt
     assert "in layers 1 to 4: 1, 1, 3; most decided in layer 1" in sentence
 
 

@@ -29,6 +29,6 @@ def test_each_bar_says_its_layer_token_and_move() -> None:
 
 
 def test_the_sentence_says_sums_and_the_strongest_layers() -> None:
-    sentence = logit_moves.describe(MOVES, names=("a", "b"), layer_ids=LAYERS)
+    sentence = logit_moves.figure(MOVES, names=("a", "b"), layer_ids=LAYERS).alt
     assert "a by -0.500 in all, most in layer 4 with -1.00" in sentence
     assert "b by -0.125 in all, most in layer 1 with -0.250" in sentence

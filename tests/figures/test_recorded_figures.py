@@ -25,14 +25,14 @@ def test_quality_has_a_line_a_weighting_and_intervals_around_the_points() -> Non
     assert [words for _, words in chart.x[0].ticks] == ["4", "8", "16"]
     assert chart.y.span == pytest.approx((0.975, 1.525))
     assert chart.has_key
-    text = quality_against_k.describe(KS, LINES, trained_k=8)
+    text = chart.alt
     assert "native 1.100 at k = 8 and 1.200 at k = 16" in text
 
 
 def test_domains_are_told_by_name_with_their_multiple_of_the_fair_share() -> None:
     shares = np.array([[0.5, 0.125, 0.0], [0.1, 0.125, 0.9]])
     names = ("stories", "<b>")
-    chart = domain_experts.figure(shares, names, fair=0.125, theme="dark")
+    chart = domain_experts.figure(shares, names, fair=0.125, layer=3, theme="dark")
     colors, cells = chart.marks
     assert colors.fills[2] == expert_color(2, "dark")
     assert cells.more["times the fair share"] == [[4.0, 1.0, 0.0], [0.8, 1.0, 7.2]]
@@ -40,7 +40,7 @@ def test_domains_are_told_by_name_with_their_multiple_of_the_fair_share() -> Non
         "<b> · expert 2\n90% of the tokens\n7.2 × the fair share of 12.5%"
     )
     assert [words for _, words in chart.y.ticks] == ["stories", "<b>"]
-    text = domain_experts.describe(shares, names, layer=3, fair=0.125)
+    text = chart.alt
     assert "expert 2 gets 90% of the <b> tokens; 2 of 3 experts" in text
 
 
@@ -55,9 +55,7 @@ def test_saturation_draws_every_layer_and_their_mean() -> None:
     ]
     np.testing.assert_allclose(chart.marks[-1].y, [0.3, 0.65, 1.0])
     assert chart.marks[0].hover[1] == "layer 1\n50% of the training\n60% of the final choices"
-    assert saturation.describe(shares, values).endswith(
-        "30% after 10%, 65% after 50%, 100% after 100%."
-    )
+    assert chart.alt.endswith("30% after 10%, 65% after 50%, 100% after 100%.")
 
 
 def test_a_profile_stands_at_the_absolute_layers() -> None:
@@ -67,5 +65,5 @@ def test_a_profile_stands_at_the_absolute_layers() -> None:
     assert line.x == [at for at, _ in chart.x[0].ticks] == [1, 3, 4]
     assert line.steps
     assert note.text == "mean 0.300"
-    sentence = layer_profile.describe(values, **words)
+    sentence = chart.alt
     assert "least 0.100 in layer 3, most 0.600 in layer 4" in sentence

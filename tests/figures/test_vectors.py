@@ -34,7 +34,7 @@ def test_strips_share_a_scale_that_is_symmetric_about_zero() -> None:
     assert [words for _, words in chart.y.ticks] == ["k = 8", "k = 16", "change"]
     assert heat.hover == "index {column} of 40\nvalue {value}"
     norms = np.linalg.norm(VECTORS, axis=1)
-    assert f"change {norms[2]:.2f}" in vector_strip.describe(VECTORS, names=["a", "b", "change"])
+    assert f"change {norms[2]:.2f}" in chart.alt
 
 
 def test_one_huge_value_does_not_blanch_a_strip_and_zeros_draw() -> None:
@@ -55,21 +55,21 @@ def test_attention_has_the_mean_above_the_heads_and_ends_at_the_token() -> None:
     assert chart.x[0].span == (-0.5, 2.5)
     assert len(chart.x[0].ticks) == 3
     assert heads.span == mean.span == (0, pytest.approx(weights.max()))
-    sentence = attention_heads.describe(weights, tokens=TOKENS)
+    sentence = chart.alt
     assert f"position {weights.mean(axis=0).argmax()}" in sentence
 
 
 def test_the_map_shows_nothing_above_the_diagonal_and_outlines_the_token() -> None:
     weights = causal(heads=1)[0]
-    chart = attention_map.figure(weights, tokens=TOKENS, first=10, token=12, theme="dark")
+    chart = attention_map.figure(weights, tokens=TOKENS, first=10, token=12, head=3, theme="dark")
     (cells,) = chart.marks
     assert cells.values[0][1:] == [None] * 3
     np.testing.assert_allclose(cells.values[3], weights[3], rtol=1e-4)
     assert cells.first == (10, 10)
     (outline,) = chart.boxes
     assert outline.sides == (9.5, 12.5, 11.5, 12.5)
-    assert not attention_map.figure(weights, tokens=TOKENS, token=9, theme="dark").boxes
-    assert "over 4 tokens" in attention_map.describe(weights, head=3)
+    assert not attention_map.figure(weights, tokens=TOKENS, token=9, head=3, theme="dark").boxes
+    assert "over 4 tokens" in chart.alt
 
 
 def test_tokens_on_an_axis_are_short_and_never_empty() -> None:
@@ -91,8 +91,8 @@ def test_cosines_are_drawn_once_for_each_pair() -> None:
     assert (heat.hover, heat.rows[2]) == ("experts {row} and {column}\ncosine {value}", 60)
     assert heat.span == (-1, 1)
     pairs = cosines[np.tril_indices(3, -1)]
-    assert f"mean {pairs.mean():.3g}"[:9] in cosine_matrix.describe(cosines, ids=[9, 4, 60])
-    assert "no pair" in cosine_matrix.describe(cosines[:1, :1], ids=[9])
+    assert f"mean {pairs.mean():.3g}"[:9] in chart.alt
+    assert "no pair" in cosine_matrix.figure(cosines[:1, :1], ids=[9]).alt
 
 
 def test_temperature_one_is_marked_on_the_line() -> None:
@@ -104,7 +104,7 @@ def test_temperature_one_is_marked_on_the_line() -> None:
     assert here.y[0] == pytest.approx(np.log(2))
     assert here.color == "accent"
     assert "even choice: 4.16" in [note.text for note in chart.notes]
-    assert "0.693 nats at temperature 1" in temperature.describe(np.log(2), uniform=4.16)
+    assert "0.693 nats at temperature 1" in chart.alt
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -112,7 +112,7 @@ def test_every_figure_can_be_sent(theme: Theme) -> None:
     figures = [
         vector_strip.figure(VECTORS, names=["a", "b", "c"], theme=theme),
         attention_heads.figure(causal()[:, 3], tokens=TOKENS, theme=theme),
-        attention_map.figure(causal()[0], tokens=TOKENS, theme=theme),
+        attention_map.figure(causal()[0], tokens=TOKENS, head=3, theme=theme),
         cosine_matrix.figure(np.eye(2), ids=[1, 2], theme=theme),
         temperature.figure(np.array([0.5, 1]), np.array([1.0, 2]), uniform=3),
     ]

@@ -33,6 +33,6 @@ def cell(token: str, position: int, layer: int, *, key: str) -> None:
         st.text(place(token, position, layer))
 
 
-def chart(figure: Figure, *, alt: str = "", key: str) -> None:
-    """Place a figure; `alt` stands for its own sentence."""
-    plot(figure, alt=alt, key=key)
+def chart(figure: Figure, *, key: str) -> None:
+    """Place a figure."""
+    plot(figure, key=key)

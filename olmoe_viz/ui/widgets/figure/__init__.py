@@ -24,13 +24,12 @@ _component = component(
 )
 
 
-def plot(figure: Figure, *, alt: str = "", key: str) -> None:
+def plot(figure: Figure, *, key: str) -> None:
     """Place a figure.
 
     Args:
         figure: what is drawn.
-        alt: the sentence for those who cannot see it.
         key: unique on the page; what is drawn under it changes in place, and files are named by it.
     """
     name = re.sub(r"\W+", "_", key)
-    _component(key=key, data={"figure": figure.data(), "alt": alt or figure.alt, "name": name})
+    _component(key=key, data={"figure": figure.data(), "alt": figure.alt, "name": name})
