@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # As many tokens as can be asked for, none of which can end a text: these are repetitions, and
 # nothing is drawn by lot.
 ENDLESS = "compare?tokens=512&prompt=1+2+1+2+1+2+1+2"
-WAIT = 60_000  # ms; a first run on two busy cores loads torch and the model
+WAIT = 120_000  # ms; a first run loads torch and the model, and the machine may be slow
 expect.set_options(timeout=WAIT)
 _sockets: WeakKeyDictionary[Page, WebSocket] = WeakKeyDictionary()
 # Whether everything that fades or grows has done so: nothing is animated, and nothing on the page
