@@ -35,11 +35,14 @@ const inView = (offset, view, size, count) => [Math.floor(offset / size + 0.5),
 function tellSeen({ data, g, seen, config }) {
   const [left, right] = inView(g.x, g.viewWidth, g.w, g.across);
   const [top, bottom] = inView(g.y, g.viewHeight, g.h, g.down);
-  const all = right - left + 1 >= g.across && bottom - top + 1 >= g.down;
   const ids = config.layerIds;
-  seen.textContent = !data || !g.turned || all ? ""
-    : `In view: layers ${ids[left]} to ${ids[right]} (of ${ids[0]} to ${ids.at(-1)}), tokens `
-      + `${top} to ${bottom} (of 0 to ${g.down - 1}). Drag the map to see the rest.`;
+  const parts = [];
+  if (right - left + 1 < g.across) {
+    parts.push(`layers ${ids[left]} to ${ids[right]} (of ${ids[0]} to ${ids.at(-1)})`);
+  }
+  if (bottom - top + 1 < g.down) parts.push(`tokens ${top} to ${bottom} (of 0 to ${g.down - 1})`);
+  seen.textContent = !data || !g.turned || !parts.length ? ""
+    : `In view: ${parts.join(", ")}. Drag the map to see the rest.`;
 }
 
 // The range that the card must leave free: the one being drawn, or the selected one while the
