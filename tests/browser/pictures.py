@@ -7,11 +7,11 @@ ROOT = Path(__file__).resolve().parents[2]
 # Started as a script, Python would see this folder and not the project.
 sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Page, ViewportSize, expect  # noqa: E402
 
 from tests.browser.server import WAIT, at_rest, browse, drawn_map, serve, settled  # noqa: E402
 
-SIZE = {"width": 1440, "height": 1240}
+WIDTH = 1440
 
 
 def draw_map(page: Page, address: str) -> None:
@@ -32,8 +32,10 @@ def draw_compare(page: Page, address: str) -> None:
 def main() -> None:
     """Write docs/map.png and docs/compare.png."""
     with serve() as address, browse() as browser:
-        for name, draw in (("map", draw_map), ("compare", draw_compare)):
-            page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
+        # The heights end each picture between two of its panels.
+        for name, draw, height in (("map", draw_map, 1070), ("compare", draw_compare, 1120)):
+            size: ViewportSize = {"width": WIDTH, "height": height}
+            page = browser.new_page(viewport=size, color_scheme="light", reduced_motion="reduce")
             draw(page, address)
             at_rest(page)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")
