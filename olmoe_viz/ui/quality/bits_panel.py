@@ -14,7 +14,7 @@ from olmoe_viz.ui.quality.tables import GEOMETRY
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.settings import QualitySettings
 from olmoe_viz.ui.texts import quality as texts
-from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.figure import plot
 
 _DOMAIN = "quality_domain"
 
@@ -31,11 +31,11 @@ def draw() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.caption(f"{texts.NEAR} {texts.best(best['native'], 'native')}")
-        panel.chart(_near(ks, lines, best["native"]), key="near")
+        plot(_near(ks, lines, best["native"]), key="near")
     with right:
         others = (texts.best(equal, name) for name, equal in best.items() if name != "native")
         st.caption(" ".join((texts.ALL, *others)))
-        panel.chart(_figure(ks, lines), key="quality")
+        plot(_figure(ks, lines), key="quality")
     with st.expander(texts.NUMBERS):
         st.table(
             tables.numbers(ks, lines, best),

@@ -1,11 +1,9 @@
-"""Panels: a heading with the origin of its numbers, and a chart with its alternative text."""
+"""Panels: a heading with the origin of its numbers, and the token and layer they are about."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from olmoe_viz.figures.figure import Figure
 from olmoe_viz.ui.widgets import origin
-from olmoe_viz.ui.widgets.figure import plot
 from olmoe_viz.ui.widgets.wording import place
 
 
@@ -31,8 +29,3 @@ def cell(token: str, position: int, layer: int, *, key: str) -> None:
     """Say which token and layer the panel is about."""
     with st.container(key=f"place_{key}"):
         st.text(place(token, position, layer))
-
-
-def chart(figure: Figure, *, key: str) -> None:
-    """Place a figure."""
-    plot(figure, key=key)
