@@ -1,4 +1,4 @@
-"""Popular claims about more experts, each beside what is so."""
+"""Popular claims about more experts, each beside what was found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Certainty:
-    """What the runs of both ks predict after the chosen token, and how uncertain they are else.
+    """What the runs of both ks predict, and how uncertain they are along the prompt.
 
     `entropies` are of the last tokens of the prompt under both ks, [tokens] each, None before the
     visitor has asked for them.
@@ -47,7 +47,7 @@ class Certainty:
 
 
 def draw(answers: list[Answer]) -> None:
-    """The claims as two columns: what is said, and what is so."""
+    """The claims as two columns: what is said, and what was found."""
     st.subheader(texts.HEADING, anchor=False)
     # Laid out by follow.css: every element more is milliseconds more in each redraw of the page.
     with st.container(key="claims", gap=None):

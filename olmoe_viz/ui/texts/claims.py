@@ -11,7 +11,7 @@ from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.texts.quality import equal_ks
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, count
 
-HEADING = "Claims one hears, and what is so"
+HEADING = "Popular claims, and what was found"
 MORE_IS_BETTER = "More experts give better answers"
 CONFIDENCE = "More experts make the model more certain"
 PARAMETERS = (
@@ -109,7 +109,7 @@ def certain_how_often(ks: tuple[int, int], lower: int, tokens: int) -> str:
 def mass(k: int, least: tuple[str, int], most: tuple[str, int]) -> str:
     """The lowest and the highest median of the mass, and in which layers."""
     return (
-        f"Not by a rule. In the run with k = {k} the median over the tokens is {least[0]} in layer "
+        f"Not in general. In the run with k = {k} the median over the tokens is {least[0]} in layer "
         f"{least[1]} and {most[0]} in layer {most[1]}."
     )
 
