@@ -109,8 +109,8 @@ def certain_how_often(ks: tuple[int, int], lower: int, tokens: int) -> str:
 def mass(k: int, least: tuple[str, int], most: tuple[str, int]) -> str:
     """The lowest and the highest median of the mass, and in which layers."""
     return (
-        f"Not in general. In the run with k = {k} the median over the tokens is {least[0]} in layer "
-        f"{least[1]} and {most[0]} in layer {most[1]}."
+        f"Not in general. In the run with k = {k} the median over the tokens is {least[0]} in "
+        f"layer {least[1]} and {most[0]} in layer {most[1]}."
     )
 
 
