@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.labels import digits, expert_name
 from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 
@@ -19,6 +19,7 @@ def figure(
     *,
     ids: Sequence[int],
     names: tuple[str, str],
+    layer: int | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Draw two bars an expert: filled for the first policy, hollow for the second.
@@ -27,6 +28,7 @@ def figure(
         norms: [2, experts], L2 norms of weight times output; 0 where not selected.
         ids: the experts' ids, by falling router probability.
         names: the two policies in words.
+        layer: of the experts, for their names.
         theme: the theme on the screen.
     """
     count = len(ids)
@@ -34,7 +36,7 @@ def figure(
     span = (0.0, max(float(norms.max()) * 1.05, 1e-6))
     every = 1 if count <= 32 else 4
     return Figure(
-        alt=_sentence(norms, ids=ids, names=names),
+        alt=_sentence(norms, [expert_name(expert, layer) for expert in ids], names),
         height=270,
         margin=(28, 16, 52, 58),
         x=(
@@ -55,7 +57,8 @@ def figure(
                 fills=fills,
                 outlines=colors,
                 hover=[
-                    f"{name}\nexpert {expert}\nnorm of weight × output {height:.4g}"
+                    f"{name}\nexpert {expert_name(expert, layer)}"
+                    f"\nnorm of weight × output {height:.4g}"
                     for expert, height in zip(ids, heights, strict=True)
                 ],
                 numbers={
@@ -77,10 +80,10 @@ def figure(
     )
 
 
-def _sentence(norms: NDArray[np.float64], *, ids: Sequence[int], names: tuple[str, str]) -> str:
+def _sentence(norms: NDArray[np.float64], experts: Sequence[str], names: tuple[str, str]) -> str:
     """One sentence for a person who cannot see the bars."""
     parts = [
-        f"under {name} expert {ids[int(row.argmax())]} adds most, {digits(float(row.max()))}"
+        f"under {name} expert {experts[int(row.argmax())]} adds most, {digits(float(row.max()))}"
         for name, row in zip(names, norms, strict=True)
     ]
-    return f"Bars of what {len(ids)} experts add: " + "; ".join(parts) + "."
+    return f"Bars of what {len(experts)} experts add: " + "; ".join(parts) + "."

@@ -46,7 +46,7 @@ def figure(
                 span=(0, 1),
                 gaps=(1, 1),
                 hover=(
-                    "{row} · expert {column}\n{value} of the tokens"
+                    f"{{row}} · expert {layer}·{{column}}\n{{value}} of the tokens"
                     f"\n{{times the fair share}} × the fair share of {percent(fair)}"
                 ),
                 numbers=("domain", "expert", "share of tokens"),
@@ -67,7 +67,7 @@ def _sentence(
     domain, expert = map(int, np.unravel_index(int(shares.argmax()), shares.shape))
     strong = int((shares.max(0) >= 3 * fair).sum())
     return (
-        f"Heatmap of domains by experts in layer {layer}: expert {expert} gets "
+        f"Heatmap of domains by experts in layer {layer}: expert {layer}·{expert} gets "
         f"{shares[domain, expert]:.0%} of the {domains[domain]} tokens; {strong} of "
         f"{shares.shape[1]} experts get at least three times their fair share of some domain."
     )

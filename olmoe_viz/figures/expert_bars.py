@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.labels import digits, expert_name
 from olmoe_viz.figures.marks import Axis, Bars, Note, Rule, every, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 
@@ -20,6 +20,7 @@ def figure(
     also: tuple[str, NDArray[np.float64]] | None = None,
     base: float = 0.0,
     height: int = 250,
+    layer: int | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Draw one bar an expert, in the order given.
@@ -35,6 +36,7 @@ def figure(
         also: a second quantity for the hover text, its name and its values.
         base: where the bars start.
         height: in pixels.
+        layer: of the experts, for their names.
         theme: the theme on the screen.
     """
     count = len(ids)
@@ -46,7 +48,7 @@ def figure(
     # Below the words about the level there is room for the id of the highest bar.
     span = (low - room * (low < base), high + room * (2 if level else 1))
     hover = [
-        f"expert {expert}\n{quantity} {value:.4g}"
+        f"expert {expert_name(expert, layer)}\n{quantity} {value:.4g}"
         for expert, value in zip(ids, values.tolist(), strict=True)
     ]
     if also:
@@ -65,7 +67,7 @@ def figure(
         | ({also[0]: also[1].tolist()} if also else {}),
     )
     return Figure(
-        alt=_sentence(values, ids=ids, quantity=quantity),
+        alt=_sentence(values, [expert_name(expert, layer) for expert in ids], quantity),
         height=height,
         margin=(10, 16, 34 if few else 44, 58),
         x=(
@@ -86,10 +88,10 @@ def figure(
     )
 
 
-def _sentence(values: NDArray[np.float64], *, ids: Sequence[int], quantity: str) -> str:
+def _sentence(values: NDArray[np.float64], names: Sequence[str], quantity: str) -> str:
     """One sentence for a person who cannot see the bars."""
     top, low = int(values.argmax()), int(values.argmin())
     return (
-        f"Bars of {quantity} for {len(ids)} experts: most {digits(float(values[top]))} at expert "
-        f"{ids[top]}, least {digits(float(values[low]))} at expert {ids[low]}."
+        f"Bars of {quantity} for {len(names)} experts: most {digits(float(values[top]))} at expert "
+        f"{names[top]}, least {digits(float(values[low]))} at expert {names[low]}."
     )

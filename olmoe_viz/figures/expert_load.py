@@ -47,7 +47,8 @@ def figure(
                 span=span,
                 gaps=(1, 1),
                 hover=(
-                    f"layer {{row}} · expert {{column}}\n{{tokens}} of {tokens} tokens ({{value}})"
+                    f"layer {{row}} · expert {{row}}·{{column}}"
+                    f"\n{{tokens}} of {tokens} tokens ({{value}})"
                     "\n{times the fair share} × the fair share of {fair share}"
                 ),
                 numbers=("layer", "expert", "share of tokens"),
@@ -72,7 +73,7 @@ def _sentence(load: NDArray[np.float64], *, tokens: int, layer_ids: Sequence[int
     a_token = number(float(load.sum(axis=1).mean()))
     return (
         f"Heatmap of {load.shape[0]} layers by {load.shape[1]} experts, {a_token} used by a token: "
-        f"the busiest is expert {expert} in layer {layer_ids[layer]} with {most}% of {tokens} "
+        f"the busiest is expert {layer_ids[layer]}·{expert} with {most}% of {tokens} "
         "tokens; "
         f"{idle} of {load.size} experts serve none."
     )

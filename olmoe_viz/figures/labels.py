@@ -39,6 +39,11 @@ def number(value: float, form: str = ".3g") -> str:
     return f"{value:{form}}".replace("-", "−")
 
 
+def expert_name(expert: int, layer: int | None) -> str:
+    """An expert as in "7·20", since one id in two layers is two experts; else its id."""
+    return str(expert) if layer is None else f"{layer}·{expert}"
+
+
 def percent(value: float) -> str:
     """A share of 1 in percent, three significant digits at most."""
     return f"{number(100 * value)}%"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.labels import digits, expert_name
 from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, every, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 from olmoe_viz.numerics import routing
@@ -26,6 +26,7 @@ def figure(
     expert_ids: NDArray[np.int16],
     marks: Sequence[int] = (),
     order: Order = "probability",
+    layer: int | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Bars of all experts: those that ran filled, the others hollow.
@@ -36,6 +37,7 @@ def figure(
             accent.
         marks: further ks whose cutoffs are drawn; each is labelled with the mass it retains.
         order: falling probability, of equals the lower id first; or expert id.
+        layer: of the experts, for their names.
         theme: the theme on the screen.
     """
     count = len(probabilities)
@@ -46,24 +48,26 @@ def figure(
     by_rank = order == "probability"
     rules, notes = _upright_cuts(cuts, count) if by_rank else _level_cuts(cuts)
     return Figure(
-        alt=_sentence(probabilities, expert_ids=expert_ids),
+        alt=_sentence(probabilities, expert_ids, layer),
         height=340,
         margin=(16, 16, 44, 52),
         x=(_ranks(count) if by_rank else _ids(count),),
         y=Axis(span, ticks(*span), "router probability"),
-        marks=(_bars(probabilities, ranking, ran, by_rank, theme),),
+        marks=(_bars(probabilities, ranking, ran, by_rank, layer, theme),),
         rules=rules,
         notes=notes,
         theme=theme,
     )
 
 
-def _sentence(probabilities: NDArray[np.float64], *, expert_ids: NDArray[np.int16]) -> str:
+def _sentence(
+    probabilities: NDArray[np.float64], expert_ids: NDArray[np.int16], layer: int | None
+) -> str:
     """One sentence for a person who cannot see the bars; same arguments as `figure`."""
     best, ran = int(expert_ids[0]), routing.used(expert_ids, len(probabilities))
     return (
-        f"Bar chart of {len(probabilities)} router probabilities: expert {best} leads with "
-        f"{digits(float(probabilities[best]))}, and the top {ran.sum()} keep "
+        f"Bar chart of {len(probabilities)} router probabilities: expert "
+        f"{expert_name(best, layer)} leads with {digits(float(probabilities[best]))}, and the top {ran.sum()} keep "
         f"{digits(float(probabilities[ran].sum()))} of the mass."
     )
 
@@ -102,7 +106,8 @@ def _bars(
     ranking: NDArray[np.int64],
     ran: NDArray[np.bool_],
     by_rank: bool,
-    theme: Theme = "light",
+    layer: int | None,
+    theme: Theme,
 ) -> Bars:
     """One bar an expert, named by its id.
 
@@ -122,7 +127,8 @@ def _bars(
         fills=[color if used else HOLLOW for color, used in zip(colors, chosen, strict=True)],
         outlines=colors,
         hover=[
-            f"expert {expert} · rank {ranks[expert] + 1}\nprobability {probabilities[expert]:.3g}"
+            f"expert {expert_name(expert, layer)} · rank {ranks[expert] + 1}"
+            f"\nprobability {probabilities[expert]:.3g}"
             f"\nmass up to this rank {masses[ranks[expert]]:.3g}"
             for expert in ids
         ],

@@ -41,7 +41,7 @@ def figure(
         fills=colors,
         outlines=colors,
         hover=[
-            f"layer {at}\nexpert {expert}\nprobability {height:.3g}"
+            f"layer {at}\nexpert {at}·{expert}\nprobability {height:.3g}"
             for at, expert, height in zip(layer_ids, best, heights, strict=True)
         ],
         names=[str(expert) for expert in best],

@@ -3,7 +3,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from olmoe_viz.figures import expert_load, layer_lines, router_bars, strongest_experts
+from olmoe_viz.figures import (
+    contributions,
+    cosine_matrix,
+    expert_bars,
+    expert_load,
+    layer_lines,
+    router_bars,
+    strongest_experts,
+)
 from olmoe_viz.figures.cell_words import cell_words
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import alike, digits, safe, shorten
@@ -120,13 +128,13 @@ def test_expert_load_says_tokens_and_fair_share() -> None:
     _, cells = chart.marks
     assert cells.span == (0, 1.0)
     assert cell_words(cells, 0, 0) == (
-        "layer 0 · expert 0\n4 of 10 tokens (40%)\n1.6 × the fair share of 0.25"
+        "layer 0 · expert 0·0\n4 of 10 tokens (40%)\n1.6 × the fair share of 0.25"
     )
     # A layer with twice the experts for a token has twice the fair share.
     assert cell_words(cells, 1, 3).endswith("\n10 of 10 tokens (100%)\n2 × the fair share of 0.5")
     sentence = chart.alt
     assert "1.5 used by a token" in sentence
-    assert "expert 3 in layer 1 with 100% of 10 tokens" in sentence
+    assert "expert 1·3 with 100% of 10 tokens" in sentence
     assert "2 of 8 experts serve none" in sentence
 
 
@@ -135,7 +143,7 @@ def test_expert_load_names_layers_by_their_absolute_ids() -> None:
     chart = expert_load.figure(load, tokens=2, layer_ids=SPARSE, theme="light")
     assert chart.marks[1].rows == [1, 3, 4]
     assert chart.y.ticks == [(0, "1"), (1, "3"), (2, "4")]
-    assert "expert 0 in layer 3" in chart.alt
+    assert "expert 3·0 with" in chart.alt
     whole = expert_load.figure(np.ones((16, 2)), tokens=2, layer_ids=LAYERS, theme="light")
     assert [words for _, words in whole.y.ticks] == ["0", "5", "10", "15"]
 
@@ -184,7 +192,7 @@ def test_strongest_experts_show_id_color_and_probability(probabilities: np.ndarr
     assert bars.names == [str(e) for e in best]
     assert bars.high == probabilities.max(axis=1).tolist()
     assert bars.fills[5] == expert_color(int(best[5]), "dark")
-    assert bars.hover[5].startswith(f"layer 5\nexpert {best[5]}\n")
+    assert bars.hover[5].startswith(f"layer 5\nexpert 5·{best[5]}\n")
     assert box.sides[0] < 2 < box.sides[1]
     assert box.sides[2] == bars.high[2]
     assert strongest_experts.figure(ran, probabilities, theme="dark", **words).boxes == []
@@ -199,7 +207,7 @@ def test_the_strongest_expert_is_the_recorded_one_of_its_layer() -> None:
     (bars,), (box,) = chart.marks, chart.boxes
     assert list(bars.at) == [1, 3, 4]
     assert bars.names == ["1", "1", "3"]
-    assert bars.hover[2].startswith("layer 4\nexpert 3\n")
+    assert bars.hover[2].startswith("layer 4\nexpert 4·3\n")
     assert box.sides[0] < 3 < box.sides[1]
     sentence = chart.alt
     assert "in layers 1 to 4: 1, 1, 3; most decided in layer 1" in sentence
@@ -227,3 +235,17 @@ def test_numbers_of_one_line_share_a_notation() -> None:
     assert alike([0.5, 0.000698]) == ["0.500", "0.000698"]
     assert alike([0.000698, 9.97e-5, 0]) == ["6.98e-04", "9.97e-05", "0"]
     assert alike([]) == []
+
+
+def test_an_expert_is_named_by_its_layer_too_where_that_is_known() -> None:
+    bars = router_bars.figure(TIE, expert_ids=np.array([1, 2]), layer=7)
+    assert bars.marks[0].hover[0].startswith("expert 7·1 · rank 1\n")
+    assert "expert 7·1 leads" in bars.alt
+    pushes = expert_bars.figure(TIE[:2], ids=(4, 9), quantity="push", layer=7)
+    assert pushes.marks[0].hover[1].startswith("expert 7·9\n")
+    assert "most 0.300 at expert 7·9" in pushes.alt
+    pairs = cosine_matrix.figure(np.eye(2), ids=(4, 9), layer=7)
+    assert cell_words(pairs.marks[0], 1, 0).startswith("experts 7·9 and 7·4\n")
+    norms = contributions.figure(np.ones((2, 2)), ids=(4, 9), names=("a", "b"), layer=7)
+    assert norms.marks[1].hover[1].startswith("b\nexpert 7·9\n")
+    assert "under b expert 7·4 adds most" in norms.alt

@@ -37,11 +37,11 @@ def test_domains_are_told_by_name_with_their_multiple_of_the_fair_share() -> Non
     assert colors.fills[2] == expert_color(2, "dark")
     assert cells.more["times the fair share"] == [[4.0, 1.0, 0.0], [0.8, 1.0, 7.2]]
     assert cell_words(cells, 1, 2) == (
-        "<b> · expert 2\n90% of the tokens\n7.2 × the fair share of 12.5%"
+        "<b> · expert 3·2\n90% of the tokens\n7.2 × the fair share of 12.5%"
     )
     assert [words for _, words in chart.y.ticks] == ["stories", "<b>"]
     text = chart.alt
-    assert "expert 2 gets 90% of the <b> tokens; 2 of 3 experts" in text
+    assert "expert 3·2 gets 90% of the <b> tokens; 2 of 3 experts" in text
 
 
 def test_saturation_draws_every_layer_and_their_mean() -> None:
