@@ -29,6 +29,7 @@ def draw(trace: Trace, chosen: Selection) -> None:
             expert_ids=ran,
             marks=(trained_k, 2 * trained_k, 4 * trained_k),
             order=order,
+            layer=chosen.layer,
             theme=state.theme(),
         ),
         key="bars",
