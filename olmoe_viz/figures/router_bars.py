@@ -67,7 +67,8 @@ def _sentence(
     best, ran = int(expert_ids[0]), routing.used(expert_ids, len(probabilities))
     return (
         f"Bar chart of {len(probabilities)} router probabilities: expert "
-        f"{expert_name(best, layer)} leads with {digits(float(probabilities[best]))}, and the top {ran.sum()} keep "
+        f"{expert_name(best, layer)} leads with {digits(float(probabilities[best]))}, "
+        f"and the top {ran.sum()} keep "
         f"{digits(float(probabilities[ran].sum()))} of the mass."
     )
 
