@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures import contributions, cosine_matrix, layer_change, vector_strip
 from olmoe_viz.figures.labels import digits, number
-from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.ui.follow.place import Place
@@ -71,12 +70,12 @@ def _each(place: Place, seen: Inspection, norms: np.ndarray, names: list[str]) -
         }
         for at, name in enumerate(names)
     ]
-    _details(records, cosines, seen.ids.tolist(), place.theme)
+    _details(records, cosines, seen.ids.tolist(), place)
 
 
 @st.fragment
 def _details(
-    records: list[dict[str, str]], cosines: np.ndarray, ids: list[int], theme: Theme
+    records: list[dict[str, str]], cosines: np.ndarray, ids: list[int], place: Place
 ) -> None:
     """Each expert's numbers and the cosines between outputs, drawn only while open."""
     fold = st.expander(
@@ -98,7 +97,7 @@ def _details(
             )
         with right:
             plot(
-                cosine_matrix.figure(cosines, ids=ids, theme=theme),
+                cosine_matrix.figure(cosines, ids=ids, layer=place.layer, theme=place.theme),
                 key="cosines",
             )
         scrolls = f" The table has {len(records)} rows and scrolls." * (len(records) > _ROWS)
@@ -115,7 +114,9 @@ def combination(place: Place, seen: Inspection, on_pick: Callable[[Weighting], N
     norms = seen.weights[rows] * np.linalg.norm(seen.outputs, axis=1)
     ids = seen.ids.tolist()
     plot(
-        contributions.figure(norms, ids=ids, names=place.names, theme=place.theme),
+        contributions.figure(
+            norms, ids=ids, names=place.names, layer=place.layer, theme=place.theme
+        ),
         key="contributions",
     )
     sums = seen.sums[rows]

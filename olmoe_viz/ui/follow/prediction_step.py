@@ -99,6 +99,13 @@ def pushes(place: Place, one: Predictions, ids: list[int], added: NDArray[np.flo
     total = float(added.sum())
     st.text(texts.pushed(len(ids), place.layer, one.top_tokens[0][0], total, logit))
     plot(
-        expert_bars.figure(added, ids=ids, quantity=quantity, height=230, theme=place.theme),
+        expert_bars.figure(
+            added,
+            ids=ids,
+            quantity=quantity,
+            height=230,
+            layer=place.layer,
+            theme=place.theme,
+        ),
         key="pushes",
     )

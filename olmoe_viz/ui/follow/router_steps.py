@@ -28,6 +28,7 @@ def router(place: Place, logits: Floats, cosines: Floats | None) -> None:
             quantity="router logit",
             also=None if cosines is None else ("cosine", cosines),
             base=float(logits.mean()),
+            layer=place.layer,
             theme=place.theme,
         ),
         key="logits",
@@ -56,6 +57,7 @@ def softmax(place: Place, logits: Floats, row: Floats) -> None:
                 ids=ids,
                 quantity=quantity,
                 level=(1 / experts, f"dotted: an even choice, {1 / experts:.4f}"),
+                layer=place.layer,
                 theme=place.theme,
             ),
             key="softmax",
@@ -81,7 +83,9 @@ def top_k(
         ranked: all experts, first those that ran.
     """
     plot(
-        router_bars.figure(row, expert_ids=ran, marks=place.ks, theme=place.theme),
+        router_bars.figure(
+            row, expert_ids=ran, marks=place.ks, layer=place.layer, theme=place.theme
+        ),
         key="top_k",
     )
     masses = [float(row[list(ranked[:k])].sum()) for k in place.ks]
