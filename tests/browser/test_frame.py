@@ -25,7 +25,7 @@ def top(of: Locator) -> float:
     return found["y"]
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 768])
+@pytest.mark.parametrize("width", [1440, 1024, 820])
 def test_nothing_moves_on_a_cold_first_visit(server: str, browser: Browser, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
     held: list[Route] = []
