@@ -71,7 +71,7 @@ def test_the_nine_steps_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(line(page)).to_contain_text("layer 9 of 15")
+    expect(line(page)).to_contain_text("layer 9 (0 to 15)")
     settled(page)
     for number in range(1, len(STEPS) + 1):
         tab_to(page, "^The line of code")

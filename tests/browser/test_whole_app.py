@@ -56,7 +56,7 @@ def test_a_cell_picked_on_the_map_is_what_follow_shows(visit: Visit) -> None:
     page.get_by_role("application").click(position=cell(page, 3, 9))
     expect(page.locator(".st-key-place_map")).to_contain_text("token 3  ·  layer 9")
     open_page(page, "Follow a token")
-    expect(bar(page)).to_contain_text(re.compile(r"token 3 .* layer 9 of 15"))
+    expect(bar(page)).to_contain_text(re.compile(r"token 3 .* layer 9 \(0 to 15\)"))
     again = visit(path_of(page))
     expect(bar(again)).to_have_text(bar(page).inner_text())
 
