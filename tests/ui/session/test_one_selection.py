@@ -112,7 +112,7 @@ def test_the_ks_that_are_offered_are_doubled_up_to_all_experts() -> None:
 def test_a_model_with_fewer_experts_lowers_the_ks(monkeypatch: pytest.MonkeyPatch) -> None:
     bundled, large, *_ = catalogue.CATALOGUE
     monkeypatch.setattr(catalogue, "CATALOGUE", (bundled, replace(large, experts=24)))
-    test = app("k=64&against=32", "about")
+    test = app("k=64&against=32")
     checked(test.selectbox(key="choice_model").select(large.name).run())
     for name in ("k", "against"):
         assert test.segmented_control(key=f"choice_{name}").value == 24
@@ -123,7 +123,6 @@ def test_the_help_of_a_control_is_what_the_glossary_says() -> None:
     test = app()
     words = {
         "choice_k": ["top-k"],
-        "choice_against": ["top-k"],
         "choice_weighting": ["native weights", "renormalized", "gain-anchored"],
         "view": ["retained mass", "entropy", "margin", "drift"],
     }
