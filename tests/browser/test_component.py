@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-import olmoe_viz.ui.widgets.component
+from olmoe_viz.ui.widgets import component
 
-MOUNT = Path(olmoe_viz.ui.component.__file__).with_suffix(".js").read_text("utf-8")
+MOUNT = Path(component.__file__).with_suffix(".js").read_text("utf-8")
 BEGIN = """
 const log = []
 const close = ({ data }) => log.push(`close ${data}`)

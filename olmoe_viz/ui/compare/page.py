@@ -26,8 +26,9 @@ def draw() -> None:
     st.caption(texts.INTRODUCTION)
     row, stop = _buttons()
     st.caption(controls.rule())
-    progress = st.container(key="progress_line").empty()
-    new = _new_comparison(progress)
+    line = st.container(key="progress_line", gap=None)
+    of_model, progress = line.empty(), line.empty()
+    new = _new_comparison(of_model)
     comparison = new or _kept_comparison()
     columns = comparison.columns if comparison else list(map(Column, controls.policies()))
     with row:
@@ -60,11 +61,14 @@ def _buttons() -> tuple[DeltaGenerator, DeltaGenerator]:
     return row, stop
 
 
-def _new_comparison(progress: DeltaGenerator) -> Comparison | None:
-    """A comparison of what is selected now, if it is wished for and the model can be loaded."""
+def _new_comparison(place: DeltaGenerator) -> Comparison | None:
+    """A comparison of what is selected now, if it is wished for and the model can be loaded.
+
+    `place` says why it cannot, or asks whether it shall be downloaded.
+    """
     if engine.records_only() or not state.wishes_text():
         return None
-    with progress.container():
+    with place.container():
         model = answers.answer(ModelRequest(state.selection().model))
     if model is None:
         return None

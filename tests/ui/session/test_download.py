@@ -45,12 +45,12 @@ def labels(test: AppTest) -> list[str]:
     return [button.label for button in test.button]
 
 
-@pytest.mark.parametrize("page", ["map", "follow"])
+@pytest.mark.parametrize("page", ["map", "follow", "compare"])
 def test_nothing_is_fetched_before_somebody_agrees(
     there: Callable[[OnDisk], ByHand], page: str
 ) -> None:
     engine = there(NOTHING)
-    test = app(LARGE_LINK, page)
+    test = app(LARGE_LINK + "&generate=1" * (page == "compare"), page)
     (said,) = test.info
     for words in ("14 GB", "15 GB of memory", "18 minutes", "200 GB of the disk are free"):
         assert plain(words) in said.value

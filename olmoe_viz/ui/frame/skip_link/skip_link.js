@@ -8,7 +8,7 @@ const map = () => [...document.querySelectorAll(".st-key-map *, .st-key-map")]
 const make = () => {
   const link = document.createElement("a")
   link.className = "olmoe-skip"
-  link.href = "#"
+  link.href = "#stMain" // something that is there, as in Streamlit's own link; the click goes to the map
   link.addEventListener("click", (event) => {
     event.preventDefault()
     map()?.focus({ focusVisible: true })
