@@ -83,7 +83,7 @@ def load(part: str, k: int) -> str:
     """About the load of the experts over a part of the text."""
     return (
         f"The {glossary.link('load')}: the share of {part} that have an expert among their top "
-        f"{k}. Select a range in the map to take a part of the prompt. The row of dots is the "
+        f"{k}. Select a range in the map to take a part of the prompt. The row of squares is the "
         "color of each expert in the map."
     )
 
