@@ -35,9 +35,15 @@ def _check(recorded: ov.Trace, stock: OlmoeForCausalLM) -> None:
     ids = torch.tensor(recorded.token_ids)[None]
     attended: list[torch.Tensor] = []
     chosen: list[torch.Tensor] = []
-    for block in stock.model.layers:
-        block.self_attn.register_forward_hook(lambda *values: attended.append(values[-1][0]))
-        block.mlp.gate.register_forward_hook(lambda *values: chosen.extend(values[-1][1:]))
+    # Removed one by one: transformers hangs hooks of its own on these modules, and keeps them.
+    hooks = [
+        hook
+        for block in stock.model.layers
+        for hook in (
+            block.self_attn.register_forward_hook(lambda *values: attended.append(values[-1][0])),
+            block.mlp.gate.register_forward_hook(lambda *values: chosen.extend(values[-1][1:])),
+        )
+    ]
     with torch.no_grad():
         run = stock(ids, output_router_logits=True, output_hidden_states=True)
         normed = stock.model.norm(torch.tensor(recorded.hidden_states[-1]))
@@ -57,9 +63,8 @@ def _check(recorded: ov.Trace, stock: OlmoeForCausalLM) -> None:
     assert len(recorded.next_tokens) == 50
     probabilities = final.double().softmax(-1)[top.indices].numpy()
     np.testing.assert_allclose(recorded.next_probabilities(), probabilities, rtol=1e-3)
-    for block in stock.model.layers:
-        block.self_attn._forward_hooks.clear()
-        block.mlp.gate._forward_hooks.clear()
+    for hook in hooks:
+        hook.remove()
 
 
 def _near(ours: np.ndarray, theirs: torch.Tensor) -> None:
