@@ -57,6 +57,7 @@ def main() -> None:
     from olmoe_viz.ui.widgets.routing_map import GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")
+    st.html("<style>:root { --map-visibility: visible }</style>")  # as the application's stylesheet
     word = st.cache_resource(new_event, max_entries=10)
     if "go_on" in st.query_params:
         word(st.query_params["go_on"]).set()
