@@ -41,6 +41,7 @@ from olmoe_viz.records.model_facts import Capability
 Progress = Callable[[int, int], None]
 Wishes = tuple[torch.device | None, torch.dtype | None]
 _FILES = ["*.json", "*.safetensors"]
+_NOT_BYTE_LEVEL = "The tokenizer of {} is not byte-level BPE, as OLMoE's is."
 
 
 def load_model(
@@ -108,17 +109,36 @@ def _build(
     """Read the weights and make them ready; `identity` is (revision, digest)."""
     family, geometry = _known(folder, name)
     placement = place(geometry, *wishes)
-    tokenizer = _tokenizer(folder, name)
-    token_bytes = family.token_bytes(tokenizer)
-    if token_bytes is None:
-        raise ModelError(f"The tokenizer of {name} is not byte-level BPE, as OLMoE's is.")
-    module = _weights(folder, name, placement).requires_grad_(requires_grad=False)
+    tokenizer = _tokenizer(folder, name, family)
+    module = _weights(folder, name, placement)
     give_back()
+    return ready(name, identity, module, tokenizer, placement.device)
+
+
+def ready(
+    name: str,
+    identity: tuple[str | None, str],
+    module: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    device: torch.device | None = None,
+) -> Model:
+    """Return a model of a known family, whose weights are there, as a Model.
+
+    `identity` is (revision, digest); `device` is where prompts go in, if not the first block's.
+    Raises ModelError for parameters that its family does not have, and for another tokenizer than
+    byte-level BPE.
+    """
+    family = FAMILIES[module.config.model_type]
+    geometry = family.geometry(module.config)
+    module.requires_grad_(requires_grad=False)
     if family.costs(module) != costs.counted(geometry):
         raise ModelError(
             f"{name} has other parameters than its family's. They would be counted wrongly, so it "
             "is not loaded."
         )
+    token_bytes = family.token_bytes(tokenizer)
+    if token_bytes is None:
+        raise ModelError(_NOT_BYTE_LEVEL.format(name))
     parts = family.parts(module)
     return Model(
         name=name,
@@ -130,8 +150,8 @@ def _build(
         geometry=geometry,
         family=family,
         capabilities=_capabilities(family, module),
-        device=placement.device or (parts.blocks[0].device if parts else module.device),
-        dtype=placement.dtype,
+        device=device or (parts.blocks[0].device if parts else module.device),
+        dtype=module.dtype,
     )
 
 
@@ -198,7 +218,7 @@ def _known(folder: Path, name: str) -> tuple[Family, Geometry]:
     return family, geometry
 
 
-def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
+def _tokenizer(folder: Path, name: str, family: Family) -> PreTrainedTokenizerFast:
     if not (folder / "tokenizer.json").is_file():
         raise ModelError(f"{name} has no tokenizer.json. Put its tokenizer into the same folder.")
     try:
@@ -207,8 +227,8 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
         if out_of_memory(error):
             raise
         raise ModelError(f"The tokenizer of {name} is not readable: {error}") from error
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ModelError(f"The tokenizer of {name} is not byte-level BPE, as OLMoE's is.")
+    if not isinstance(tokenizer, PreTrainedTokenizerFast) or family.token_bytes(tokenizer) is None:
+        raise ModelError(_NOT_BYTE_LEVEL.format(name))
     # A prompt is never cut or filled up silently.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
