@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from olmoe_viz.figures.cell_words import cell_words
 from olmoe_viz.figures.labels import safe
+from olmoe_viz.figures.look import LOOK
 from olmoe_viz.figures.marks import (
     HOLLOW,
     Axis,
@@ -22,7 +23,6 @@ from olmoe_viz.figures.marks import (
     Rule,
 )
 from olmoe_viz.figures.palette import INKS
-from olmoe_viz.figures.type_faces import CAPTION, NUMBER_FONT, SMALL, TEXT_FONT
 
 if TYPE_CHECKING:
     from olmoe_viz.figures.figure import Figure
@@ -79,7 +79,7 @@ class _Conversion:
             "height": figure.height,
             "autosize": True,
             "margin": {"t": top, "r": right, "b": bottom, "l": left},
-            "font": {"family": TEXT_FONT, "size": CAPTION, "color": inks.ink},
+            "font": {"family": LOOK.text_font, "size": LOOK.caption, "color": inks.ink},
             "paper_bgcolor": inks.paper,
             "plot_bgcolor": inks.paper,
             "showlegend": figure.has_key,
@@ -95,27 +95,28 @@ class _Conversion:
             "hoverlabel": {
                 "bgcolor": inks.panel,
                 "bordercolor": inks.line,
-                "font": {"family": TEXT_FONT, "size": 14, "color": inks.ink},
+                "font": {"family": LOOK.text_font, "size": 14, "color": inks.ink},
                 "align": "left",
             },
         }
 
     def axis(self, axis: Axis) -> dict[str, Any]:
         inks = INKS[self.theme]
-        face = {"family": NUMBER_FONT, "size": SMALL} if axis.number else {"size": CAPTION}
+        caption = {"size": LOOK.caption, "color": inks.muted}
+        number = {"family": LOOK.number_font, "size": LOOK.small, "color": inks.muted}
         return {
             "type": "log" if axis.log else "linear",
             "range": [float(np.log10(end)) if axis.log else end for end in axis.span],
             "tickvals": [value for value, _ in axis.ticks],
             "ticktext": [safe(words) for _, words in axis.ticks],
-            "tickfont": face | {"color": inks.muted},
-            "title": {"text": safe(axis.title), "font": {"color": inks.muted, "size": CAPTION}},
+            "tickfont": number if axis.number else caption,
+            "title": {"text": safe(axis.title), "font": caption},
             "showgrid": False,
             "zeroline": False,
             "showline": not axis.bare,
             "linecolor": inks.line,
             "ticks": "" if axis.bare else "outside",
-            "ticklen": 4,
+            "ticklen": LOOK.tick,
             "tickcolor": inks.line,
         }
 
@@ -127,11 +128,14 @@ class _Conversion:
             "width": mark.width,
             "marker": {
                 "color": [self.ink(fill) for fill in mark.fills],
-                "line": {"color": [self.ink(color) for color in mark.outlines], "width": 1.25},
+                "line": {
+                    "color": [self.ink(color) for color in mark.outlines],
+                    "width": LOOK.outline,
+                },
             },
             "text": [safe(name) for name in mark.names] or None,
             "textposition": "outside",
-            "textfont": {"family": NUMBER_FONT, "size": SMALL},
+            "textfont": {"family": LOOK.number_font, "size": LOOK.small},
             "cliponaxis": False,
             "hovertext": [_words(words) for words in mark.hover],
             "hovertemplate": _HOVER,
@@ -162,10 +166,10 @@ class _Conversion:
         }
 
     def color_bar(self, bar: ColorBar) -> dict[str, Any]:
-        font = {"size": CAPTION, "color": INKS[self.theme].muted}
+        font = {"size": LOOK.caption, "color": INKS[self.theme].muted}
         return {
             "title": {"text": safe(bar.title), "side": "right", "font": font},
-            "thickness": 10,
+            "thickness": LOOK.color_bar,
             "outlinewidth": 0,
             "tickvals": [value for value, _ in bar.ticks],
             "ticktext": [safe(words) for _, words in bar.ticks],
@@ -206,7 +210,7 @@ class _Conversion:
             "angleref": "previous" if mark.arrow else "up",
             "color": [self.ink(fill) for fill in mark.fills] or color,
             "opacity": 1,
-            "line": {"color": color, "width": 1.5 if mark.fills else 0},
+            "line": {"color": color, "width": LOOK.ring if mark.fills else 0},
         }
 
     def rule(self, rule: Rule) -> dict[str, Any]:
@@ -235,7 +239,7 @@ class _Conversion:
             "x1": right,
             "y0": top,
             "y1": bottom,
-            "line": {"color": self.ink(box.color), "width": 2},
+            "line": {"color": self.ink(box.color), "width": LOOK.box},
         }
 
     def note(self, note: Note) -> dict[str, Any]:
@@ -255,7 +259,7 @@ class _Conversion:
             "font": {
                 "color": self.ink(note.color),
                 "size": note.size,
-                "family": NUMBER_FONT if note.number else TEXT_FONT,
+                "family": LOOK.number_font if note.number else LOOK.text_font,
             },
         }
 
@@ -271,5 +275,5 @@ def _errors(mark: Line, color: str) -> dict[str, Any]:
         "arrayminus": [at - end for at, end in zip(mark.y, low, strict=True)],
         "color": color,
         "thickness": 1,
-        "width": 3,
+        "width": LOOK.cap,
     }

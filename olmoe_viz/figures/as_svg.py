@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import tostring
 
+from olmoe_viz.figures.look import LOOK
 from olmoe_viz.figures.marks import Axis, Box, ColorBar, Line, Note, Rule
 from olmoe_viz.figures.svg_canvas import Canvas, Scale, longest, scale, short
-from olmoe_viz.figures.svg_marks import DASHES, draw, draw_dot
-from olmoe_viz.figures.type_faces import CAPTION, DIGIT, KEY, SMALL
+from olmoe_viz.figures.svg_marks import draw, draw_dot
 
 if TYPE_CHECKING:
     from olmoe_viz.figures.figure import Figure
-
-_BAR = 10  # px, width of the key of colors
 
 
 def as_svg(figure: "Figure", width: int) -> str:
@@ -42,7 +40,7 @@ def _below(canvas: Canvas, axis: Axis, at: Scale) -> None:
     start, end = (at(value) for value in axis.span)
     low = short(canvas.bottom)
     if not axis.bare:
-        ticks = "".join(f"M{short(at(value))} {low}v4" for value, _ in axis.ticks)
+        ticks = "".join(f"M{short(at(value))} {low}v{LOOK.tick}" for value, _ in axis.ticks)
         canvas.path(f"M{short(start)} {low}H{short(end)}{ticks}")
     turn = canvas.lie.turn
     for value, words in axis.ticks[:: canvas.lie.every]:
@@ -51,25 +49,25 @@ def _below(canvas: Canvas, axis: Axis, at: Scale) -> None:
             at(value),
             canvas.bottom + (7 if turn else 13),
             anchor="start" if turn else "middle",
-            size=SMALL if axis.number else CAPTION,
+            size=LOOK.small if axis.number else LOOK.caption,
             number=axis.number,
             turn=turn,
         )
     if axis.title:
-        key = KEY if canvas.figure.has_key else 0
+        key = LOOK.key if canvas.figure.has_key else 0
         canvas.write(axis.title, (start + end) / 2, canvas.figure.height - 9 - key)
 
 
 def _aside(canvas: Canvas, axis: Axis) -> None:
     x, y = canvas.left, canvas.y
     if not axis.bare:
-        ticks = "".join(f"M{x} {short(y(value))}h-4" for value, _ in axis.ticks)
+        ticks = "".join(f"M{x} {short(y(value))}h-{LOOK.tick}" for value, _ in axis.ticks)
         canvas.path(f"M{x} {canvas.top}V{short(canvas.bottom)}{ticks}")
-    size = SMALL if axis.number else CAPTION
+    size = LOOK.small if axis.number else LOOK.caption
     for value, words in axis.ticks:
         canvas.write(words, x - 7, y(value), anchor="end", size=size, number=axis.number)
     if axis.title:
-        aside = max(x - 17 - longest(axis) * DIGIT * size, 8)
+        aside = max(x - 17 - longest(axis) * LOOK.digit * size, 8)
         canvas.write(axis.title, aside, (canvas.top + canvas.bottom) / 2, turn=-90)
 
 
@@ -86,7 +84,7 @@ def _rule(canvas: Canvas, rule: Rule) -> None:
     else:
         far = canvas.left + rule.reach * (canvas.right - canvas.left)
         d = f"M{canvas.left} {short(canvas.y(rule.at))}H{short(far)}"
-    dash = DASHES["dot"] if rule.dotted else ""
+    dash = LOOK.dashes["dot"] if rule.dotted else ""
     canvas.path(d, rule.color, stroke_width=rule.width, stroke_dasharray=dash)
 
 
@@ -111,7 +109,7 @@ def _box(canvas: Canvas, box: Box) -> None:
     top, bottom = (canvas.y(side) for side in box.sides[2:])
     canvas.put(
         "rect", x=left, y=top, width=right - left, height=bottom - top, fill="none",
-        stroke=canvas.ink(box.color), stroke_width=2,
+        stroke=canvas.ink(box.color), stroke_width=LOOK.box,
     )  # fmt: skip
 
 
@@ -120,24 +118,25 @@ def _color_bar(canvas: Canvas, bar: ColorBar) -> None:
     share = high / len(bar.scale)
     for step, color in enumerate(reversed(bar.scale)):
         canvas.put(
-            "rect", x=left, y=canvas.top + step * share, width=_BAR, height=share + 0.5, fill=color
-        )
+            "rect", x=left, y=canvas.top + step * share, width=LOOK.color_bar,
+            height=share + 0.5, fill=color,
+        )  # fmt: skip
     at = scale(bar, canvas.bottom, canvas.top)
-    canvas.path("".join(f"M{left + _BAR} {short(at(value))}h3" for value, _ in bar.ticks))
+    canvas.path("".join(f"M{left + LOOK.color_bar} {short(at(value))}h3" for value, _ in bar.ticks))
     for value, words in bar.ticks:
-        canvas.write(words, left + _BAR + 6, at(value), anchor="start")
+        canvas.write(words, left + LOOK.color_bar + 6, at(value), anchor="start")
     if bar.title:
         canvas.write(bar.title, canvas.width - 8, (canvas.top + canvas.bottom) / 2, turn=-90)
 
 
 def _key(canvas: Canvas, lines: list[Line]) -> None:
     """The lines' names below the figure, in rows."""
-    x, y = float(canvas.left), canvas.figure.height - KEY + 10.0
+    x, y = float(canvas.left), canvas.figure.height - LOOK.key + 10.0
     for line in lines:
-        wide = 36 + len(line.name) * DIGIT * CAPTION
+        wide = 36 + len(line.name) * LOOK.digit * LOOK.caption
         if x + wide > canvas.width and x > canvas.left:
             x, y = float(canvas.left), y + 20
-        dash = DASHES[line.dash]
+        dash = LOOK.dashes[line.dash]
         canvas.path(
             f"M{short(x)} {y}h24", line.color, stroke_width=line.width, stroke_dasharray=dash
         )

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.labels import number
+from olmoe_viz.figures.look import LOOK, Dash
 
 Tick = tuple[float, str]
 Anchor = Literal["start", "middle", "end"]
 Numbers = Mapping[str, Sequence[Any]]
 Grid = Sequence[Sequence[float | None]]
 Shape = Literal["circle", "square", "diamond"]
-Dash = Literal["solid", "dash", "dot"]
 HOLLOW = "none"
 
 
@@ -181,7 +181,7 @@ class Note:
     anchor: Anchor = "start"
     shift: tuple[float, float] = (0, 0)
     color: str = "muted"
-    size: int = 13
+    size: int = LOOK.caption
     bold: bool = False
     number: bool = False
 

@@ -8,16 +8,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
+from olmoe_viz.figures.look import LOOK
 from olmoe_viz.figures.marks import Anchor, Axis, ColorBar
 from olmoe_viz.figures.palette import INKS
-from olmoe_viz.figures.type_faces import CAPTION, DIGIT, NUMBER_FONT, SMALL, TEXT_FONT
 
 if TYPE_CHECKING:
     from olmoe_viz.figures.figure import Figure
 
 Scale = Callable[[float], float]
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML
-_LEAST_PITCH = 13  # px from one turned word to the next
 
 
 def legal(text: str) -> str:
@@ -54,17 +53,17 @@ class _Lie:
 
 def _lie(axis: Axis, width: float) -> _Lie:
     """Words lie flat while they fit, else slant, else stand; then some are left out."""
-    size = SMALL if axis.number else CAPTION
-    length = longest(axis) * DIGIT * size
+    size = LOOK.small if axis.number else LOOK.caption
+    length = longest(axis) * LOOK.digit * size
     values = [value for value, _ in axis.ticks]
     reach = abs(axis.span[1] - axis.span[0])
     steps = [abs(after - before) for before, after in pairwise(values)]
     pitch = width if axis.log or not steps else min(steps) / reach * width
     if length + 2 <= pitch or not axis.number:
         return _Lie(0, size, 1)
-    if pitch >= 24:
+    if pitch >= LOOK.slanted_from:
         return _Lie(30, length / 2 + size, 1)
-    return _Lie(90, length, math.ceil(_LEAST_PITCH / pitch))
+    return _Lie(90, length, math.ceil(LOOK.pitch / pitch))
 
 
 class Canvas:
@@ -90,7 +89,7 @@ class Canvas:
                 "width": str(width),
                 "xml:space": "preserve",
                 "style": f"max-width: 100%; height: auto; background: {self.ink('paper')}",
-                "font-family": TEXT_FONT,
+                "font-family": LOOK.text_font,
                 "role": "img",
                 "aria-label": legal(figure.alt),
             },
@@ -116,8 +115,9 @@ class Canvas:
         return made
 
     def write(
-        self, words: str, x: float, y: float, *, anchor: Anchor = "middle", size: float = CAPTION,
-        color: str = "muted", number: bool = False, bold: bool = False, turn: float = 0,
+        self, words: str, x: float, y: float, *, anchor: Anchor = "middle",
+        size: float = LOOK.caption, color: str = "muted", number: bool = False,
+        bold: bool = False, turn: float = 0,
     ) -> None:  # fmt: skip
         """Add words, centered on their line."""
         text = self.put(
@@ -128,7 +128,7 @@ class Canvas:
             text_anchor=anchor,
             font_size=size,
             fill=self.ink(color),
-            font_family=NUMBER_FONT if number else "",
+            font_family=LOOK.number_font if number else "",
             font_weight="700" if bold else "",
             transform=f"rotate({turn} {short(x)} {short(y)})" if turn else "",
         )

@@ -9,14 +9,10 @@ from struct import pack
 from zlib import compress, crc32
 
 from olmoe_viz.figures.cell_words import cell_words
+from olmoe_viz.figures.look import LOOK
 from olmoe_viz.figures.marks import Bars, Cells, Line
 from olmoe_viz.figures.palette import shade, text_on
 from olmoe_viz.figures.svg_canvas import Canvas, short
-from olmoe_viz.figures.type_faces import DIGIT, SMALL
-
-DASHES = {"solid": "", "dot": "3 3", "dash": "8 4"}
-_NAME_GAP = 3  # px; with less, two ids read as one number
-_CAP = 3  # px, half the width of the end of an error bar
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def _bars(canvas: Canvas, mark: Bars) -> None:
             height=box.bottom - box.top,
             fill=canvas.ink(mark.fills[index]),
             stroke=canvas.ink(mark.outlines[index]),
-            stroke_width=1.25,
+            stroke_width=LOOK.outline,
         )
     if mark.names:
         _name_bars(canvas, mark, boxes)
@@ -71,17 +67,17 @@ def _bars(canvas: Canvas, mark: Bars) -> None:
 
 def _name_bars(canvas: Canvas, mark: Bars, boxes: dict[int, _Edges]) -> None:
     """Names at the bars' ends, those of the highest first; none touches a bar or another name."""
-    size = 11 if sum(map(bool, mark.names)) > 32 else SMALL
+    size = LOOK.tiny if sum(map(bool, mark.names)) > LOOK.many else LOOK.small
     placed: list[_Edges] = []
     for index in sorted(boxes, key=lambda at: -(mark.high[at] or 0)):
         name, bar = mark.names[index], boxes[index]
         if not name:
             continue
-        reach, middle = len(name) * DIGIT * size / 2, (bar.left + bar.right) / 2
+        reach, middle = len(name) * LOOK.digit * size / 2, (bar.left + bar.right) / 2
         y = bar.top - 8 if (mark.high[index] or 0) >= mark.low else bar.bottom + 8
         box = _Edges(middle - reach, y - 5, middle + reach, y + 5)
         others = (other for at, other in boxes.items() if at != index)
-        if any(map(box.wider(_NAME_GAP).touches, placed)) or any(map(box.touches, others)):
+        if any(map(box.wider(LOOK.name_gap).touches, placed)) or any(map(box.touches, others)):
             continue
         placed.append(box)
         canvas.write(name, middle, y, size=size, number=True)
@@ -107,7 +103,7 @@ def _cells(canvas: Canvas, mark: Cells) -> None:
             box = _edges(canvas, mark, r, c)
             middle = (box.left + box.right) / 2, (box.top + box.bottom) / 2
             color = text_on(shade(value, mark.span, mark.scale))
-            canvas.write(mark.texts[r][c], *middle, size=SMALL, number=True, color=color)
+            canvas.write(mark.texts[r][c], *middle, size=LOOK.small, number=True, color=color)
 
 
 def _filled(mark: Cells) -> Iterator[tuple[int, int, float]]:
@@ -168,7 +164,7 @@ def _line(canvas: Canvas, mark: Line) -> None:
         closed = f"{d}V{base}H{short(path[0][0])}Z"
         canvas.put("path", d=closed, fill=canvas.ink(mark.area))
     if mark.width:
-        dash = DASHES[mark.dash]
+        dash = LOOK.dashes[mark.dash]
         canvas.path(d, mark.color, stroke_width=mark.width, stroke_dasharray=dash)
     if mark.spread:
         for (at, _), low, high in zip(points, *mark.spread, strict=True):
@@ -190,8 +186,8 @@ def _stepped(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _spread(canvas: Canvas, color: str, x: float, low: float, high: float) -> None:
-    left = short(x - _CAP)
-    ends = "".join(f"M{left} {short(y)}h{2 * _CAP}" for y in (low, high))
+    left = short(x - LOOK.cap)
+    ends = "".join(f"M{left} {short(y)}h{2 * LOOK.cap}" for y in (low, high))
     canvas.path(f"M{short(x)} {short(low)}V{short(high)}{ends}", color)
 
 
@@ -203,7 +199,7 @@ def draw_dot(
     look = {
         "fill": canvas.ink(mark.fills[index] if own and index is not None else mark.color),
         "stroke": canvas.ink(mark.color),
-        "stroke_width": 1.5 if own else 0,
+        "stroke_width": LOOK.ring if own else 0,
     }
     words = mark.hover[index] if index is not None else ""
     half = size / 2

@@ -1,5 +1,6 @@
 """The menu at the corner of every figure: files, and the numbers as a table."""
 
+import re
 from collections.abc import Callable, Iterator
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -77,6 +78,41 @@ def test_each_figure_gives_its_svg_and_foreign_text_in_it_is_text(visit: Visit) 
         assert kinds <= {"svg", "rect", "path", "circle", "text", "image"}, name
         assert "var(" not in svg
     assert page.locator("img").count() == 0
+
+
+def strokes(svg: str) -> list[tuple[str, str, list[float]]]:
+    """What is drawn with a pen: the kind, its words and looks, and its numbers in their order.
+
+    Cells are a picture on the page and rectangles in Python's document.
+    """
+    found = []
+    for element in ElementTree.fromstring(svg).iter():  # noqa: S314 - our own
+        kind = element.tag.removeprefix(SVG)
+        if kind in ("path", "circle", "text") or element.get("stroke"):
+            looks = {
+                name: value
+                for name, value in element.attrib.items()
+                if not re.search(r"\d", value) or name in ("fill", "font-size") or "stroke" in name
+            }
+            words = f"{sorted(looks.items())} {element.text or ''}"
+            numbers = " ".join(
+                value for name, value in sorted(element.attrib.items()) if name not in looks
+            )
+            found.append((kind, words, [*map(float, re.findall(r"-?\d+\.?\d*", numbers))]))
+    return found
+
+
+def test_each_figure_stands_on_the_page_as_in_pythons_document(visit: Visit) -> None:
+    page = open_page(visit)
+    page.evaluate(KEEP)
+    for name, make in SAMPLES.items():
+        svg = kept(page, name, "Figure as SVG")
+        width = int(float(ElementTree.fromstring(svg).get("width", "")))  # noqa: S314 - our own
+        theirs, ours = strokes(svg), strokes(make("light").to_svg(width))
+        assert [mark[:2] for mark in theirs] == [mark[:2] for mark in ours], name
+        for (*_, found), (*_, drawn) in zip(theirs, ours, strict=True):
+            # The page brings the edges of cells, and the words in them, to whole pixels.
+            assert found == pytest.approx(drawn, abs=0.5), name
 
 
 def test_each_figure_gives_its_numbers_as_python_has_them(visit: Visit) -> None:

@@ -80,7 +80,7 @@ def test_the_selected_are_filled_the_cut_off_hollow_and_words_say_so(visit: Visi
 @pytest.mark.parametrize(("width", "least"), [(390, 8), (1440, 40)])
 def test_ids_above_the_bars_stand_apart(visit: Visit, width: int, least: int) -> None:
     page = open_page(visit, width=width)
-    names = figure(page, "top_k").locator("text.number")
+    names = figure(page, "top_k").locator("text[font-family]")
     boxes = names.evaluate_all(
         "names => names.map((name) => name.getBoundingClientRect())"
         ".map(({ left, right, top, bottom }) => [left, right, top, bottom])"

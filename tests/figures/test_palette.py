@@ -11,6 +11,7 @@ from olmoe_viz.figures.palette import (
     INKS,
     SEQUENTIAL,
     TONES,
+    Inks,
     Theme,
     contrast,
     expert_color,
@@ -140,6 +141,20 @@ def test_the_experts_of_other_models_all_differ_too(theme: Theme, experts: int) 
 def test_a_color_belongs_to_an_id_and_comes_round_after_256() -> None:
     assert expert_color(262, "light") == expert_color(6, "light")
     assert expert_color(12, "light") != expert_color(12, "dark")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_has_the_inks_of_the_figures(theme: Theme) -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    page = config["theme"][theme]
+    assert INKS[theme] == Inks(
+        paper=page["backgroundColor"],
+        panel=page["secondaryBackgroundColor"],
+        ink=page["textColor"],
+        muted=page["grayTextColor"],
+        line=page["borderColor"],
+        accent=page["primaryColor"],
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,10 +1,12 @@
 """The frame around every page: prompt, ks, weighting, model, link, each where it has an effect."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from olmoe_viz.figures.palette import INKS, Theme
 from olmoe_viz.models import catalogue
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import tour
@@ -29,7 +31,8 @@ EXAMPLES = {
 
 def draw(page: StreamlitPage) -> None:
     """Draw the frame of a page and bring the URL up to date; call before the page's own script."""
-    for sheet in ("style", "streamlit", f"style_{state.theme()}"):
+    st.html(f"<style>:root {{ {inks(state.theme())} }}</style>")
+    for sheet in ("style", "streamlit"):
         st.html(_HERE / f"{sheet}.css")
     st.logo(_HERE / f"logo_{state.theme()}.svg", size="medium")
     chosen = state.selection()
@@ -46,6 +49,11 @@ def draw(page: StreamlitPage) -> None:
                 tour.presenter.toggle()
                 copy_link(complete=chosen.prompt_fits_link)
     url.mirror(chosen)
+
+
+def inks(theme: Theme) -> str:
+    """The inks that the stylesheets name, as the properties `--ink: #1c2024; --muted: ...`."""
+    return " ".join(f"--{name}: {color};" for name, color in asdict(INKS[theme]).items())
 
 
 def _controls(chosen: Selection, address: str) -> None:

@@ -1,6 +1,7 @@
 """A part of the page of our own making, from the files of its folder."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ def script(folder: Path, *names: str) -> str:
 
 
 def component(
-    name: str, folder: Path, *scripts: str, html: str | None = None, css: str = ""
+    name: str,
+    folder: Path,
+    *scripts: str,
+    html: str | None = None,
+    css: str = "",
+    constants: Mapping[str, Any] | None = None,
 ) -> Callable[..., Any]:
     """Register a component (Streamlit's version 2: no frame, no build step).
 
@@ -25,10 +31,14 @@ def component(
         scripts: the files of its code, in order; the last has the default function.
         html: what it starts with.
         css: the file of its style.
+        constants: name -> what its code knows under it, as JSON: words, sizes.
     """
+    known = "".join(
+        f"const {name} = {json.dumps(value)}\n" for name, value in (constants or {}).items()
+    )
     return st.components.v2.component(
         f"olmoe_viz_{name}",
         html=html,
         css=(folder / css).read_text("utf-8") if css else None,
-        js=script(folder, *scripts),
+        js=known + script(folder, *scripts),
     )

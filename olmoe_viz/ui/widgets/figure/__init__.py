@@ -6,9 +6,11 @@ through `textContent`.
 """
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.look import LOOK
 from olmoe_viz.ui.widgets.component import component
 
 _component = component(
@@ -21,6 +23,7 @@ _component = component(
     "plot.js",
     html=(Path(__file__).parent / "plot.html").read_text("utf-8"),
     css="plot.css",
+    constants={"LOOK": asdict(LOOK)},
 )
 
 

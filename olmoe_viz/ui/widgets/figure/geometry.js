@@ -9,13 +9,9 @@ const INKS = {
   paper: "var(--st-background-color)",
   panel: "var(--st-secondary-background-color)",
 }
-const CAPTION = 13
-const SMALL = 12 // px, of ids and tokens
-const DIGIT = 0.6 // em, width of a character in the face of numbers; of text no wider on the mean
-const LEAST_PITCH = 13 // px from one turned word to the next
+// LOOK comes from Python's figures/look.py, which says what its entries are.
+const { caption: CAPTION, small: SMALL, digit: DIGIT, key: KEY, tick: TICK } = LOOK
 const NOTHING = []
-const KEY = 48 // px, room of the key of lines below the axis
-const DASHES = { dot: "3 3", dash: "8 4" }
 
 const hasKey = (figure) => figure.marks.some(({ name }) => name)
 
@@ -28,13 +24,19 @@ const shape = (name, attributes, words) => {
   return made
 }
 
+// A line in an ink, nothing inside of it.
+const stroke = (d, color = "line", attributes = {}) =>
+  shape("path", { d, stroke: ink(color), fill: "none", ...attributes })
+
+const dashed = (dash) => LOOK.dashes[dash] ? { "stroke-dasharray": LOOK.dashes[dash] } : {}
+
 // Words centered on their line. `turn` is in degrees, about the point where they are anchored.
 const write = (words, x, y, { anchor = "middle", size = CAPTION, color = "muted", number = false,
   bold = false, turn = 0 } = {}) => {
   const attributes = {
     x, y, "text-anchor": anchor, "font-size": size, fill: ink(color), dy: "0.34em",
-    class: number ? "number" : "words",
   }
+  if (number) attributes["font-family"] = LOOK.number_font
   if (bold) attributes["font-weight"] = 700
   if (turn) attributes.transform = `rotate(${turn} ${x} ${y})`
   return shape("text", attributes, words)
@@ -57,9 +59,9 @@ const turned = (axis, width) => {
   const steps = values.slice(1).map((value, at) => Math.abs(value - values[at]))
   const pitch = axis.log || !steps.length ? width : (Math.min(...steps) / reach) * width
   if (length + 2 <= pitch || !axis.number) return { turn: 0, room: size, every: 1 }
-  const turn = pitch >= 24 ? 30 : 90
+  const turn = pitch >= LOOK.slanted_from ? 30 : 90
   const room = turn === 30 ? length / 2 + size : length
-  return { turn, room, every: turn === 30 ? 1 : Math.ceil(LEAST_PITCH / pitch) }
+  return { turn, room, every: turn === 30 ? 1 : Math.ceil(LOOK.pitch / pitch) }
 }
 
 // The figure's inner box and the scale of every axis.
@@ -80,8 +82,8 @@ const drawBelow = (axis, at, g, foot) => {
   const to = at(axis.span[1])
   const parts = []
   if (!axis.bare) {
-    const marks = axis.ticks.map(([value]) => `M${at(value)} ${g.bottom}v4`).join("")
-    parts.push(shape("path", { d: `M${from} ${g.bottom}H${to}${marks}`, stroke: ink("line") }))
+    const marks = axis.ticks.map(([value]) => `M${at(value)} ${g.bottom}v${TICK}`).join("")
+    parts.push(stroke(`M${from} ${g.bottom}H${to}${marks}`))
   }
   const { turn, every } = g.lie
   const size = axis.number ? SMALL : CAPTION
@@ -98,8 +100,8 @@ const drawBelow = (axis, at, g, foot) => {
 const drawLeft = (axis, g) => {
   const parts = []
   if (!axis.bare) {
-    const marks = axis.ticks.map(([value]) => `M${g.left} ${g.y(value)}h-4`).join("")
-    parts.push(shape("path", { d: `M${g.left} ${g.top}V${g.bottom}${marks}`, stroke: ink("line") }))
+    const marks = axis.ticks.map(([value]) => `M${g.left} ${g.y(value)}h-${TICK}`).join("")
+    parts.push(stroke(`M${g.left} ${g.top}V${g.bottom}${marks}`))
   }
   const size = axis.number ? SMALL : CAPTION
   for (const [value, words] of axis.ticks) {

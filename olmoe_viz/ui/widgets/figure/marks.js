@@ -27,11 +27,9 @@ const overlap = (one, other) =>
   one.left < other.right && other.left < one.right && one.top < other.bottom
   && other.top < one.bottom
 
-const NAME_GAP = 3 // px; with less, two ids read as one number
-
 // Names at the bars' ends, those of the highest bars first; none touches a bar or another name.
 const nameBars = (mark, boxes) => {
-  const size = mark.names.filter(Boolean).length > 32 ? 11 : SMALL
+  const size = mark.names.filter(Boolean).length > LOOK.many ? LOOK.tiny : SMALL
   const order = boxes.filter(({ index }) => mark.names[index])
   order.sort((one, other) => mark.high[other.index] - mark.high[one.index])
   const placed = []
@@ -43,7 +41,7 @@ const nameBars = (mark, boxes) => {
     const box = {
       index, middle, y, left: middle - reach, right: middle + reach, top: y - 5, bottom: y + 5,
     }
-    const wide = { ...box, left: box.left - NAME_GAP, right: box.right + NAME_GAP }
+    const wide = { ...box, left: box.left - LOOK.name_gap, right: box.right + LOOK.name_gap }
     const free = !placed.some((other) => overlap(wide, other))
       && !boxes.some((bar) => bar.index !== index && overlap(box, bar))
     if (free) placed.push(box)
@@ -66,7 +64,7 @@ const bars = (mark, g) => {
   })
   const drawn = boxes.map(({ index, left, right, top, bottom }) => shape("rect", {
     x: left, y: top, width: right - left, height: bottom - top, fill: ink(mark.fills[index]),
-    stroke: ink(mark.outlines[index]), "stroke-width": 1.25,
+    stroke: ink(mark.outlines[index]), "stroke-width": LOOK.outline,
   }))
   const pick = ({ x, y }) => {
     if (y < g.top || y > g.bottom) return null
@@ -173,7 +171,7 @@ const dot = (mark, x, y, size, index) => {
   const own = index !== undefined && mark.fills.length
   const look = {
     fill: ink(own ? mark.fills[index] : mark.color), stroke: ink(mark.color),
-    "stroke-width": own ? 1.5 : 0,
+    "stroke-width": own ? LOOK.ring : 0,
   }
   if (mark.shape === "circle") return shape("circle", { cx: x, cy: y, r: size / 2, ...look })
   if (mark.shape === "diamond") look.transform = `rotate(45 ${x} ${y})`
@@ -181,17 +179,13 @@ const dot = (mark, x, y, size, index) => {
   return shape("rect", { x: x - half, y: y - half, width: size, height: size, ...look })
 }
 
-const CAP = 3 // px, half the width of the end of an error bar
 const spreads = ({ spread: [lows, highs], color }, points, g) => points.map(([x], index) => {
   const ends = [lows[index], highs[index]].map(g.y)
-  const caps = ends.map((y) => `M${x - CAP} ${y}h${2 * CAP}`).join("")
-  return shape("path", { d: `M${x} ${ends[0]}V${ends[1]}${caps}`, stroke: ink(color) })
+  const caps = ends.map((y) => `M${x - LOOK.cap} ${y}h${2 * LOOK.cap}`).join("")
+  return stroke(`M${x} ${ends[0]}V${ends[1]}${caps}`, color)
 })
 
-const stroke = (mark, d) => shape("path", {
-  d, fill: "none", stroke: ink(mark.color), "stroke-width": mark.width,
-  ...(mark.dash in DASHES && { "stroke-dasharray": DASHES[mark.dash] }),
-})
+const pen = ({ width, dash }) => ({ "stroke-width": width, ...dashed(dash) })
 
 const drawLine = (mark, points, g) => {
   const drawn = []
@@ -200,7 +194,7 @@ const drawLine = (mark, points, g) => {
   if (mark.area) {
     drawn.push(shape("path", { d: `${d}V${g.y(0)}H${path[0][0]}Z`, fill: ink(mark.area) }))
   }
-  if (mark.width) drawn.push(stroke(mark, d))
+  if (mark.width) drawn.push(stroke(d, mark.color, pen(mark)))
   if (mark.spread) drawn.push(...spreads(mark, points, g))
   mark.dots.forEach((size, index) => {
     if (size) drawn.push(dot(mark, ...points[index], size, index))
@@ -232,7 +226,7 @@ const drawKey = (figure, g) => {
     const wide = 36 + mark.name.length * DIGIT * CAPTION
     if (x + wide > g.width && x > g.left) [x, y] = [g.left, y + 20]
     const parts = [
-      stroke(mark, `M${x} ${y}h24`),
+      stroke(`M${x} ${y}h24`, mark.color, pen(mark)),
       ...(mark.dots.length ? [dot(mark, x + 12, y, 8)] : NOTHING),
       write(mark.name, x + 30, y, { anchor: "start", color: "ink" }),
     ]

@@ -14,9 +14,6 @@ const svgOf = ({ svg, canvas }, { figure, width }) => {
       if (part.hasAttribute(name)) part.setAttribute(name, color(part.getAttribute(name)))
     }
   }
-  for (const part of copy.querySelectorAll(".number")) {
-    part.setAttribute("font-family", "'Source Code Pro', ui-monospace, monospace")
-  }
   const attributes = {
     xmlns: SVG, width, height: figure.height, viewBox: `0 0 ${width} ${figure.height}`,
     "font-family": style.getPropertyValue("--st-font").trim(), "xml:space": "preserve",

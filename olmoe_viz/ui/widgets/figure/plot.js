@@ -5,9 +5,8 @@ const drawRule = (rule, g) => {
   const d = rule.along === "x"
     ? `M${at} ${g.bottom}V${g.bottom - rule.reach * (g.bottom - g.top)}`
     : `M${g.left} ${at}H${g.left + rule.reach * (g.right - g.left)}`
-  const attributes = { d, stroke: ink(rule.color), "stroke-width": rule.width }
-  if (rule.dotted) attributes["stroke-dasharray"] = "3 3"
-  return shape("path", attributes)
+  const dash = dashed(rule.dotted ? "dot" : "solid")
+  return stroke(d, rule.color, { "stroke-width": rule.width, ...dash })
 }
 
 const drawNote = (note, g) => {
@@ -21,22 +20,21 @@ const drawBox = ({ sides: [left, right, top, bottom], color }, g) => {
   const corner = [g.xs[0](left), g.y(top)]
   return shape("rect", {
     x: corner[0], y: corner[1], width: g.xs[0](right) - corner[0], height: g.y(bottom) - corner[1],
-    fill: "none", stroke: ink(color), "stroke-width": 2,
+    fill: "none", stroke: ink(color), "stroke-width": LOOK.box,
   })
 }
 
-const BAR = 10 // px, width of the key of colors
 const drawColorBar = (bar, g, context) => {
   const left = g.right + 16
   const ramp = context.createLinearGradient(0, g.bottom, 0, g.top)
   bar.scale.forEach((color, at) => ramp.addColorStop(at / (bar.scale.length - 1), color))
   context.fillStyle = ramp
-  context.fillRect(left, g.top, BAR, g.bottom - g.top)
+  context.fillRect(left, g.top, LOOK.color_bar, g.bottom - g.top)
   const at = scale(bar, g.bottom, g.top)
-  const marks = bar.ticks.map(([value]) => `M${left + BAR} ${at(value)}h3`).join("")
-  const parts = [shape("path", { d: marks, stroke: ink("line") })]
+  const marks = bar.ticks.map(([value]) => `M${left + LOOK.color_bar} ${at(value)}h3`).join("")
+  const parts = [stroke(marks)]
   for (const [value, words] of bar.ticks) {
-    parts.push(write(words, left + BAR + 6, at(value), { anchor: "start" }))
+    parts.push(write(words, left + LOOK.color_bar + 6, at(value), { anchor: "start" }))
   }
   if (bar.title) parts.push(write(bar.title, g.width - 8, (g.top + g.bottom) / 2, { turn: -90 }))
   return parts
