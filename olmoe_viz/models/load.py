@@ -30,7 +30,7 @@ from olmoe_viz.errors import ModelError
 from olmoe_viz.families import FAMILIES
 from olmoe_viz.families.base import Family
 from olmoe_viz.families.verify import steers
-from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find
+from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find, with_revision
 from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
 from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
 from olmoe_viz.models.model import Model
@@ -40,7 +40,7 @@ from olmoe_viz.records.model_facts import Capability
 
 Progress = Callable[[int, int], None]
 Wishes = tuple[torch.device | None, torch.dtype | None]
-_FILES = ["*.json", "*.safetensors"]
+_FILES = ["*.json", "*.safetensors", "chat_template.jinja"]
 _NOT_BYTE_LEVEL = "The tokenizer of {} is not byte-level BPE, as OLMoE's is."
 
 
@@ -53,6 +53,10 @@ def load_model(
 ) -> Model:
     """Load the bundled model, one of the catalogue, or a local folder with a checkpoint.
 
+    A model of the hub is loaded at the commit that the catalogue names, or at any `revision` of it:
+    a commit, a branch or a tag, such as "step10000-tokens41B", a checkpoint of its training. That
+    is another model, named `name@revision`, which may be given as the name too.
+
     Without `device` and `dtype` both are chosen by what there is: see `memory.place`. Only
     safetensors weights are read and no code of a checkpoint is ever run. During a download
     `progress` is called, by several threads, with the bytes there and their number as far as it is
@@ -61,7 +65,7 @@ def load_model(
     missing or damaged files, too little memory.
     """
     try:
-        return _load(name, revision, (_device(device), _dtype(dtype)), progress)
+        return _load(with_revision(name, revision), (_device(device), _dtype(dtype)), progress)
     except (BadFiles, MemoryShortage) as error:
         raise ModelError(f"{name} cannot be loaded. {error}") from None
     except (OSError, RuntimeError, MemoryError) as error:
@@ -73,21 +77,18 @@ def load_model(
         ) from None
 
 
-def _load(name: str, revision: str | None, wishes: Wishes, progress: Progress | None) -> Model:
+def _load(name: str, wishes: Wishes, progress: Progress | None) -> Model:
     entry = find(name)
     if entry is not None and entry.hub_id is not None:
-        revision = revision or entry.revision
         # The small file first: a model that does not fit is not worth the download.
-        folder = Path(_fetch(entry.hub_id, revision, ["config.json"]))
+        folder = Path(_fetch(entry.hub_id, entry.revision, ["config.json"]))
         place(_known(folder, name)[1], *wishes)
-        # By its commit from here on: the branch may move between the two downloads.
+        # By its commit from here on: a branch may move between the two downloads.
         commit = folder.name
         _check_disk(entry.hub_id, commit)
         folder = Path(_fetch(entry.hub_id, commit, _FILES, progress))
         weight_files(folder)
         return _build(name, folder, (commit, f"commit:{commit}"), wishes)
-    if revision is not None:
-        raise ModelError(f"{name} has no revisions: leave the revision out.")
     folder = bundled_path() if entry is not None else Path(name).expanduser()
     if not folder.is_dir():
         known = ", ".join(known.name for known in CATALOGUE)

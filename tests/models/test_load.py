@@ -23,6 +23,7 @@ from tests.engine.tiny import write_checkpoint
 
 Copied = Callable[[], Path]
 REAL = "allenai/OLMoE-1B-7B-0924"
+STEP = "step10000-tokens41B"
 
 
 def refused(words: str, name: object, **options: object) -> None:
@@ -78,6 +79,12 @@ def test_the_dtype_can_be_chosen(original: Path, dtype: str | torch.dtype) -> No
 def test_names_and_wishes_that_cannot_be_met(original: Path) -> None:
     refused("no model and no folder named 'nowhere'.*olmoe-nano", "nowhere")
     refused("has no revisions", original, revision="main")
+    refused("has no revisions", "olmoe-nano", revision="main")
+    refused("has no revisions", "olmoe-nanometre", revision="main")
+    for revision in ("", "..", "a/../b", "/etc", "-x", "a b", "a@b", "a\nb", "a" * 300):
+        refused("has no revision '", REAL, revision=revision)
+        refused("no model and no folder", f"{REAL}@{revision}")
+    refused("has no revision '", f"{REAL}@{STEP}", revision="other")
     refused("not a device", original, device="tpu")
     refused("not supported. Use cpu or cuda", original, device="meta")
     refused("no device cuda:31", original, device="cuda:31")
@@ -190,8 +197,13 @@ def test_a_model_of_the_hub_is_known_by_its_commit(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     model = ov.load_model(REAL)
     assert (model.name, model.revision, model.digest) == (REAL, "c" * 40, "commit:" + "c" * 40)
-    ov.load_model(REAL, revision="v2")
-    assert [call[1] for call in asked] == ["main", "c" * 40, "v2", "c" * 40]
+    pinned = find(REAL).revision
+    assert ov.load_model(REAL, revision=pinned).name == REAL
+    old = ov.load_model(REAL, revision=STEP)
+    assert (old.name, old.revision) == (f"{REAL}@{STEP}", "c" * 40)
+    assert ov.load_model(old.name).name == old.name
+    assert [call[1] for call in asked[::2]] == [pinned, pinned, STEP, STEP]
+    assert {call[1] for call in asked[1::2]} == {"c" * 40}
     assert {call[0] for call in asked} == {REAL}
     assert asked[0][2] == ["config.json"]
     assert not any("bin" in pattern or "py" in pattern for call in asked for pattern in call[2])
@@ -246,7 +258,7 @@ def test_where_the_hub_is_switched_off_the_sentence_says_so(
     ("error", "words"),
     [
         (GatedRepoError, "is gated. Accept its terms at https://huggingface.co/allenai"),
-        (RevisionNotFoundError, "has no revision 'main'"),
+        (RevisionNotFoundError, "has no revision '6d84c48581ece794365f2b8e9cfb043c68ade9c5'"),
         (RepositoryNotFoundError, "has no model"),
         (LocalEntryNotFoundError, "network connection"),
         (ConnectionError, "network connection"),
