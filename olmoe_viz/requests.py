@@ -16,7 +16,16 @@ from olmoe_viz.errors import InputError
 from olmoe_viz.policy import RoutingPolicy
 
 Detail = Literal["routing", "full"]
-Text = str | tuple[int, ...]  # a text, or the token ids of one
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """What a person says to a model: read in the model's chat template, not as it is."""
+
+    content: str
+
+
+Text = str | tuple[int, ...] | ChatMessage  # a text, the token ids of one, or a message
 
 
 @dataclass(frozen=True)
@@ -251,9 +260,9 @@ def from_json(text: str) -> Request:
     return request
 
 
-def text_or_ids(text: str | Iterable[int]) -> Text:
-    """Return a text as it is, and token ids as a tuple; InputError for anything else."""
-    if isinstance(text, str):
+def text_or_ids(text: Text | Iterable[int]) -> Text:
+    """Return a text or a message as it is, ids as a tuple; InputError for anything else."""
+    if isinstance(text, str | ChatMessage):
         return text
     try:
         return tuple(int(token) for token in text)

@@ -18,6 +18,7 @@ from olmoe_viz.cli import app, main
 from olmoe_viz.cli.compare import as_written, summary
 from olmoe_viz.models import catalogue
 from olmoe_viz.records.generation import RowStep, Step
+from tests.engine.tiny import CHAT_TEMPLATE, write_checkpoint
 
 MakeRun = Callable[..., ov.Generation]
 ROOT = Path(__file__).parent.parent
@@ -128,6 +129,29 @@ def test_a_threshold_counts_the_parameters_that_ran(
         assert line.endswith(f": {active:,.1f} M active parameters")
 
 
+@pytest.mark.parametrize(("options", "templated"), [((), True), (("--no-chat-template",), False)])
+def test_a_text_goes_into_the_chat_template_unless_told_otherwise(
+    tmp_path: Path, options: tuple[str, ...], templated: bool
+):
+    folder = write_checkpoint(tmp_path, chat_template=CHAT_TEMPLATE, num_hidden_layers=1)
+    where = ("--model", str(folder), *options)
+    ran = run("trace", "the robot", *where)
+    tokens = [line[17:] for line in ran.stdout.split("next token")[0].splitlines()[2:]]
+    assert [token[1:] for token in tokens if token[0] == " "] == ["the", " robot"]
+    marked = "".join(token[1:] for token in tokens if token[0] == "|")
+    assert marked == "<|endoftext|><|user|>␊␊<|assistant|>␊" * templated
+
+    ran = run("compare", "the robot", "--k", "8", "--tokens", "3", *where)
+    (written,) = ov.compare(
+        ov.load_model(str(folder)),
+        "the robot",
+        [ov.RoutingPolicy(8)],
+        max_new_tokens=3,
+        chat_template=templated,
+    )
+    assert ran.stdout.startswith(f"k=8\n{written.text}\n")
+
+
 @pytest.mark.usefixtures("no_model")
 @pytest.mark.parametrize("model", [entry.name for entry in catalogue.CATALOGUE])
 @pytest.mark.parametrize(
@@ -206,6 +230,14 @@ class TestDownload:
         assert "About 1.5 GB must be downloaded, 2 minutes" in ran.stderr
 
     @pytest.mark.usefixtures("there")
+    def test_a_revision_is_asked_for_by_its_name(self, loaded: list[str]):
+        asked = ("trace", "a", "--model", REAL, "--revision", "step10000-tokens41B")
+        ran = CliRunner().invoke(main, asked, input="n\n")
+        assert f"{REAL}@step10000-tokens41B is not on this machine" in ran.stderr
+        run(*asked, "--yes")
+        assert loaded == [f"{REAL}@step10000-tokens41B"]
+
+    @pytest.mark.usefixtures("there")
     def test_yes_is_the_answer(self, loaded: list[str]):
         assert "downloaded" not in run("trace", "a", "--model", REAL, "--yes").stderr
         assert loaded == [REAL]
@@ -232,6 +264,8 @@ class TestDownload:
         (["measure"], 2, "measure"),
         (["app", "--port", "0"], 2, "1<=x<=65535"),
         (["trace", "a", "--model", "/no/such/folder"], 1, "/no/such/folder"),
+        (["trace", "a", "--revision", "main"], 1, "olmoe-nano has no revisions"),
+        (["trace", "a", "--model", REAL, "--revision", "../x"], 1, "has no revision '../x'"),
         (["trace", ""], 1, "no text"),
         (["compare", "a", "--tokens", "0"], 1, "token"),
         (["trace", "a", "--save", "/no/such/folder/run"], 1, "/no/such/folder"),

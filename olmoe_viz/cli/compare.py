@@ -24,7 +24,9 @@ from olmoe_viz.records.tokens import display_token
 def compare(
     prompt: str,
     model: str,
+    revision: str | None,
     yes: bool,
+    plain: bool,
     k: str,
     threshold: str | None,
     weighting: str,
@@ -37,8 +39,10 @@ def compare(
     All texts are written at the same time and printed one below the other.
     """
     chosen = policies(model, k.split(","), threshold, weighting)
-    loaded = load(model, agreed=yes)
-    with ov.stream(loaded, prompt, chosen, tokens, temperature, seed=seed) as generating:
+    loaded, template = load(model, revision, agreed=yes), False if plain else None
+    with ov.stream(
+        loaded, prompt, chosen, tokens, temperature, seed=seed, chat_template=template
+    ) as generating:
         for part in as_written(chosen, generating):
             click.echo(part, nl=False)
     generations = generating.generations()

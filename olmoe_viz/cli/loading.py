@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from olmoe_viz.models.model import Model
 
 
-def load(name: str, *, agreed: bool) -> "Model":
+def load(name: str, revision: str | None, *, agreed: bool) -> "Model":
     """Load a model; what would have to be downloaded first is asked for unless that is agreed.
 
-    Raises click.Abort for a no, and for no answer, as in a script.
+    Raises click.Abort for a no, and for no answer, as in a script; ModelError as `ov.load_model`.
     """
+    name = catalogue.with_revision(name, revision)
     entry = catalogue.find(name)
     if entry is not None and entry.hub_id is not None and not agreed:
         there = catalogue.on_disk(entry)

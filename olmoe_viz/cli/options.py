@@ -38,14 +38,33 @@ def model_and_policy(command: Command) -> Command:
             metavar="P",
             help="Of the k experts keep those with at least this router probability.",
         ),
+        click.option(
+            "--no-chat-template",
+            "plain",
+            is_flag=True,
+            help="Give a model that was tuned on conversations the bare text.",
+        ),
+        model_options,
+        click.argument("prompt"),
+    ):
+        command = add(command)
+    return command
+
+
+def model_options(command: Command) -> Command:
+    """Add what names a model, and the consent to a download."""
+    for add in (
         click.option("--yes", is_flag=True, help="Download the model without asking."),
+        click.option(
+            "--revision",
+            help="A commit, branch or tag of it on the hub, as step10000-tokens41B.",
+        ),
         click.option(
             "--model",
             default=BUNDLED,
             show_default=True,
             help="A model's name, or a folder with a checkpoint.",
         ),
-        click.argument("prompt"),
     ):
         command = add(command)
     return command

@@ -21,7 +21,9 @@ NEXT_TOKENS_SHOWN = 5
 def trace(
     prompt: str,
     model: str,
+    revision: str | None,
     yes: bool,
+    plain: bool,
     k: str,
     threshold: str | None,
     weighting: str,
@@ -30,10 +32,12 @@ def trace(
     """Show the experts of every token of a text, and what the model expects next.
 
     A line is one token: its id, the share of router probability that its experts keep (mean of all
-    layers), and its strongest expert in each layer.
+    layers), and its strongest expert in each layer. A token of the chat template, which goes around
+    the text of a model that was tuned on conversations, has a | before it.
     """
     (policy,) = policies(model, [k], threshold, weighting)
-    recorded = ov.trace(load(model, agreed=yes), prompt, policy)
+    loaded, template = load(model, revision, agreed=yes), False if plain else None
+    recorded = ov.trace(loaded, prompt, policy, chat_template=template)
     click.echo(_text(recorded))
     if save is not None:
         recorded.save(save)
@@ -43,15 +47,17 @@ def _text(trace: ov.Trace) -> str:
     probabilities = ov.routing.probabilities(trace.router_logits)
     masses = ov.routing.mass(probabilities, trace.expert_ids).mean(axis=0)
     strongest = trace.expert_ids[..., 0].T
+    message = range(*(trace.message or (0, len(trace.tokens))))
     first_layers = ", ".join(map(str, trace.geometry.layer_ids[:2]))
     lines = [
         f"{trace.provenance.model}, {trace.policy}",
         f"    id  mass  strongest expert of layers {first_layers}, ...",
     ]
     lines += [
-        f"{token_id:6}  {mass:.2f}  {' '.join(f'{expert:2}' for expert in experts)}  {token}"
-        for token_id, mass, experts, token in zip(
-            trace.token_ids, masses, strongest, trace.tokens, strict=True
+        f"{token_id:6}  {mass:.2f}  {' '.join(f'{expert:2}' for expert in experts)} "
+        f"{' ' if place in message else '|'}{token}"
+        for place, (token_id, mass, experts, token) in enumerate(
+            zip(trace.token_ids, masses, strongest, trace.tokens, strict=True)
         )
     ]
     lines.append("next token:")

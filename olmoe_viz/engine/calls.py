@@ -8,16 +8,18 @@ from collections.abc import Iterable, Sequence
 from olmoe_viz.engine import inspecting, tracing
 from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.prompt import OnProgress
-from olmoe_viz.errors import GenerationError
+from olmoe_viz.errors import GenerationError, InputError
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
+    ChatMessage,
     Detail,
     GenerateRequest,
     InspectRequest,
+    Text,
     TraceRequest,
     text_or_ids,
 )
@@ -29,17 +31,20 @@ def trace(
     policy: RoutingPolicy | None = None,
     detail: Detail = "routing",
     progress: OnProgress | None = None,
+    chat_template: bool | None = None,
 ) -> Trace:
     """Run a text, or token ids, through the model once and record it.
 
     Without a policy the model routes as trained. Detail "routing" records what the routers said and
     chose, and norms; "full" adds the residual stream and what attention adds to it. A long text
     runs in parts; `progress` is called with the tokens done and their number before each part, and
-    may raise to end the run. Raises InputError for a text or a policy that does not fit the model.
-    Threads may trace on one model at the same time.
+    may raise to end the run. A text goes into the chat template of a model that was tuned on
+    conversations, unless `chat_template` is False; True asks for the template of any model that has
+    one. Raises InputError for a text or a policy that does not fit the model. Threads may trace on
+    one model at the same time.
     """
     policy = policy or RoutingPolicy(model.geometry.trained_k)
-    request = TraceRequest(model.name, text_or_ids(text), policy, detail)
+    request = TraceRequest(model.name, _text(model, text, chat_template), policy, detail)
     return tracing.trace(model, request, progress or _silent)
 
 
@@ -51,16 +56,17 @@ def stream(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
+    chat_template: bool | None = None,
 ) -> Generating:
     """Continue a prompt under each policy; iterate over the result to get one Step at a time.
 
     Greedy at temperature 0; otherwise every row draws with the same seed. A row's result does not
-    depend on the other rows. Raises InputError at once for a prompt, a policy or a setting that
-    does not fit; see `Generating` for what happens later.
+    depend on the other rows. `chat_template` is as in `trace`. Raises InputError at once for a
+    prompt, a policy or a setting that does not fit; see `Generating` for what happens later.
     """
     request = GenerateRequest(
         model.name,
-        text_or_ids(prompt),
+        _text(model, prompt, chat_template),
         tuple(policies),
         max_new_tokens,
         temperature,
@@ -78,13 +84,16 @@ def compare(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seed: int = 0,
+    chat_template: bool | None = None,
 ) -> list[Generation]:
     """Continue a prompt under each policy and return one Generation for each, in their order.
 
     Arguments and InputError as in `stream`. Raises GenerationError when decoding breaks off; what
     was written until then is in its `generations`, with finish "error".
     """
-    generating = stream(model, prompt, policies, max_new_tokens, temperature, top_p, seed)
+    generating = stream(
+        model, prompt, policies, max_new_tokens, temperature, top_p, seed, chat_template
+    )
     for _ in generating:
         pass
     if generating.error is not None:
@@ -102,6 +111,17 @@ def inspect(
     """
     request = InspectRequest(trace.request, layer, token, tuple(policies))
     return inspecting.inspect(model, request, trace)
+
+
+def _text(model: Model, given: str | Iterable[int], chat_template: bool | None) -> Text:
+    """Return what is read of a text: in the chat template where that is wanted or usual."""
+    text = text_or_ids(given)
+    if isinstance(text, str):
+        wanted = model.chat if chat_template is None else chat_template
+        return ChatMessage(text) if wanted else text
+    if chat_template:
+        raise InputError("Token ids are read as they are: a chat template is for a text.")
+    return text
 
 
 def _silent(done: int, total: int) -> None:

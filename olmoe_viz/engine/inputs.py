@@ -5,20 +5,21 @@ Every refusal is an InputError whose text is for people. Knows nothing about run
 
 from collections.abc import Sequence
 
+from olmoe_viz.engine.chat_template import message_span, render
 from olmoe_viz.errors import InputError
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.record import MAX_TEXT
-from olmoe_viz.requests import Text
+from olmoe_viz.requests import ChatMessage, Text
 
 
-def encode(model: Model, text_or_ids: Text) -> list[int]:
-    """Return the token ids of a text, or check ids that are given; at least one.
+def encode(model: Model, text: Text) -> list[int]:
+    """Return the token ids of a text or of a message in its template, or check ids; at least one.
 
-    Raises InputError for nothing at all, for ids outside the vocabulary, and for more tokens than
-    the model's context.
+    Raises InputError for nothing at all, for ids outside the vocabulary, for more tokens than the
+    model's context, and for a message that cannot be put into the model's template.
     """
-    ids = _tokenize(model, text_or_ids) if isinstance(text_or_ids, str) else list(text_or_ids)
+    ids = _tokenize(model, text) if isinstance(text, str | ChatMessage) else list(text)
     vocab, context = model.geometry.vocab, model.geometry.context
     if not ids:
         raise InputError("There is no text yet. Type a few words.")
@@ -31,12 +32,36 @@ def encode(model: Model, text_or_ids: Text) -> list[int]:
     return ids
 
 
-def text_of(model: Model, text_or_ids: Text) -> str:
-    """Return the text, or what its ids decode to."""
-    return text_or_ids if isinstance(text_or_ids, str) else model.token_bytes.text(text_or_ids)
+def text_of(model: Model, text: Text) -> str:
+    """Return all that is read: the text, the message in its template, or what ids decode to."""
+    if isinstance(text, ChatMessage):
+        return render(model, text).text
+    return text if isinstance(text, str) else model.token_bytes.text(text)
 
 
-def _tokenize(model: Model, text: str) -> list[int]:
+def message_of(model: Model, text: Text, ids: Sequence[int]) -> tuple[int, int] | None:
+    """Return the first token of a message in its template and the one after its last; else None.
+
+    `ids` are those of the text.
+    """
+    if not isinstance(text, ChatMessage):
+        return None
+    return message_span(model, render(model, text), list(map(model.token_bytes.of, ids)))
+
+
+def _tokenize(model: Model, text: str | ChatMessage) -> list[int]:
+    read = _checked(text if isinstance(text, str) else text.content)
+    if isinstance(text, ChatMessage):
+        rendered = render(model, text)
+        read = _checked(rendered.text) if rendered.message else ""
+    # The tokenizer's own encode changes no settings, so threads can share it. A template brings the
+    # special tokens that it wants.
+    backend = model.tokenizer.backend_tokenizer
+    ids: list[int] = backend.encode(read, add_special_tokens=isinstance(text, str)).ids
+    return ids
+
+
+def _checked(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise InputError(
             f"The text has {len(text):,} characters; at most {MAX_TEXT:,} can be read. Shorten it."
@@ -47,9 +72,7 @@ def _tokenize(model: Model, text: str) -> list[int]:
         raise InputError(
             "The text contains half of a surrogate pair, which is not a character. Remove it."
         ) from None
-    # The tokenizer's own encode changes no settings, so threads can share it.
-    ids: list[int] = model.tokenizer.backend_tokenizer.encode(text).ids
-    return ids
+    return text
 
 
 def check_policies(model: Model, policies: Sequence[RoutingPolicy]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from olmoe_viz.engine.inputs import check_details, check_policies, encode, text_of
+from olmoe_viz.engine.inputs import check_details, check_policies, encode, message_of, text_of
 from olmoe_viz.engine.prompt import OnProgress, joined, read
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.runner import runner_of
@@ -44,6 +44,7 @@ def trace(model: Model, request: TraceRequest, on_progress: OnProgress) -> Trace
         token_bytes=token_bytes,
         geometry=model.geometry,
         provenance=provenance(model, time.perf_counter() - start),
+        message=message_of(model, request.text, ids),
         **arrays,
     )
 

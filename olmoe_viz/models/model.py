@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from olmoe_viz.families.base import Family, Parts, Site
 from olmoe_viz.families.tokens import TokenBytes
+from olmoe_viz.models.catalogue import find
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.records.model_facts import Capability
 
@@ -34,6 +35,15 @@ class Model:
     capabilities: frozenset[Capability]
     device: torch.device
     dtype: torch.dtype
+
+    @cached_property
+    def chat(self) -> bool:
+        """Whether it was tuned on conversations, so that a text goes into its chat template.
+
+        The catalogue says so of its models; of any other, that it comes with a template.
+        """
+        entry = find(self.name)
+        return self.tokenizer.chat_template is not None if entry is None else entry.chat
 
     @cached_property
     def sites(self) -> tuple[Site, ...]:

@@ -26,7 +26,7 @@ from olmoe_viz.records.record import (
     check_tokens,
 )
 from olmoe_viz.records.routed import check_routing, routing_layout
-from olmoe_viz.requests import Detail, TraceRequest
+from olmoe_viz.requests import ChatMessage, Detail, TraceRequest
 
 NEXT_TOKENS = 50
 
@@ -35,7 +35,9 @@ NEXT_TOKENS = 50
 class Trace(Record):
     """One pass over one text; arrays are read-only.
 
-    `text` is the text, or what its ids decode to. `token_ids` is int64 [tokens], `tokens` their
+    `text` is all that was read: the text, what its ids decode to, or the message of the request in
+    its chat template. `message` is then the first token of the message and the one after its last,
+    the others are the template's; else it is None. `token_ids` is int64 [tokens], `tokens` their
     visible text and `token_bytes` their exact bytes. The first axis of what is recorded of routing
     are the layers of experts, `geometry.layer_ids`:
 
@@ -76,6 +78,7 @@ class Trace(Record):
     next_logits: Float32s = field(metadata=ARRAY)
     hidden_states: Float32s | None = field(default=None, metadata=ARRAY)
     attention_outputs: Float32s | None = field(default=None, metadata=ARRAY)
+    message: tuple[int, int] | None = None
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:
@@ -106,6 +109,7 @@ class Trace(Record):
         check_tokens(self.next_tokens)
         if len(self.next_tokens) != len(self.next_ids):
             raise ValueError("the next tokens have not as many texts")
+        self._check_message()
         check_number("log_sum_exp", self.log_sum_exp, least=-np.inf)
         check_ids("token_ids", self.token_ids, self.geometry.vocab)
         check_ids("next_ids", self.next_ids, self.geometry.vocab)
@@ -114,6 +118,13 @@ class Trace(Record):
             self.next_probabilities().sum() > 1 + ROUNDING
         ):
             raise ValueError("the next tokens' probabilities sum to more than 1")
+
+    def _check_message(self) -> None:
+        if (self.message is not None) != isinstance(self.request.text, ChatMessage):
+            raise ValueError("the tokens of the message are not known, or there is no message")
+        first, stop = self.message or (0, 1)
+        if not 0 <= first < stop <= len(self.tokens):
+            raise ValueError(f"the message is not in {len(self.tokens)} tokens")
 
     @property
     def policy(self) -> RoutingPolicy:

@@ -8,11 +8,17 @@ from transformers import OlmoeConfig, OlmoeForCausalLM, PreTrainedTokenizerFast
 
 TEXTS = ["the little robot found a red ball in the garden", "der kleine Hund läuft", "🙂 für dich"]
 KS = (1, 8, 16, 32, 64)
+# As OLMoE's: a turn begins with its speaker's name, and the answer with a name alone.
+CHAT_TEMPLATE = (
+    "{{ eos_token }}{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}\n"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
 
 
-def write_checkpoint(folder: Path, **changes: object) -> Path:
+def write_checkpoint(folder: Path, chat_template: str | None = None, **changes: object) -> Path:
     """Write a random model with decisive routers, in several shards, and a byte-level tokenizer."""
     tokenizer = make_tokenizer()
+    tokenizer.chat_template = chat_template
     settings = {
         "vocab_size": len(tokenizer) + 5,  # OLMoE too has more logits than tokens
         "hidden_size": 32,
