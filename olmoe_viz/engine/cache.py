@@ -7,6 +7,8 @@ from torch import Tensor
 
 from olmoe_viz.families.base import Block
 
+Pair = tuple[Tensor, Tensor]
+
 
 class KvCache:
     """Keys and values of every layer for `slots` sequences of up to `length` tokens.
@@ -16,14 +18,24 @@ class KvCache:
     as its sequence is no longer stepped.
     """
 
-    def __init__(
-        self, blocks: Sequence[Block], dtype: torch.dtype, slots: int, length: int
-    ) -> None:
-        self.slots, self.length = slots, length
-        self.layers = [_pair(block, dtype, slots * length) for block in blocks]
+    def __init__(self, layers: Sequence[Pair], slots: int, length: int) -> None:
+        self.slots, self.length, self.layers = slots, length, layers
+
+    @classmethod
+    def empty(
+        cls, blocks: Sequence[Block], dtype: torch.dtype, slots: int, length: int
+    ) -> "KvCache":
+        """Return a cache of new tensors."""
+        return cls([_pair(block, dtype, slots * length) for block in blocks], slots, length)
+
+    def first(self, slots: int, length: int) -> "KvCache":
+        """Return another division of the first slots * length entries, which it shares."""
+        entries = slots * length
+        layers = [(keys[:entries], values[:entries]) for keys, values in self.layers]
+        return KvCache(layers, slots, length)
 
 
-def _pair(block: Block, dtype: torch.dtype, entries: int) -> tuple[Tensor, Tensor]:
+def _pair(block: Block, dtype: torch.dtype, entries: int) -> Pair:
     # Zeros, not empty: what a mask hides must still be finite.
     shape = (entries, block.kv_heads * block.head_dim)
     keys, values = (torch.zeros(shape, dtype=dtype, device=block.device) for _ in range(2))

@@ -4,6 +4,7 @@ Knows nothing about drawing. All rows share one batch, one cache and one pass a 
 """
 
 import logging
+import math
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -12,13 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from olmoe_viz.engine.decoder import Decoder
+from olmoe_viz.engine.decoders import decoder_of
 from olmoe_viz.engine.inputs import check_length, check_policies, encode, text_of
-from olmoe_viz.engine.prompt import PART
+from olmoe_viz.engine.prompt import part_of
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.sampling import Sampler, Sampling
-from olmoe_viz.engine.sequence import Arrays, Sequence
-from olmoe_viz.engine.taps import Taps
+from olmoe_viz.engine.sampling import Sampling
+from olmoe_viz.engine.sequence import Sequence
+from olmoe_viz.engine.taps import Arrays, Taps
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.models.memory import out_of_memory
 from olmoe_viz.models.model import Model
@@ -27,6 +30,7 @@ from olmoe_viz.records.routed import width
 from olmoe_viz.records.tokens import display_token
 from olmoe_viz.requests import GenerateRequest
 
+_NOT_FINITE = "the model's numbers are no longer finite"
 _log = logging.getLogger(__name__)
 
 
@@ -53,13 +57,12 @@ class Generating:
         self._model, self._request = model, request
         self._runner = runner_of(model)
         self._ends = _end_tokens(model)
-        sampling = Sampling(request.temperature, request.top_p, request.seed)
         self._rows = [
-            Sequence(
-                policy, slot, width(policy, model.geometry), Sampler(sampling), model.token_bytes
-            )
+            Sequence(policy, slot, width(policy, model.geometry), model.token_bytes)
             for slot, policy in enumerate(request.policies)
         ]
+        self._whole_prompt_read = False
+        self._runner_name = self._runner.name
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Step]:
@@ -84,90 +87,87 @@ class Generating:
 
         Empty before the whole prompt has been read.
         """
-        if not all(len(row.scores) for row in self._rows):
+        if not self._whole_prompt_read:
             return ()
         return tuple(self._generation(row) for row in self._rows)
 
     def _run(self) -> Generator[Step, None, None]:
-        index = -1
+        index, decoder = -1, None
         try:
-            limit = self._request.max_new_tokens
-            state = self._runner.open(len(self._rows), len(self._prompt) + limit)
-            for _ in self._read(state):
+            decoder = self._decoder()
+            self._runner_name = decoder.name
+            for _ in self._read(decoder):
                 yield self._step(index, {})
             while any(row.finish is None for row in self._rows):
                 index += 1
-                yield self._write(state, index)
+                yield self._write(decoder, index)
         except (RuntimeError, MemoryError, ArithmeticError, OSError) as error:
             _log.exception("Decoding broke off.")
             self.error = _sentence(error, max(index, 0))
             yield self._step(index, self._end("error"))
         finally:
+            if decoder is not None:
+                decoder.close()
             self._end("stopped")
 
-    def _read(self, state: Any) -> Iterator[None]:
+    def _decoder(self) -> Decoder:
+        request = self._request
+        sampling = Sampling(request.temperature, request.top_p, request.seed)
+        lengths = len(self._prompt), request.max_new_tokens
+        return decoder_of(self._model, request.policies, sampling, *lengths)
+
+    @torch.inference_mode()
+    def _read_part(self, state: Any, ids: list[int], start: int) -> Tensor:
+        """Run a part of the prompt for every row; return the residual stream after its last."""
+        rows, began = self._rows, time.perf_counter()
+        plan, taps = self._runner.plan([row.policy for row in rows]), Taps(len(rows))
+        with threads(self._model, len(rows) * len(ids)):
+            slots, starts = [row.slot for row in rows], [start] * len(rows)
+            hidden = self._runner.step(state, [ids] * len(rows), slots, starts, plan, taps)
+        for row, routed in zip(rows, taps.by_row(), strict=True):
+            _check_finite(routed)
+            row.read(routed)
+        self.prefill_seconds += time.perf_counter() - began
+        return hidden[:, -1]
+
+    def _read(self, decoder: Decoder) -> Iterator[None]:
         """Run the prompt for every row, in parts; yield between two parts."""
-        rows = self._rows
-        part = max(PART // len(rows), 1)
+        part = part_of(self._model, len(self._rows))
         for start in range(0, len(self._prompt), part):
             if start:
                 yield
-            began = time.perf_counter()
-            ids = self._prompt[start : start + part]
-            scores, routed = self._advance(state, rows, [ids] * len(rows), start)
-            for row, own in zip(rows, routed, strict=True):
-                row.read(own)
-            self.prefill_seconds += time.perf_counter() - began
-        for row, following in zip(rows, scores, strict=True):
-            row.scores = following
-
-    def _write(self, state: Any, index: int) -> Step:
-        """Pick the next token of every unfinished row and run them together."""
+            hidden = self._read_part(decoder.state, self._prompt[start : start + part], start)
         began = time.perf_counter()
+        with torch.inference_mode():
+            decoder.start(hidden)
+        self.prefill_seconds += time.perf_counter() - began
+        self._whole_prompt_read = True
+
+    @torch.inference_mode()
+    def _write(self, decoder: Decoder, index: int) -> Step:
+        """Write the next token of every unfinished row."""
         writing = [row for row in self._rows if row.finish is None]
-        tokens = {row.slot: row.sampler.pick(row.scores) for row in writing}
-        # A pass whose rows cannot leave runs finished ones on; what they give is not looked at.
-        rows = writing if self._runner.rows_join else self._rows
-        ids = [[tokens.get(row.slot, 0)] for row in rows]
-        scores, routed = self._advance(state, rows, ids, len(self._prompt) + index)
-        written = {}
-        for row, following, own in zip(rows, scores, routed, strict=True):
-            if row.finish is None:
-                written[row.slot] = self._take(row, tokens[row.slot], index, following, own)
-        self.seconds += time.perf_counter() - began
-        for row in writing:
+        written = decoder.write([row.slot for row in writing])
+        self.seconds += written.seconds
+        steps = {}
+        for row, *own in zip(
+            writing, written.tokens, written.logprobs, written.routed, strict=True
+        ):
             row.seconds = self.seconds
-        return self._step(index, written)
+            steps[row.slot] = self._take(row, index, *own)
+        return self._step(index, steps)
 
     def _take(
-        self, row: Sequence, token: int, index: int, following: Tensor, routed: Arrays
+        self, row: Sequence, index: int, token: int, logprob: float, routed: Arrays
     ) -> RowStep:
+        _check_finite(routed)
+        if not math.isfinite(logprob):
+            raise ArithmeticError(_NOT_FINITE)
         ended = token in self._ends
         text = "" if ended else row.detokenizer.push(token)
         if ended or index + 1 == self._request.max_new_tokens:
             text += row.end("end" if ended else "length")
-        return row.write(token, text, following, routed)
-
-    @torch.inference_mode()
-    def _advance(
-        self, state: Any, rows: list[Sequence], ids: list[list[int]], start: int
-    ) -> tuple[Tensor, list[Arrays]]:
-        """Run equally many new tokens of some rows.
-
-        Returns the logits after each row's last token, float32 [rows, vocab] on the CPU, and what
-        was recorded of each row.
-        """
-        plan = self._runner.plan([row.policy for row in rows])
-        taps = Taps(len(rows))
-        with threads(self._model, len(ids) * len(ids[0])):
-            slots, starts = [row.slot for row in rows], [start] * len(rows)
-            hidden = self._runner.step(state, ids, slots, starts, plan, taps)
-            scores = self._runner.readout(hidden[:, -1]).cpu()
-        arrays = taps.arrays()
-        if not (scores.isfinite().all() and np.isfinite(arrays["router_logits"]).all()):
-            raise ArithmeticError("the model's numbers are no longer finite")
-        routed = [{name: values[at] for name, values in arrays.items()} for at in range(len(rows))]
-        return scores, routed
+        return row.write(token, text, logprob, routed)
 
     def _end(self, finish: Finish) -> dict[int, RowStep]:
         """Finish all rows that are not; return what that adds to their text, by slot."""
@@ -200,9 +200,16 @@ class Generating:
             prefill_seconds=self.prefill_seconds,
             finish=row.finish or "stopped",
             geometry=self._model.geometry,
-            provenance=provenance(self._model, self.prefill_seconds + row.seconds),
+            provenance=provenance(
+                self._model, self.prefill_seconds + row.seconds, self._runner_name
+            ),
             **row.arrays(self._model.geometry),
         )
+
+
+def _check_finite(routed: Arrays) -> None:
+    if not np.isfinite(routed["router_logits"]).all():
+        raise ArithmeticError(_NOT_FINITE)
 
 
 def _end_tokens(model: Model) -> frozenset[int]:

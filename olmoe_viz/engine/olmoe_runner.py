@@ -86,7 +86,7 @@ class OlmoeRunner:
 
     def open(self, slots: int, length: int) -> KvCache:
         """Return a cache of `slots` sequences of up to `length` tokens."""
-        return KvCache(self._parts.blocks, self._dtype, slots, length)
+        return KvCache.empty(self._parts.blocks, self._dtype, slots, length)
 
     def plan(self, policies: Sequence[RoutingPolicy]) -> Plan:
         """Return the plan in which row r runs under `policies[r]`; ValueError if one cannot run."""

@@ -11,8 +11,11 @@ from olmoe_viz.models.model import Model
 from olmoe_viz.records.provenance import Provenance
 
 
-def provenance(model: Model, seconds: float) -> Provenance:
-    """Return where numbers computed just now, in so many seconds, are from."""
+def provenance(model: Model, seconds: float, runner: str | None = None) -> Provenance:
+    """Return where numbers computed just now, in so many seconds, are from.
+
+    `runner` is what computed them, where that was not the model's pass.
+    """
     libraries = (torch, transformers, tokenizers)
     return Provenance(
         model=model.name,
@@ -20,7 +23,7 @@ def provenance(model: Model, seconds: float) -> Provenance:
         digest=model.digest,
         dtype=str(model.dtype).removeprefix("torch."),
         device=_device_name(model.device),
-        runner=runner_of(model).name,
+        runner=runner or runner_of(model).name,
         versions={library.__name__: library.__version__ for library in libraries},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,

@@ -1,12 +1,14 @@
 """Which token comes next: greedily, or drawn from the top-p nucleus with a seed.
 
-Knows nothing about models or text. Each row draws one uniform number per token from its own
-generator and inverts its cumulative distribution, so that a row's result never depends on the rows
-beside it, and rows of equal seed and distribution pick the same token.
+Knows nothing about models or text, and runs wherever the scores are. Each row draws one uniform
+number per token and inverts its cumulative distribution; the number depends on the seed and the
+position alone, so that a row's result depends neither on the rows beside it nor on the device, and
+rows of equal seed and distribution pick the same token.
 """
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,41 +21,54 @@ class Sampling:
     top_p: float = 1.0
     seed: int = 0
 
+    def uniforms(self, first: int, count: int) -> Tensor:
+        """Return one number in [0, 1) for each of `count` positions from `first` on, float64.
 
-class Sampler:
-    """Picks the next token of one row, token after token."""
+        Each is the first number of Philox (Salmon et al. 2011) with the seed as key and the
+        position as counter.
+        """
+        drawn = (
+            np.random.Generator(np.random.Philox(key=self.seed, counter=position)).random()
+            for position in range(first, first + count)
+        )
+        return torch.tensor(list(drawn), dtype=torch.float64)
 
-    def __init__(self, sampling: Sampling) -> None:
-        self._sampling = sampling
-        self._generator = torch.Generator().manual_seed(sampling.seed)
 
-    def pick(self, scores: Tensor) -> int:
-        """Return a token id from logits, float32 [vocab]."""
-        if self._sampling.temperature == 0:
-            return int(scores.argmax())
-        # The maximum goes first: a tiny temperature would take the scores to infinity.
-        below = scores.double() - scores.max()
-        probabilities = torch.softmax(below / self._sampling.temperature, dim=-1)
-        uniform = torch.rand((), dtype=torch.float64, generator=self._generator).item()
-        if self._sampling.top_p == 1:
-            return _invert(probabilities, uniform)
-        kept, ids = nucleus(probabilities, self._sampling.top_p)
-        return int(ids[_invert(kept, uniform)])
+def pick(scores: Tensor, sampling: Sampling, uniforms: Tensor) -> Tensor:
+    """Return a token id for each row of logits, float32 [rows, vocab], as int64 [rows].
+
+    `uniforms` is float64 [rows]. On a GPU nothing is waited for.
+    """
+    if sampling.temperature == 0:
+        return scores.argmax(-1)
+    # The maximum goes first: a tiny temperature would take the scores to infinity.
+    below = scores.double() - scores.amax(-1, keepdim=True)
+    probabilities = torch.softmax(below / sampling.temperature, dim=-1)
+    if sampling.top_p == 1:
+        return _invert(probabilities, uniforms)
+    kept, ids = nucleus(probabilities, sampling.top_p)
+    return ids.gather(-1, _invert(kept, uniforms).unsqueeze(-1)).squeeze(-1)
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     """Return the most likely tokens that together reach `top_p`, at least one, likeliest first.
 
-    Returns probabilities as they were and ids (nucleus sampling, arXiv 1904.09751, section 3.1).
+    Returns probabilities as they were, with 0 for those left out, and ids (nucleus sampling, arXiv
+    1904.09751, section 3.1).
     """
-    falling, ids = probabilities.sort(descending=True, stable=True)
+    falling, ids = probabilities.sort(dim=-1, descending=True, stable=True)
     before = falling.cumsum(-1) - falling
-    count = max(int((before < top_p).sum()), 1)
-    return falling[:count], ids[:count]
+    kept = before < top_p
+    kept[..., 0] = True
+    return falling * kept, ids
 
 
-def _invert(weights: Tensor, uniform: float) -> int:
-    """Return the first index whose cumulative share of the weights is above `uniform`."""
+def _invert(weights: Tensor, uniforms: Tensor) -> Tensor:
+    """Return of each row the first index whose cumulative share of the weights is above its number.
+
+    A number so close to 1 that no share is above it takes the last index that has a weight.
+    """
     sums = weights.cumsum(-1)
-    index = int(torch.searchsorted(sums, sums[-1] * uniform, right=True))
-    return min(index, len(weights) - 1)
+    total = sums[..., -1:]
+    index = (sums <= total * uniforms.unsqueeze(-1)).sum(-1)
+    return torch.minimum(index, (sums < total).sum(-1))

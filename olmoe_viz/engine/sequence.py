@@ -1,36 +1,26 @@
 """Sequence: one row of a batch, as it grows."""
 
-from typing import Any
-
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from olmoe_viz.engine.detokenizer import Detokenizer
-from olmoe_viz.engine.sampling import Sampler
+from olmoe_viz.engine.taps import Arrays
 from olmoe_viz.families.tokens import TokenBytes
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Finish, RowStep
 
 _ROUTED = ("router_logits", "expert_ids", "weights")
-Arrays = dict[str, NDArray[Any]]
 
 
 class Sequence:
-    """The tokens of one row, its policy and sampling, and its slot in the cache.
+    """The tokens of one row, its policy, and its slot in the cache.
 
-    `scores` are the logits of the next token, float32 [vocab], once the prompt has been read.
     Arrays of a row have the layers of experts first.
     """
 
-    def __init__(
-        self, policy: RoutingPolicy, slot: int, width: int, sampler: Sampler, table: TokenBytes
-    ) -> None:
-        self.policy, self.slot, self.sampler = policy, slot, sampler
+    def __init__(self, policy: RoutingPolicy, slot: int, width: int, table: TokenBytes) -> None:
+        self.policy, self.slot = policy, slot
         self.detokenizer = Detokenizer(table)
-        self.scores = torch.empty(0)
         self.ids: list[int] = []
         self.logprobs: list[float] = []
         self.text = ""
@@ -44,15 +34,13 @@ class Sequence:
         """Take a part of the prompt that has been run: arrays [layers, tokens, ...]."""
         self._prompt.append(self._own(routed))
 
-    def write(self, token: int, text: str, scores: Tensor, routed: Arrays) -> RowStep:
-        """Take a token that has been run: its text, the logits after it, and what ran for it."""
-        logprob = float(self.scores[token] - self.scores.logsumexp(-1))
+    def write(self, token: int, text: str, logprob: float, routed: Arrays) -> RowStep:
+        """Take a token that has been run: its text, how likely it was, and what ran for it."""
         self.ids.append(token)
         self.logprobs.append(logprob)
         own = self._own(routed)
         self._written.append(own)
         self.text += text
-        self.scores = scores
         step = {name: own[name][:, 0] for name in _ROUTED}
         return RowStep(token, text, logprob, self.finish, **step)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from olmoe_viz.families.gate import Weighed
 
 Float32s = NDArray[np.float32]
+Arrays = dict[str, NDArray[Any]]
 # The residual stream entering each block and leaving the last; its norms; what attention adds.
 Wish = Literal["hidden_states", "hidden_norms", "attention_outputs"]
 
@@ -52,7 +53,7 @@ class Taps:
         """Return how many layers of experts have been recorded."""
         return len(self._logits)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> Arrays:
         """Return what was recorded, with rows first: [rows, layers, tokens, ...].
 
         `router_logits` float32, `expert_ids` int16 and `weights` float32, with -1 and 0 where a
@@ -60,7 +61,7 @@ class Taps:
         """
         logits = self._by_row(self._logits)
         ids, weights = self._what_ran()
-        arrays: dict[str, NDArray[Any]] = {
+        arrays: Arrays = {
             "router_logits": logits.numpy(),
             "expert_ids": ids.numpy(),
             "weights": weights.numpy(),
@@ -68,6 +69,11 @@ class Taps:
         for wish, values in self._others.items():
             arrays[wish] = _stack(values).float().cpu().transpose(0, 1).numpy()
         return arrays
+
+    def by_row(self) -> list[Arrays]:
+        """Return what was recorded of each row, [layers, tokens, ...]; see `arrays`."""
+        arrays = self.arrays()
+        return [{name: each[row] for name, each in arrays.items()} for row in range(self._rows)]
 
     def _what_ran(self) -> tuple[Tensor, Tensor]:
         width = max(each.ids.shape[-1] for each in self._weighed)

@@ -7,9 +7,9 @@ import torch
 from transformers import OlmoeForCausalLM
 
 import olmoe_viz as ov
-from olmoe_viz.engine import generating as engine
+from olmoe_viz.engine import prompt
+from olmoe_viz.engine.decoder import PlainDecoder
 from olmoe_viz.engine.engine import Ask
-from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.engine.taps import Taps
 from olmoe_viz.models.catalogue import bundled_path
@@ -131,7 +131,7 @@ def test_the_cache_refuses_positions_that_it_does_not_hold(model: Model) -> None
 def test_a_long_prompt_is_read_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     policies = [ov.RoutingPolicy(4), ov.RoutingPolicy(32)]
     whole = ov.compare(model, PROMPT, policies, 5)
-    monkeypatch.setattr(engine, "PART", 6)
+    monkeypatch.setattr(prompt, "PART", 6)
     decoding = ov.stream(model, PROMPT, policies, 5)
     first = next(decoding)
     assert first.index == -1
@@ -230,14 +230,14 @@ def test_an_error_keeps_the_text_so_far_and_says_what_happened(
     expected = ov.compare(model, PROMPT, POLICIES[:2], 10)
     calls = iter(range(100))
 
-    advance = Generating._advance
+    write = PlainDecoder.write
 
     def failing(*arguments: object) -> object:
-        if next(calls) == 4:  # the prompt, then three tokens
+        if next(calls) == 3:
             raise error
-        return advance(*arguments)
+        return write(*arguments)
 
-    monkeypatch.setattr(Generating, "_advance", failing)
+    monkeypatch.setattr(PlainDecoder, "write", failing)
     decoding = ov.stream(model, PROMPT, POLICIES[:2], 10)
     steps = list(decoding)
     assert words in str(decoding.error)
@@ -263,7 +263,7 @@ def test_numbers_that_are_not_finite_end_the_run_in_words(
     (step,) = decoding
     assert step.rows[0].finish == "error"
     assert "no longer finite" in str(decoding.error)
-    assert decoding.generations() == ()
+    assert [row.tokens for row in decoding.generations()] == [()]
 
 
 def test_the_context_can_be_filled_to_its_last_token(model: Model, stock: Stock) -> None:

@@ -10,8 +10,8 @@ import torch
 
 import olmoe_viz as ov
 from olmoe_viz.engine import local, tracing
+from olmoe_viz.engine.decoder import PlainDecoder
 from olmoe_viz.engine.engine import Progress, Ticket, asking
-from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.errors import (
     BusyError,
@@ -260,14 +260,14 @@ def test_an_error_is_told_in_a_sentence_and_the_next_request_is_answered(
 def test_a_text_that_breaks_off_carries_what_was_written(
     engine: LocalEngine, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    advance, calls = Generating._advance, iter(range(100))
+    write, calls = PlainDecoder.write, iter(range(100))
 
     def failing(*arguments: object) -> object:
-        if next(calls) == 4:  # the prompt, then three tokens
+        if next(calls) == 3:
             raise RuntimeError("the device is gone")
-        return advance(*arguments)
+        return write(*arguments)
 
-    monkeypatch.setattr(Generating, "_advance", failing)
+    monkeypatch.setattr(PlainDecoder, "write", failing)
     ticket = engine.submit(GenerateRequest(model.name, TEXT, (EIGHT,), 9))
     with pytest.raises(GenerationError, match="after 3 tokens: the device is gone") as caught:
         ticket.result(SOON)

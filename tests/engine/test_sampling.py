@@ -2,14 +2,13 @@ import pytest
 import torch
 from transformers import TopPLogitsWarper
 
-from olmoe_viz.engine.sampling import Sampler, Sampling, nucleus
+from olmoe_viz.engine.sampling import Sampling, nucleus, pick
 
 SCORES = torch.tensor([0.5, 2.0, -1.0, 1.0, 0.0])
 
 
 def picks(sampling: Sampling, count: int = 4000) -> torch.Tensor:
-    sampler = Sampler(sampling)
-    return torch.tensor([sampler.pick(SCORES) for _ in range(count)])
+    return pick(SCORES.expand(count, -1), sampling, sampling.uniforms(0, count))
 
 
 def test_temperature_zero_takes_the_likeliest() -> None:
@@ -34,7 +33,7 @@ def test_the_nucleus_is_the_one_of_transformers(top_p: float) -> None:
         scores = torch.randn(1, 40, generator=torch.Generator().manual_seed(seed)) * 2
         kept = TopPLogitsWarper(top_p)(torch.zeros(1, 1, dtype=torch.long), scores)[0].isfinite()
         probabilities, ids = nucleus(scores[0].double().softmax(-1), top_p)
-        assert sorted(ids.tolist()) == kept.nonzero().flatten().tolist()
+        assert sorted(ids[probabilities > 0].tolist()) == kept.nonzero().flatten().tolist()
         assert (probabilities.diff() <= 0).all()
 
 
@@ -42,11 +41,25 @@ def test_the_nucleus_is_the_one_of_transformers(top_p: float) -> None:
 @pytest.mark.parametrize("top_p", [0.5, 1.0])
 def test_a_tiny_temperature_is_greedy(temperature: float, top_p: float) -> None:
     scores = SCORES * 1000
-    for seed in range(20):
-        assert Sampler(Sampling(temperature, top_p, seed)).pick(scores) == 1
+    sampling = Sampling(temperature, top_p)
+    assert set(pick(scores.expand(20, -1), sampling, sampling.uniforms(0, 20)).tolist()) == {1}
 
 
 def test_a_seed_fixes_the_picks() -> None:
     first, again, other = (picks(Sampling(1.0, seed=seed), 50) for seed in (7, 7, 8))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_a_number_depends_on_seed_and_position_alone() -> None:
+    seed = Sampling(1.0, seed=3)
+    assert torch.equal(seed.uniforms(0, 20)[7:12], seed.uniforms(7, 5))
+    assert not torch.isin(seed.uniforms(0, 20), Sampling(1.0, seed=4).uniforms(0, 20)).any()
+
+
+@pytest.mark.parametrize("top_p", [0.7, 1.0])
+def test_numbers_at_the_ends_take_tokens_that_can_be_drawn(top_p: float) -> None:
+    scores = torch.tensor([[-1e4, 2.0, 1.0, -1e4], [2.0, -1e4, -1e4, -1e4]])
+    ends = torch.tensor([1 - 2**-53, 1 - 2**-53], dtype=torch.float64)
+    assert pick(scores, Sampling(1.0, top_p), ends).tolist() == [2 if top_p == 1 else 1, 0]
+    assert pick(scores, Sampling(1.0, top_p), ends * 0).tolist() == [1, 0]
