@@ -1,101 +1,94 @@
-"""Decoding speed of this project against transformers' generate, in turn in one process.
+"""How fast tokens are written and read, beside transformers' generate in the same run.
 
-    python -m benchmarks.decode [--model NAME] [--tokens 80] [--rounds 5]
+    python -m benchmarks.decode [--model NAME] [--device cpu] [--sections ks mixed] [--json FILE]
 
-Prints the median seconds of whole runs (prompt and tokens) and their ratios: four policies in one
-batch against four `generate` calls one after another, and one row at k=8 against one call. Each
-call of `generate` runs with all threads and with a single one, and the faster median counts.
+The model is one known by name, a folder, or `random:olmoe-1b-7b`: random weights in OLMoE's sizes,
+made on the device. Every figure is the median of rounds in which all run in turn; the first round
+is not counted. The peer is stock `generate`: on a GPU at its default and with a static cache and
+torch.compile, on a CPU with its fastest experts implementation and number of threads. The limit is
+the copy bandwidth measured in the same run over the bytes of the weights that one token needs.
 """
 
 import argparse
-import statistics
-import time
+import json
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import OlmoeForCausalLM
 
-import olmoe_viz as ov
-from olmoe_viz.models.catalogue import BUNDLED, bundled_path
+from benchmarks import prefill, tables, writing
+from benchmarks.bench import Bench, Settings, load
+from olmoe_viz.models.catalogue import BUNDLED
 
-PROMPT = "Once upon a time there was a little robot who"
-KS = (8, 16, 32, 64)
-
-
-def main() -> None:
-    """Run the rounds and print the table."""
-    options = _options()
-    model = ov.load_model(options.model)
-    stock = _stock(model.name, model.dtype, model.device)
-    prompt = model.tokenizer.backend_tokenizer.encode(PROMPT).ids
-    tokens = options.tokens
-    runs: dict[str, Callable[[], object]] = {
-        "batch": lambda: ov.compare(model, prompt, [ov.RoutingPolicy(k) for k in KS], tokens),
-        "one": lambda: ov.compare(model, prompt, [ov.RoutingPolicy(8)], tokens),
-    }
-    threads = sorted({1, torch.get_num_threads()})
-    runs |= {
-        _peer(k, count): lambda k=k, count=count: _generate(stock, prompt, k, tokens, count)
-        for k in KS
-        for count in threads
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(options.rounds + 1):
-        for name, run in runs.items():
-            seconds[name].append(_timed(run))
-    medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
-    print(f"{tokens} tokens on {model.device}, median of {options.rounds} rounds")
-    for name, value in medians.items():
-        print(f"{name:24} {value:8.3f} s")
-    peers = {k: min(medians[_peer(k, count)] for count in threads) for k in KS}
-    print(f"four rows / four calls of generate: {medians['batch'] / sum(peers.values()):.2f}")
-    print(f"one row at k=8 / generate:          {medians['one'] / peers[8]:.2f}")
+SECTIONS: dict[str, Callable[[Bench], Any]] = {
+    "ks": writing.by_k,
+    "mixed": writing.mixed,
+    "rows": writing.by_rows,
+    "context": writing.by_context,
+    "prefill": prefill.prefill,
+}
+FIRST = "first_token"  # in processes of its own, before this one takes memory of the device
 
 
-def _peer(k: int, threads: int) -> str:
-    return f"generate {k}, {threads} thread{'s' if threads > 1 else ''}"
+def main(arguments: list[str] | None = None) -> None:
+    """Run the sections, print their tables, and write the JSON file after each."""
+    options = _options().parse_args(arguments)
+    device = torch.device(options.device)
+    measured: dict[str, Any] = {}
+    if FIRST in options.sections:
+        place = (options.model, options.layers, options.device, options.dtype)
+        measured[FIRST] = prefill.first_token(*place)
+    bench = Bench(load(options.model, options.layers, device, options.dtype), _settings(options))
+    measured |= bench.facts()
+    for name in options.sections:
+        if name != FIRST:
+            measured[name] = SECTIONS[name](bench)
+        print("\n".join(tables.section(name, measured)), end="\n\n", flush=True)
+        if options.json is not None:
+            options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default=BUNDLED)
-    parser.add_argument("--tokens", type=int, default=80)
-    parser.add_argument("--rounds", type=int, default=5)
-    return parser.parse_args()
-
-
-def _stock(name: str, dtype: torch.dtype, device: torch.device) -> OlmoeForCausalLM:
-    folder = bundled_path() if name == BUNDLED else name
-    return OlmoeForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device)
-
-
-def _generate(
-    stock: OlmoeForCausalLM, prompt: list[int], k: int, tokens: int, threads: int
-) -> object:
-    torch.set_num_threads(threads)
-    for block in stock.model.layers:
-        block.mlp.gate.top_k = k
-    ids = torch.tensor([prompt], device=stock.device)
-    return stock.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=tokens,
-        min_new_tokens=tokens,
-        do_sample=False,
+def _settings(options: argparse.Namespace) -> Settings:
+    rows = options.rows or [*Settings.rows, *([40] if options.device == "cpu" else [])]
+    return Settings(
+        tokens=options.tokens,
+        rounds=options.rounds,
+        prompt=options.prompt,
+        ks=options.ks,
+        mixed=options.mixed,
+        rows=rows,
+        contexts=options.contexts,
+        prefill=options.prefill,
+        compiled_ks=options.compiled_ks,
+        compiled=options.compiled,
     )
 
 
-def _timed(run: Callable[[], object]) -> float:
-    _synchronize()
-    start = time.perf_counter()
-    run()
-    _synchronize()
-    return time.perf_counter() - start
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", default=BUNDLED)
+    add("--layers", type=int, help="of a model with random weights")
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--dtype", help="bfloat16, or float32 for a small model on a CPU, if left out")
+    add("--sections", nargs="+", choices=[*SECTIONS, FIRST], default=[*SECTIONS, FIRST])
+    add("--json", type=Path, help="where the figures go")
+    add("--tokens", type=int, default=Settings.tokens)
+    add("--rounds", type=int, default=Settings.rounds)
+    add("--prompt", type=int, default=Settings.prompt, help="tokens")
+    add("--prefill", type=int, default=Settings.prefill, help="tokens")
+    several = partial(add, type=int, nargs="+")
+    several("--ks", default=Settings.ks)
+    several("--mixed", default=Settings.mixed, help="the ks of one batch")
+    several("--rows", help="1 to 32, and 40 on a CPU, if left out")
+    several("--contexts", default=Settings.contexts)
+    several("--compiled-ks", default=Settings.compiled_ks, help="at which stock is compiled too")
+    add("--compiled", nargs="*", default=Settings.compiled, help="experts implementations")
+    return parser
 
 
 if __name__ == "__main__":
