@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, expert_name
+from olmoe_viz.figures.labels import digits, expert_id, expert_name
 from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 
@@ -43,7 +43,7 @@ def figure(
             Axis(
                 (-0.7, count - 0.3),
                 [(at, str(ids[at])) for at in range(0, count, every)],
-                "expert id, by falling probability",
+                f"{expert_id(layer)}, by falling probability",
                 number=True,
             ),
         ),
@@ -63,7 +63,7 @@ def figure(
                 ],
                 numbers={
                     "policy": [name] * count,
-                    "expert": list(map(int, ids)),
+                    expert_id(layer): list(map(int, ids)),
                     "norm of weight × output": heights,
                 },
             )

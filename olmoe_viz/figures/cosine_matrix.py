@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, expert_name
+from olmoe_viz.figures.labels import digits, expert_id, expert_name
 from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded
 from olmoe_viz.figures.palette import DIVERGING, Theme
 
@@ -35,8 +35,8 @@ def figure(
         alt=_sentence(cosines, [expert_name(expert, layer) for expert in ids]),
         height=320,
         margin=(6, 76, 48, 52),
-        x=(Axis(ends, named, "expert id", bare=True, number=True),),
-        y=Axis((ends[1], ends[0]), named, "expert id", bare=True, number=True),
+        x=(Axis(ends, named, expert_id(layer), bare=True, number=True),),
+        y=Axis((ends[1], ends[0]), named, expert_id(layer), bare=True, number=True),
         marks=(
             Cells(
                 rounded(np.where(np.tri(count, dtype=bool), cosines, np.nan)),
@@ -45,7 +45,7 @@ def figure(
                 span=(-1, 1),
                 gaps=(1, 1),
                 hover=f"experts {before}{{row}} and {before}{{column}}\ncosine {{value}}",
-                numbers=("expert", "other expert", "cosine"),
+                numbers=(expert_id(layer), f"other {expert_id(layer)}", "cosine"),
                 rows=list(map(int, ids)),
                 columns=list(map(int, ids)),
             ),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.expert_axis import color_row, expert_axis
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import percent
+from olmoe_viz.figures.labels import expert_id, expert_name, percent
 from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded, ticks
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 
@@ -35,10 +35,10 @@ def figure(
         alt=_sentence(shares, domains, layer=layer, fair=fair),
         height=92 + 24 * count,
         margin=(10, 80, 44, 104),
-        x=(expert_axis(experts),),
+        x=(expert_axis(experts, layer),),
         y=Axis((count - 0.4, -1.6), list(enumerate(domains)), bare=True),
         marks=(
-            color_row(experts, -1.0, theme),
+            color_row(experts, -1.0, theme, layer),
             Cells(
                 rounded(shares),
                 first=(0, 0),
@@ -49,7 +49,7 @@ def figure(
                     f"{{row}} · expert {layer}·{{column}}\n{{value}} of the tokens"
                     f"\n{{times the fair share}} × the fair share of {percent(fair)}"
                 ),
-                numbers=("domain", "expert", "share of tokens"),
+                numbers=("domain", expert_id(layer), "share of tokens"),
                 rows=domains,
                 more={"times the fair share": rounded(shares / fair, 3)},
                 percent=True,
@@ -67,7 +67,7 @@ def _sentence(
     domain, expert = map(int, np.unravel_index(int(shares.argmax()), shares.shape))
     strong = int((shares.max(0) >= 3 * fair).sum())
     return (
-        f"Heatmap of domains by experts in layer {layer}: expert {layer}·{expert} gets "
+        f"Heatmap of domains by experts in layer {layer}: expert {expert_name(expert, layer)} gets "
         f"{shares[domain, expert]:.0%} of the {domains[domain]} tokens; {strong} of "
         f"{shares.shape[1]} experts get at least three times their fair share of some domain."
     )

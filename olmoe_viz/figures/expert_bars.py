@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, expert_name
+from olmoe_viz.figures.labels import digits, expert_id, expert_name
 from olmoe_viz.figures.marks import Axis, Bars, Note, Rule, every, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 
@@ -63,7 +63,7 @@ def figure(
         outlines=colors,
         hover=[words.replace("-", "−") for words in hover],
         names=[str(expert) if at in named else "" for at, expert in enumerate(ids)],
-        numbers={"expert": list(map(int, ids)), quantity: values.tolist()}
+        numbers={expert_id(layer): list(map(int, ids)), quantity: values.tolist()}
         | ({also[0]: also[1].tolist()} if also else {}),
     )
     return Figure(
@@ -74,7 +74,7 @@ def figure(
             Axis(
                 (-0.7, count - 0.3),
                 [] if few else every(8, count),
-                "expert (its id at the bar)" if few else "expert id",
+                expert_id(layer) + ", at the bar" * few,
             ),
         ),
         y=Axis(span, ticks(*span), quantity),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.expert_axis import color_row, expert_axis
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, number, percent
+from olmoe_viz.figures.labels import digits, expert_name, number, percent
 from olmoe_viz.figures.marks import Axis, Cells, ColorBar, named_layers, rounded, ticks
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 
@@ -51,7 +51,7 @@ def figure(
                     f"\n{{tokens}} of {tokens} tokens ({{value}})"
                     "\n{times the fair share} × the fair share of {fair share}"
                 ),
-                numbers=("layer", "expert", "share of tokens"),
+                numbers=("layer", "expert id", "share of tokens"),
                 rows=list(layer_ids),
                 more={
                     "tokens": rounded(load * tokens),
@@ -73,7 +73,7 @@ def _sentence(load: NDArray[np.float64], *, tokens: int, layer_ids: Sequence[int
     a_token = number(float(load.sum(axis=1).mean()))
     return (
         f"Heatmap of {load.shape[0]} layers by {load.shape[1]} experts, {a_token} used by a token: "
-        f"the busiest is expert {layer_ids[layer]}·{expert} with {most}% of {tokens} "
+        f"the busiest is expert {expert_name(expert, layer_ids[layer])} with {most}% of {tokens} "
         "tokens; "
         f"{idle} of {load.size} experts serve none."
     )

@@ -44,6 +44,11 @@ def expert_name(expert: int, layer: int | None) -> str:
     return str(expert) if layer is None else f"{layer}·{expert}"
 
 
+def expert_id(layer: int | None) -> str:
+    """What an axis or a column of ids alone is called, which so names the layer once for all."""
+    return "expert id" if layer is None else f"expert id in layer {layer}"
+
+
 def percent(value: float) -> str:
     """A share of 1 in percent, three significant digits at most."""
     return f"{number(100 * value)}%"

@@ -229,10 +229,10 @@ def named_layers(layer_ids: Sequence[int]) -> list[int]:
     return named if named and len(layer_ids) >= 5 else list(layer_ids)
 
 
-def layer_axis(layer_ids: Sequence[int], room: float) -> Axis:
+def layer_axis(layer_ids: Sequence[int], room: float, title: str = "layer") -> Axis:
     """Layers along x, each at its id among all blocks, with some room at the ends, in layers."""
     named = [(layer, str(layer)) for layer in named_layers(layer_ids)]
-    return Axis((layer_ids[0] - room, layer_ids[-1] + room), named, "layer")
+    return Axis((layer_ids[0] - room, layer_ids[-1] + room), named, title)
 
 
 def rounded(values: NDArray[np.floating[Any]], digits: int = 5) -> list[list[float | None]]:

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.expert_axis import expert_axis
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, expert_name
-from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, every, ticks
+from olmoe_viz.figures.labels import digits, expert_id, expert_name
+from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 from olmoe_viz.numerics import routing
 
@@ -51,7 +52,7 @@ def figure(
         alt=_sentence(probabilities, expert_ids, layer),
         height=340,
         margin=(16, 16, 44, 52),
-        x=(_ranks(count) if by_rank else _ids(count),),
+        x=(_ranks(count, layer) if by_rank else expert_axis(count, layer),),
         y=Axis(span, ticks(*span), "router probability"),
         marks=(_bars(probabilities, ranking, ran, by_rank, layer, theme),),
         rules=rules,
@@ -137,7 +138,7 @@ def _bars(
             str(expert) if by_rank or used else "" for expert, used in zip(ids, chosen, strict=True)
         ],
         numbers={
-            "expert": ids.tolist(),
+            expert_id(layer): ids.tolist(),
             "rank": (ranks[ids] + 1).tolist(),
             "router probability": probabilities[ids].tolist(),
             "mass up to this rank": masses[ranks[ids]].tolist(),
@@ -146,13 +147,9 @@ def _bars(
     )
 
 
-def _ranks(count: int) -> Axis:
+def _ranks(count: int, layer: int | None) -> Axis:
     named = [(max(1, at), str(max(1, at))) for at in range(0, count + 1, 8)]
-    return Axis((0.3, count + 0.9), named, "rank of the expert (its id above, if there is room)")
-
-
-def _ids(count: int) -> Axis:
-    return Axis((-0.7, count - 0.3), every(8, count), "expert id")
+    return Axis((0.3, count + 0.9), named, f"rank of the expert; above: {expert_id(layer)}")
 
 
 def _upright_cuts(cuts: list[_Cut], count: int) -> tuple[list[Rule], list[Note]]:

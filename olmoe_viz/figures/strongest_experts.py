@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.labels import digits, expert_name
 from olmoe_viz.figures.marks import Axis, Bars, Box, layer_axis, ticks
 from olmoe_viz.figures.palette import Theme, expert_color
 
@@ -21,7 +21,7 @@ def figure(
     layer: int | None = None,
     theme: Theme = "light",
 ) -> Figure:
-    """One bar a layer: the color and number of the strongest expert, its probability as height.
+    """One bar a layer: the color and id of the strongest expert, its probability as height.
 
     Args:
         expert_ids: [layers, largest k] of one token, as it ran, strongest first.
@@ -41,17 +41,17 @@ def figure(
         fills=colors,
         outlines=colors,
         hover=[
-            f"layer {at}\nexpert {at}·{expert}\nprobability {height:.3g}"
+            f"layer {at}\nexpert {expert_name(expert, at)}\nprobability {height:.3g}"
             for at, expert, height in zip(layer_ids, best, heights, strict=True)
         ],
         names=[str(expert) for expert in best],
-        numbers={"layer": list(layer_ids), "expert": best, "probability": heights},
+        numbers={"layer": list(layer_ids), "expert id": best, "probability": heights},
     )
     return Figure(
         alt=_sentence(expert_ids, probabilities, layer_ids=layer_ids),
         height=250,
         margin=(10, 16, 44, 52),
-        x=(layer_axis(layer_ids, 0.7),),
+        x=(layer_axis(layer_ids, 0.7, "layer; above: id of its strongest expert"),),
         y=Axis(span, ticks(*span, most=4), "probability"),
         marks=(bars,),
         boxes=[
@@ -85,6 +85,6 @@ def _sentence(
     top = int(np.argmax(heights))
     return (
         f"The strongest expert of this token in layers {layer_ids[0]} to {layer_ids[-1]}: "
-        + ", ".join(map(str, best))
+        + ", ".join(map(expert_name, best, layer_ids))
         + f"; most decided in layer {layer_ids[top]}, probability {digits(heights[top])}."
     )

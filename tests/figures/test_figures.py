@@ -6,6 +6,7 @@ import pytest
 from olmoe_viz.figures import (
     contributions,
     cosine_matrix,
+    domain_experts,
     expert_bars,
     expert_load,
     layer_lines,
@@ -197,7 +198,8 @@ def test_strongest_experts_show_id_color_and_probability(probabilities: np.ndarr
     assert box.sides[2] == bars.high[2]
     assert strongest_experts.figure(ran, probabilities, theme="dark", **words).boxes == []
     sentence = chart.alt
-    assert f"in layers 0 to 15: {best[0]}, {best[1]}" in sentence
+    assert f"in layers 0 to 15: 0·{best[0]}, 1·{best[1]}" in sentence
+    assert chart.x[0].title == "layer; above: id of its strongest expert"
 
 
 def test_the_strongest_expert_is_the_recorded_one_of_its_layer() -> None:
@@ -210,7 +212,7 @@ def test_the_strongest_expert_is_the_recorded_one_of_its_layer() -> None:
     assert bars.hover[2].startswith("layer 4\nexpert 4·3\n")
     assert box.sides[0] < 3 < box.sides[1]
     sentence = chart.alt
-    assert "in layers 1 to 4: 1, 1, 3; most decided in layer 1" in sentence
+    assert "in layers 1 to 4: 1·1, 3·1, 4·3; most decided in layer 1" in sentence
 
 
 def test_foreign_text_is_inert_in_a_figure() -> None:
@@ -249,3 +251,23 @@ def test_an_expert_is_named_by_its_layer_too_where_that_is_known() -> None:
     norms = contributions.figure(np.ones((2, 2)), ids=(4, 9), names=("a", "b"), layer=7)
     assert norms.marks[1].hover[1].startswith("b\nexpert 7·9\n")
     assert "under b expert 7·4 adds most" in norms.alt
+
+
+def test_where_an_id_stands_alone_the_axis_and_the_table_name_its_layer() -> None:
+    figures = [
+        router_bars.figure(TIE, expert_ids=np.array([1, 2]), layer=7),
+        router_bars.figure(TIE, expert_ids=np.array([1, 2]), layer=7, order="expert"),
+        expert_bars.figure(TIE[:2], ids=(4, 9), quantity="push", layer=7),
+        expert_bars.figure(np.ones(40), ids=range(40), quantity="push", layer=7),
+        cosine_matrix.figure(np.eye(2), ids=(4, 9), layer=7),
+        contributions.figure(np.ones((2, 2)), ids=(4, 9), names=("a", "b"), layer=7),
+        domain_experts.figure(np.ones((1, 4)), ["web"], fair=0.1, layer=7),
+    ]
+    for chart in figures:
+        assert "expert id in layer 7" in chart.x[0].title
+        assert "expert id in layer 7" in chart.to_frame().columns
+    squares, _ = figures[-1].marks
+    assert squares.hover[3] == "expert 7·3"
+    load = expert_load.figure(np.ones((2, 4)), tokens=3, layer_ids=(0, 1))
+    assert load.x[0].title == "expert id"
+    assert load.marks[0].hover[3] == "id 3 in every layer"

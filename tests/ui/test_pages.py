@@ -163,7 +163,7 @@ def test_hostile_prompts_are_data(name: str) -> None:
         f"{at}  {visible(token)}" for at, token in enumerate(trace.tokens)
     ]
     last = len(trace.tokens) - 1
-    assert place(trace.tokens[last], last, 7) in texts(test)
+    assert place(trace.tokens[last], last, 7, range(16)) in texts(test)
     assert specs(test)
     for shown in (*test.markdown, *test.caption):
         assert "<script" not in shown.value

@@ -204,9 +204,9 @@ def reference(columns: Sequence[Column], chosen: int | None, trained_k: int) -> 
 
 
 def _retained_mass(column: Column) -> float | None:
-    """Mean over layers and generated tokens; None while the record is not there."""
+    """Mean over layers and generated tokens; None while there are none."""
     record = column.generation
-    if record is None:
+    if record is None or not record.tokens:
         return None
     probabilities = routing.probabilities(record.router_logits)
     return round(float(routing.mass(probabilities, record.expert_ids).mean()), 5)

@@ -8,7 +8,7 @@ import streamlit as st
 from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.token_diff import shared_prefix
 from olmoe_viz.figures import logit_moves
-from olmoe_viz.figures.labels import digits, number, visible
+from olmoe_viz.figures.labels import digits, expert_name, number, visible
 from olmoe_viz.ui.compare import measurement, text_columns
 from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names
 from olmoe_viz.ui.compare.settings import Pair, Settings
@@ -134,7 +134,7 @@ def table(found: ExtraExperts, names: tuple[str, str]) -> dict[str, list[str]]:
 def _experts(found: ExtraExperts, layer: int) -> str:
     ids, weights, norms = found.ids[layer], found.weights[layer], found.output_norms[layer]
     parts = [
-        f"{texts.expert(found.layer_ids[layer], expert)} ({weight:.3f} × {digits(float(norm))})"
+        f"{expert_name(expert, found.layer_ids[layer])} ({weight:.3f} × {digits(float(norm))})"
         for expert, weight, norm in zip(ids[:_NAMED], weights, norms, strict=False)
         if expert >= 0
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.analysis.token_diff import shared_prefix, token_diff
-from olmoe_viz.figures.labels import digits, visible
+from olmoe_viz.figures.labels import digits, expert_name, visible
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.ui.compare.comparison import Column, Comparison
@@ -142,7 +142,7 @@ def _surest_layer(record: Generation) -> list[tuple[str, str]]:
         (
             texts.surest_layer(layer, record.geometry.layers),
             ", ".join(
-                f"{texts.expert(layer, expert)} ({digits(float(row[expert]))})"
+                f"{expert_name(expert, layer)} ({digits(float(row[expert]))})"
                 for expert in ids
                 if expert >= 0
             ),

@@ -50,7 +50,7 @@ def head_input(head: int, heads: int, on_change: Callable[[int], None]) -> None:
     """The number of the head whose map is drawn."""
     st.session_state[_HEAD] = head
     st.number_input(
-        "head",
+        texts.HEAD,
         0,
         heads - 1,
         key=_HEAD,

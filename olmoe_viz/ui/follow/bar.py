@@ -70,7 +70,7 @@ def journey(
         st.caption(texts.journey(len(cells)))
         picker(
             cells,
-            label="Layer",
+            label=texts.LAYERS,
             chosen=place.row,
             shape="layers",
             on_pick=lambda row: change(layer=layers[row]),

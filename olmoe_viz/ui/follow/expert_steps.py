@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from olmoe_viz.figures import contributions, cosine_matrix, layer_change, vector_strip
-from olmoe_viz.figures.labels import digits, number
+from olmoe_viz.figures.labels import digits, expert_name, number
 from olmoe_viz.policy import WEIGHTINGS, Weighting
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.ui.follow.place import Place
@@ -29,7 +29,7 @@ def weights_formula(weighting: Weighting, trained_k: int) -> str:
 def experts(place: Place, seen: Inspection) -> None:
     """Strips of the output vectors, their norms, how alike they are, and how many units work."""
     large, both = max(place.ks), _selected_with_both(seen)
-    names = [texts.expert_name(place.layer, expert) for expert in seen.ids.tolist()]
+    names = [expert_name(expert, place.layer) for expert in seen.ids.tolist()]
     marked = [name if kept else f"+{name}" for name, kept in zip(names, both, strict=True)]
     plot(
         vector_strip.figure(seen.outputs, names=marked, theme=place.theme),
@@ -62,11 +62,11 @@ def _each(place: Place, seen: Inspection, norms: np.ndarray, names: list[str]) -
     large, both = max(place.ks), _selected_with_both(seen)
     records = [
         {
-            "expert": name,
-            "selected with": "both" if both[at] else f"k = {large}",
-            "norm": f"{norms[at]:.4g}",
-            "units active": f"{seen.active_shares[at]:.1%}",
-            "mean cosine": number(others[at], ".3f"),
+            texts.EXPERT: name,
+            texts.SELECTED_WITH: texts.BOTH if both[at] else texts.selected_with(large),
+            texts.NORM: f"{norms[at]:.4g}",
+            texts.UNITS_ACTIVE: f"{seen.active_shares[at]:.1%}",
+            texts.MEAN_COSINE: number(others[at], ".3f"),
         }
         for at, name in enumerate(names)
     ]
@@ -100,8 +100,8 @@ def _details(
                 cosine_matrix.figure(cosines, ids=ids, layer=place.layer, theme=place.theme),
                 key="cosines",
             )
-        scrolls = f" The table has {len(records)} rows and scrolls." * (len(records) > _ROWS)
-        st.caption(f"{texts.ACTIVE_UNITS}{scrolls}")
+        scrolls = [texts.rows_scroll(len(records))] if len(records) > _ROWS else []
+        st.caption(" ".join([texts.ACTIVE_UNITS, *scrolls]))
 
 
 def combination(place: Place, seen: Inspection, on_pick: Callable[[Weighting], None]) -> None:
@@ -121,7 +121,7 @@ def combination(place: Place, seen: Inspection, on_pick: Callable[[Weighting], N
     )
     sums = seen.sums[rows]
     strips = np.vstack([sums, sums[1] - sums[0]])
-    names = [*place.names, "change"]
+    names = [*place.names, texts.CHANGE]
     plot(
         vector_strip.figure(strips, names=names, theme=place.theme),
         key="sums",
@@ -173,11 +173,11 @@ def _by_weighting(seen: Inspection, weighting: Weighting) -> dict[str, str]:
     one, two = seen.sums[rows].astype(np.float64)
     norms = [float(np.linalg.norm(one)), float(np.linalg.norm(two))]
     return {
-        "weights": WEIGHTING_NAMES[weighting],
-        "sum of weights": f"{gains[0]:.3f} → {gains[1]:.3f}",
-        "norm of the sum": f"{digits(norms[0])} → {digits(norms[1])}",
-        "change": f"{change(one, two):.1%}",
-        "cosine of the sums": number(_cosine(one, two), ".3f"),
+        texts.WEIGHTING: WEIGHTING_NAMES[weighting],
+        texts.SUM_OF_WEIGHTS: f"{gains[0]:.3f} → {gains[1]:.3f}",
+        texts.NORM_OF_SUM: f"{digits(norms[0])} → {digits(norms[1])}",
+        texts.CHANGE: f"{change(one, two):.1%}",
+        texts.COSINE_OF_SUMS: number(_cosine(one, two), ".3f"),
     }
 
 
@@ -188,8 +188,8 @@ def through_layers(place: Place, distances: NDArray[np.float64]) -> None:
         layer_change.figure(
             distances,
             layer=place.layer,
-            name="as run",
-            quantity="relative change",
+            name=texts.AS_RUN,
+            quantity=texts.RELATIVE_CHANGE,
             theme=place.theme,
         ),
         key="as_run",

@@ -11,6 +11,7 @@ from olmoe_viz.engine.engine import Ask
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.ui.follow.details import Details
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
+from olmoe_viz.ui.texts import follow as texts
 
 _KEPT = "tradeoff"
 _WISH = "wish_for_tradeoff"
@@ -49,11 +50,11 @@ def measure(details: Details, line: DeltaGenerator, ask: Ask) -> None:
     st.session_state[_KEPT] = (_key(details), rows)
     chosen = details.chosen
     try:
-        line.progress(0.0, text=f"k = {ks[0]}")
+        line.progress(0.0, text=texts.selected_with(ks[0]))
         for row in tradeoff(ask, chosen.model, chosen.prompt, ks, weighting=chosen.weighting):
             rows.append(row)
             done = len(rows)
-            words = f"k = {ks[done]}" if done < len(ks) else "done"
+            words = texts.selected_with(ks[done]) if done < len(ks) else texts.DONE
             line.progress(done / len(ks), text=words)
     except TROUBLE as error:
         refuse(error)

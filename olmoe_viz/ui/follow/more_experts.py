@@ -29,13 +29,13 @@ def _tables(place: Place, rows: list[TradeOff]) -> None:
         _table(
             [
                 {
-                    "k": str(row.k),
-                    "retained mass": f"{row.retained_mass:.3f}",
-                    "gain": f"{row.gain:.3f}",
-                    "KL to the trained k, nats": digits(row.kl),
-                    "next token": plain(shorten(visible(row.top_token), 10)),
-                    "same top token": "yes" if row.same_top else "no",
-                    "time, ms": _time(row),
+                    texts.K: str(row.k),
+                    texts.MASS: f"{row.retained_mass:.3f}",
+                    texts.GAIN: f"{row.gain:.3f}",
+                    texts.KL: digits(row.kl),
+                    texts.NEXT_TOKEN: plain(shorten(visible(row.top_token), 10)),
+                    texts.SAME_TOP: texts.YES if row.same_top else texts.NO,
+                    texts.TIME: _time(row),
                 }
                 for row in rows
             ],
@@ -46,11 +46,10 @@ def _tables(place: Place, rows: list[TradeOff]) -> None:
         _table(
             [
                 {
-                    "k": str(row.k),
-                    "active parameters": f"{billions(row.active_parameters)} "
-                    f"({row.active_share:.0%})",
-                    "MB read per token": f"{row.bytes_per_token / 1e6:,.1f}",
-                    "MFLOPs per token": f"{row.flops_per_token / 1e6:,.1f}",
+                    texts.K: str(row.k),
+                    texts.ACTIVE: f"{billions(row.active_parameters)} ({row.active_share:.0%})",
+                    texts.READ: f"{row.bytes_per_token / 1e6:,.1f}",
+                    texts.FLOPS: f"{row.flops_per_token / 1e6:,.1f}",
                 }
                 for row in rows
             ],
@@ -69,18 +68,16 @@ def _table(records: list[dict[str, str]], words: str, source: origin.Origin) -> 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         origin.badge(source)
         st.caption(words, width="content")
-    st.table(
-        records, border="horizontal", hide_index=True, alt=f"The trade-off for each k. {words}"
-    )
+    st.table(records, border="horizontal", hide_index=True, alt=texts.table(words))
 
 
 def _figures(place: Place, rows: list[TradeOff]) -> None:
     ks = [row.k for row in rows]
     quantities = {
-        "retained mass, of 1": [row.retained_mass for row in rows],
-        "active parameters": [row.active_parameters for row in rows],
-        "time, ms": [1000 * row.seconds for row in rows],
-        "KL to the trained k, nats": [row.kl for row in rows],
+        texts.MASS_OF_1: [row.retained_mass for row in rows],
+        texts.ACTIVE: [row.active_parameters for row in rows],
+        texts.TIME: [1000 * row.seconds for row in rows],
+        texts.KL: [row.kl for row in rows],
     }
     ends = [[1000 * row.fastest for row in rows], [1000 * row.slowest for row in rows]]
     fastest, slowest = np.array(ends, dtype=np.float64)
@@ -94,7 +91,7 @@ def _figures(place: Place, rows: list[TradeOff]) -> None:
                     array,
                     quantity=quantity,
                     trained_k=place.geometry.trained_k,
-                    spread=(fastest, slowest) if quantity == "time, ms" else None,
+                    spread=(fastest, slowest) if quantity == texts.TIME else None,
                     theme=place.theme,
                 ),
                 key=f"tradeoff_{quantity}",

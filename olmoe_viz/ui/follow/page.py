@@ -51,7 +51,11 @@ def draw() -> None:
             bar.offer(None if engine.records_only() else state.change)
     with st.container(horizontal=True, wrap=False, gap="large", key="follow_page"):
         with st.container(width=170, key="follow_left"), st.container(key="follow_rail"):
-            rail([*(each.words.name for each in _STEPS), more_texts.NAME], key="rail")
+            rail(
+                [*(each.words.name for each in _STEPS), more_texts.NAME],
+                label=texts.STEPS,
+                key="rail",
+            )
         with st.container(key="follow_story", gap="medium"):
             strongest = trace.expert_ids[:, place.token, 0]  # the strongest stands first
             bar.journey(place, strongest, details.probabilities, state.change)

@@ -49,10 +49,10 @@ def _side(found: Predictions) -> rank_change.Side:
 def _columns(found: Predictions) -> Columns:
     values, ids = logits(found), found.top_ids[0]
     return {
-        "token": [plain(visible(token)) for token in found.top_tokens[0]],
-        "id": [str(i) for i in ids],
-        "logit": [number(values[i], ".3f") for i in ids],
-        "probability": [f"{p:.4f}" for p in found.probabilities[0]],
+        texts.TOKEN: [plain(visible(token)) for token in found.top_tokens[0]],
+        texts.ID: [str(i) for i in ids],
+        texts.LOGIT: [number(values[i], ".3f") for i in ids],
+        texts.PROBABILITY: [f"{p:.4f}" for p in found.probabilities[0]],
     }
 
 
@@ -93,7 +93,7 @@ def through_layers(place: Place, seen: Lens) -> None:
 
 def pushes(place: Place, one: Predictions, ids: list[int], added: NDArray[np.float64]) -> None:
     """What each expert that ran adds directly to the winner's logit, [experts]."""
-    winner, quantity = int(one.top_ids[0, 0]), "push, logit units"
+    winner = int(one.top_ids[0, 0])
     st.markdown(texts.PUSHES)
     logit = float(logits(one)[winner])
     total = float(added.sum())
@@ -102,7 +102,7 @@ def pushes(place: Place, one: Predictions, ids: list[int], added: NDArray[np.flo
         expert_bars.figure(
             added,
             ids=ids,
-            quantity=quantity,
+            quantity=texts.PUSH,
             height=230,
             layer=place.layer,
             theme=place.theme,

@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from olmoe_viz.figures import expert_bars, router_bars, temperature
-from olmoe_viz.figures.labels import number
+from olmoe_viz.figures.labels import expert_name, number
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import follow as texts
@@ -25,8 +25,8 @@ def router(place: Place, logits: Floats, cosines: Floats | None) -> None:
         expert_bars.figure(
             logits,
             ids=experts,
-            quantity="router logit",
-            also=None if cosines is None else ("cosine", cosines),
+            quantity=texts.ROUTER_LOGIT,
+            also=None if cosines is None else (texts.COSINE, cosines),
             base=float(logits.mean()),
             layer=place.layer,
             theme=place.theme,
@@ -50,13 +50,12 @@ def softmax(place: Place, logits: Floats, row: Floats) -> None:
     entropies = routing.entropy(routing.probabilities(logits / temperatures[:, None]))
     left, right = st.columns([2.4, 1], gap="large")
     with left:
-        ids, quantity = list(range(experts)), "router probability"
         plot(
             expert_bars.figure(
                 row,
-                ids=ids,
-                quantity=quantity,
-                level=(1 / experts, f"dotted: an even choice, {1 / experts:.4f}"),
+                ids=list(range(experts)),
+                quantity=texts.ROUTER_PROBABILITY,
+                level=(1 / experts, texts.even_choice(experts)),
                 layer=place.layer,
                 theme=place.theme,
             ),
@@ -100,11 +99,11 @@ def _rows(layer: int, logits: Floats, row: Floats, order: Sequence[int]) -> list
     cumulative = np.cumsum(row[list(order)])
     return [
         {
-            "rank": str(rank + 1),
-            "expert": texts.expert_name(layer, expert),
-            "logit": number(logits[expert], ".3f"),
-            "probability": f"{row[expert]:.4f}",
-            "cumulative mass": f"{cumulative[rank]:.4f}",
+            texts.RANK: str(rank + 1),
+            texts.EXPERT: expert_name(expert, layer),
+            texts.LOGIT: number(logits[expert], ".3f"),
+            texts.PROBABILITY: f"{row[expert]:.4f}",
+            texts.CUMULATIVE_MASS: f"{cumulative[rank]:.4f}",
         }
         for rank, expert in enumerate(order)
     ]

@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from olmoe_viz.figures import vector_strip
-from olmoe_viz.figures.labels import digits, number, visible
+from olmoe_viz.figures.labels import number, visible
 from olmoe_viz.figures.palette import DIVERGING, text_on
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import follow as texts
@@ -42,7 +42,7 @@ def tokenization(
             Cell(visible(token), str(own), words)
             for token, own, words in zip(tokens, ids, said, strict=True)
         ],
-        label="Token",
+        label=texts.TOKENS,
         chosen=place.token,
         shape="tokens",
         on_pick=on_pick,
@@ -70,21 +70,23 @@ def embedding(
         on_pick: takes the position of another token.
     """
     plot(
-        vector_strip.figure(vector[None], names=["h"], theme=place.theme),
+        vector_strip.figure(vector[None], names=[texts.VECTOR], theme=place.theme),
         key="embedding",
     )
-    ends = [", ".join(f"{v:.4f}" for v in part) for part in (vector[:_ENDS], vector[-_ENDS:])]
-    st.text(f"[{ends[0]}, … {ends[1]}]\nnorm {digits(float(np.linalg.norm(vector)))}")
+    first, last = (
+        ", ".join(f"{v:.4f}" for v in part) for part in (vector[:_ENDS], vector[-_ENDS:])
+    )
+    st.text(texts.vector((first, last), float(np.linalg.norm(vector))))
     st.caption(texts.COSINES)
     scale = DIVERGING[place.theme]
     cells = []
     for at, (token, cosine) in enumerate(zip(tokens, cosines.tolist(), strict=True)):
         fill = scale[round((cosine + 1) / 2 * (len(scale) - 1))]
-        words = f"token {at} ‘{visible(token)}’: cosine {number(cosine, '.3f')}"
+        words = texts.likeness(at, token, cosine)
         cells.append(Cell(visible(token), number(cosine, ".2f"), words, fill, text_on(fill)))
     picker(
         cells,
-        label="Token, by likeness",
+        label=texts.TOKENS_BY_LIKENESS,
         chosen=place.token,
         shape="tokens",
         on_pick=on_pick,

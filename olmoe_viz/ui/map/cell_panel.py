@@ -17,9 +17,10 @@ from olmoe_viz.ui.widgets.figure import plot
 
 def draw(trace: Trace, chosen: Selection) -> None:
     """The keyboard's way to a cell, which says the same as a click in the map, and its bars."""
-    panel.cell(trace.tokens[chosen.token or 0], chosen.token or 0, chosen.layer, key="map")
+    token, layers = chosen.token or 0, trace.geometry.layer_ids
+    panel.cell(trace.tokens[token], token, chosen.layer, layers, key="map")
     order = _pick(trace, chosen)
-    row, trained_k = trace.geometry.layer_ids.index(chosen.layer), trace.geometry.trained_k
+    row, trained_k = layers.index(chosen.layer), trace.geometry.trained_k
     probabilities = routing.probabilities(trace.router_logits[row, chosen.token])
     ran = trace.expert_ids[row, chosen.token]
     st.caption(texts.BARS)
@@ -44,7 +45,7 @@ def _pick(trace: Trace, chosen: Selection) -> Order:
     order = st.session_state["order"] = url.current(MapSettings).order
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
-            "token",
+            texts.TOKEN,
             range(len(tokens)),
             key="pick_token",
             format_func=lambda at: f"{at}  {visible(tokens[at])}",
@@ -53,7 +54,7 @@ def _pick(trace: Trace, chosen: Selection) -> Order:
             args=("token", "pick_token"),
         )
         st.number_input(
-            "layer",
+            texts.layer(layer_ids),
             layer_ids[0],
             layer_ids[-1],
             key="pick_layer",
@@ -62,7 +63,7 @@ def _pick(trace: Trace, chosen: Selection) -> Order:
             args=("pick_layer", layer_ids),
         )
         st.segmented_control(
-            "order of the bars",
+            texts.ORDER,
             ORDERS,
             required=True,
             key="order",

@@ -56,7 +56,7 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
     view = st.session_state["view"] = settings.view
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
         st.segmented_control(
-            "color of a cell",
+            texts.COLOR,
             VIEWS,
             required=True,
             wrap=True,
@@ -69,7 +69,7 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
         if view == "follow":
             st.session_state["pick_expert"] = chosen.expert or 0
             st.number_input(
-                "expert",
+                texts.EXPERT_ID,
                 0,
                 trace.geometry.experts - 1,
                 key="pick_expert",

@@ -17,13 +17,17 @@ def draw(trace: Trace, chosen: Selection) -> None:
     rows = routing.probabilities(trace.router_logits[:, chosen.token])
     ran, layer_ids = trace.expert_ids[:, chosen.token], trace.geometry.layer_ids
     mass = np.vstack([routing.mass(rows, ran), routing.retained_mass(rows, chosen.against)])
-    names, quantity = [f"top {chosen.k}", f"top {chosen.against}"], "retained mass"
+    names = [texts.top(chosen.k), texts.top(chosen.against)]
     left, right = st.columns(2, gap="large")
     with left:
         st.caption(texts.retained_mass(chosen.against))
         plot(
             layer_lines.figure(
-                mass, names=names, quantity=quantity, layer_ids=layer_ids, layer=chosen.layer
+                mass,
+                names=names,
+                quantity=texts.MASS,
+                layer_ids=layer_ids,
+                layer=chosen.layer,
             ),
             key="mass",
         )

@@ -19,7 +19,7 @@ def domains() -> None:
     layer = min(state.selection().layer, layers - 1)
     st.session_state["domain_layer"] = layer
     st.slider(
-        f"layer (0 to {layers - 1})",
+        texts.layer(layers),
         0,
         layers - 1,
         key="domain_layer",

@@ -14,6 +14,7 @@ from olmoe_viz.figures.quality_against_k import Lines
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.ui.texts import quality as texts
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
 Values = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -68,7 +69,7 @@ def numbers(
         for name, values in lines.items()
     }
     marks = [", ".join(name for name, equal in best.items() if k in equal) for k in ks]
-    return {"k": [str(k) for k in ks], **columns, "best, or equal to it, under": marks}
+    return {texts.K: [str(k) for k in ks], **columns, texts.BEST_UNDER: marks}
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -171,7 +171,7 @@ def active(parameters: str, share: float) -> str:
 
 def text_of(name: str) -> str:
     """Whose text it is, for a screen reader."""
-    return f"Text of {name}"
+    return f"Text of {name}; arrow keys go from token to token"
 
 
 def probability_at(name: str) -> str:
@@ -192,11 +192,6 @@ def surest_layer(layer: int, layers: int) -> str:
 def other_has(name: str) -> str:
     """The tokens of the reference in the place of a token."""
     return f"{name} has"
-
-
-def expert(layer: int, expert_id: int) -> str:
-    """An expert, as it is written everywhere."""
-    return f"{layer}·{expert_id}"
 
 
 def map_words(name: str, term: str) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import alike, digits, number, visible
+from olmoe_viz.figures.labels import alike, digits, expert_name, number, visible
 from olmoe_viz.numerics import routing
-from olmoe_viz.ui.widgets.wording import count
+from olmoe_viz.ui.widgets.wording import count, layer_of
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,23 @@ COSINES = (
     "Cosine similarity of this vector to those of the other tokens: 1 means the same direction, 0 "
     "means unrelated."
 )
+# Controls, for those who hear them; the steps have no other words about them.
+LAYERS, TOKENS, TOKENS_BY_LIKENESS = "Layer", "Token", "Token, by likeness"
+HEAD = "head"
+STEPS = "Steps"
+DONE = "done"
+# The heads of the tables and the quantities of the figures.
+RANK, EXPERT, LOGIT, PROBABILITY = "rank", "expert", "logit", "probability"
+CUMULATIVE_MASS = "cumulative mass"
+SELECTED_WITH, BOTH, NORM = "selected with", "both", "norm"
+UNITS_ACTIVE, MEAN_COSINE = "units active", "mean cosine"
+WEIGHTING, SUM_OF_WEIGHTS, NORM_OF_SUM = "weights", "sum of weights", "norm of the sum"
+CHANGE, COSINE_OF_SUMS = "change", "cosine of the sums"
+TOKEN, ID = "token", "id"
+ROUTER_LOGIT, COSINE, ROUTER_PROBABILITY = "router logit", "cosine", "router probability"
+AS_RUN, RELATIVE_CHANGE = "as run", "relative change"
+PUSH = "push, logit units"
+VECTOR = "h"
 MEAN_OF_LOGITS = "The bars start at the mean of the logits: softmax only sees their differences."
 RETAINED_MASS = (
     "Retained mass, also called coverage, is the sum of the kept probabilities. The margin is the "
@@ -53,16 +70,6 @@ PUSHES = (
 )
 
 
-def expert_name(layer: int, expert: int) -> str:
-    """The name of an expert, as in "7·20": the same id in two layers is two experts."""
-    return f"{layer}·{expert}"
-
-
-def layer_of(layer: int, layers: Sequence[int]) -> str:
-    """A layer among all layers of experts, as in "layer 7 (0 to 15)"."""
-    return f"layer {layer} ({layers[0]} to {layers[-1]})"
-
-
 def chosen(
     token: str, position: int, layer: int, layers: Sequence[int], ks: tuple[int, int]
 ) -> str:
@@ -73,7 +80,7 @@ def chosen(
 def strongest(layer: int, expert: int, probability: float) -> str:
     """The strongest expert of a layer."""
     return (
-        f"layer {layer}: expert {expert_name(layer, expert)} is strongest, probability "
+        f"layer {layer}: expert {expert_name(expert, layer)} is strongest, probability "
         f"{probability:.3f}"
     )
 
@@ -81,6 +88,16 @@ def strongest(layer: int, expert: int, probability: float) -> str:
 def one_token(position: int, token: str, token_id: int, spelled: str) -> str:
     """A token with its id, and with its bytes and characters in words."""
     return f"token {position} ‘{visible(token)}’: id {token_id}, bytes {spelled}"
+
+
+def likeness(position: int, token: str, cosine: float) -> str:
+    """How alike the vectors of the chosen token and of another one are."""
+    return f"token {position} ‘{visible(token)}’: cosine {number(cosine, '.3f')}"
+
+
+def vector(ends: tuple[str, str], norm: float) -> str:
+    """The first and the last numbers of a vector, and its norm."""
+    return f"[{ends[0]}, … {ends[1]}]\nnorm {digits(norm)}"
 
 
 def tokens_used(tokens: int, context: int) -> str:
@@ -125,18 +142,18 @@ def direction(layer: int, cosines: Floats, logits: Floats, norm: float) -> str:
     cosine, largest = number(cosines[near], ".3f"), number(logits[strongest], ".3f")
     if cosines[near] < 0:
         nearest = (
-            f"All rows point away from this vector; that of expert {expert_name(layer, near)} does "
+            f"All rows point away from this vector; that of expert {expert_name(near, layer)} does "
             f"so least (cosine {cosine})."
         )
     else:
         nearest = (
-            f"The row of expert {expert_name(layer, near)} points most in its direction (cosine "
+            f"The row of expert {expert_name(near, layer)} points most in its direction (cosine "
             f"{cosine})."
         )
     if near == strongest:
         also = f"This expert also has the largest logit, {largest}."
     else:
-        also = f"The largest logit, {largest}, belongs to expert {expert_name(layer, strongest)}"
+        also = f"The largest logit, {largest}, belongs to expert {expert_name(strongest, layer)}"
         if cosines[near] and cosines[strongest]:
             own, other = (float(logits[at] / (cosines[at] * norm)) for at in (strongest, near))
             word = "longer" if own > other else "shorter"
@@ -186,6 +203,11 @@ def table_of_experts(small: int, large: int) -> str:
     return f"Table of the top {small}" + (f", and what k = {large} adds" if large > small else "")
 
 
+def even_choice(experts: int) -> str:
+    """What the dotted line among the probabilities is."""
+    return f"dotted: an even choice, {1 / experts:.4f}"
+
+
 def only_with(k: int) -> str:
     """What a plus at an expert means."""
     return f"A plus marks an expert that only k = {k} selects. It reads the same vector."
@@ -200,6 +222,16 @@ def groups(ks: tuple[int, int]) -> tuple[str, str]:
     """The names of the experts that both ks select, and of those of the larger one alone."""
     both = "Selected" if ks[0] == ks[1] else "Selected with both"
     return both, f"Selected with k = {max(ks)} only"
+
+
+def selected_with(k: int) -> str:
+    """Which k selects an expert, or is measured."""
+    return f"k = {k}"
+
+
+def rows_scroll(rows: int) -> str:
+    """That a table is longer than what is seen of it."""
+    return f"The table has {count(rows, 'row')} and scrolls."
 
 
 def next_tokens(name: str) -> str:

@@ -12,6 +12,12 @@ PLACEHOLDER = "Type a text of your own"
 RUN = "Run"
 TRY = "Try"
 SKIP_TO_MAP = "Skip to the map"
+COPY_LINK = "Copy link"
+COPYING = {
+    "copied": "Copied",
+    "copied_without": "Copied without the prompt: it is too long",
+    "not_allowed": "The browser did not allow copying; copy the address bar",
+}
 K_HELP = glossary.term("top-k")
 WEIGHTS_HELP = "\n\n".join(
     f"{name}: {glossary.term(name)}" for name in ("native weights", "renormalized", "gain-anchored")

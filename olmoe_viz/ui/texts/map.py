@@ -1,39 +1,15 @@
-"""The words of the map and its page."""
+"""The words of the page Map around its panels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from olmoe_viz.ui import glossary
-
-# What a color means, and what the scale beside it counts.
-LEGENDS: Mapping[str, tuple[str, str]] = {
-    "strongest": (
-        "Color: the strongest expert that ran; its number is in the cell.",
-        "Intensity: its router probability",
-    ),
-    "mass": ("Color: how much router probability the selected experts hold.", "Retained mass"),
-    "entropy": ("Color: how evenly the router spreads its probability.", "Entropy in nats"),
-    "margin": (
-        "Color: how far the last selected expert is ahead of the first that is cut off.",
-        "Margin in probability",
-    ),
-    "drift": (
-        (
-            "Color: how many of the k strongest are no longer among the k strongest in the other "
-            "run; k is the smaller of the two."
-        ),
-        "Experts that dropped out",
-    ),
-    "follow": (
-        "Color: the router probability of one expert; a ring marks where it is selected.",
-        "Probability",
-    ),
-}
-
 
 TITLE = "Which experts does each token use?"
 CELL_TITLE = "The router's choice for one token in one layer"
 THROUGH_LAYERS = "This token through the layers"
 LOAD_TITLE = "Load of all experts"
+COLOR, EXPERT_ID, TOKEN, ORDER = "color of a cell", "expert id", "token", "order of the bars"
+MASS = "retained mass"
 
 VIEW_NAMES: Mapping[str, str] = {
     "strongest": "strongest expert",
@@ -58,6 +34,16 @@ BARS = (
     "from the same router probabilities."
 )
 STRONGEST = "The strongest expert of each layer, and its probability."
+
+
+def layer(layers: Sequence[int]) -> str:
+    """The label of the control of the layer."""
+    return f"layer ({layers[0]} to {layers[-1]})"
+
+
+def top(k: int) -> str:
+    """The name of the line of a k."""
+    return f"top {k}"
 
 
 def against(k: int, other: int) -> str:

@@ -10,6 +10,12 @@ SENTENCE = (
 )
 NOTHING_YET = "Here will be a table of what was measured, one of the costs, and four figures."
 DERIVED = "From the model's shape."
+# The heads of the tables and the quantities of the figures.
+K, MASS, GAIN, KL = "k", "retained mass", "gain", "KL to the trained k, nats"
+NEXT_TOKEN, SAME_TOP, YES, NO = "next token", "same top token", "yes", "no"
+TIME, ACTIVE = "time, ms", "active parameters"
+READ, FLOPS = "MB read per token", "MFLOPs per token"
+MASS_OF_1 = "retained mass, of 1"
 
 
 def measured(weighting: Weighting, trained_k: int, runs: int) -> str:
@@ -20,6 +26,11 @@ def measured(weighting: Weighting, trained_k: int, runs: int) -> str:
         f"Time is the median of {runs} passes, in brackets the fastest and the slowest: other "
         "work on the server makes them spread."
     )
+
+
+def table(words: str) -> str:
+    """What a table has, for a screen reader."""
+    return f"The trade-off for each k. {words}"
 
 
 def figures(trained_k: int, runs: int) -> str:

@@ -13,6 +13,7 @@ SETTLED = "When did the routers settle?"
 NEAR = "Native weights from k = 4 on, where the differences are small."
 ALL = "All three weightings from k = 1 on."
 TEXT, NUMBERS, DOWNLOAD = "text", "The numbers", "Download all domains as CSV"
+K, BEST_UNDER = "k", "best, or equal to it, under"
 TABLE = "Bits per byte by k and weighting"
 FROM = (
     "These figures are not published. Others measured them on OLMoE-1B-7B-0924 (fp16, first 500 "
@@ -58,6 +59,11 @@ def windows(count: int, length: int) -> str:
     return f"held-out text in {count} windows of {length} tokens, bfloat16 weights"
 
 
+def layer(layers: int) -> str:
+    """The label of the control of the layer."""
+    return f"layer (0 to {layers - 1})"
+
+
 def domain_preference(trained_k: int, fair: float) -> str:
     """What the map of domains and experts shows."""
     return (
@@ -73,6 +79,6 @@ def saturation(tokens: int, trained_k: int) -> str:
         f"The {glossary.link('saturation')} over {tokens:,} fixed held-out tokens: the share of "
         f"the final model's top {trained_k} that an earlier checkpoint already chose. Thin lines "
         "are layers, the thick line is their mean. In the last twelfth of training only the "
-        "routers learned fast, so their choices changed late. The curve ends at 100 % by "
+        "routers learned fast, so their choices changed late. The curve ends at 100% by "
         "definition."
     )

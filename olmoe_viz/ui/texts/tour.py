@@ -7,7 +7,7 @@ are computed or read while the tour runs, and the sentences below are made of th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from olmoe_viz.ui.texts.follow import expert_name
+from olmoe_viz.figures.labels import expert_name
 from olmoe_viz.ui.texts.quality import equal_ks
 
 
@@ -135,7 +135,7 @@ def mass(k: int, mean: float, least: float, most: float) -> str:
 def preference(layer: int, expert: int, share: float, domain: str, chance: float) -> str:
     """The expert that prefers one kind of text most."""
     return (
-        f"Expert {expert_name(layer, expert)} (layer {layer}, id {expert}) gets {share:.1%} of "
+        f"Expert {expert_name(expert, layer)} (layer {layer}, id {expert}) gets {share:.1%} of "
         f"the tokens of {domain}. By chance it would be {chance:.1%}: this is "
         f"{share / chance:.1f} times as much."
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ _MOUNT = (Path(__file__).parent / "component.js").read_text("utf-8")
 def script(folder: Path, *names: str) -> str:
     """The code of a component: `mount`, which all share, and then its own files."""
     return "\n".join([_MOUNT, *((folder / name).read_text("utf-8") for name in names)])
+
+
+def document(path: Path, words: Mapping[str, str]) -> str:
+    """A file of HTML in which each name in braces stands for its words; they are text."""
+    return path.read_text("utf-8").format_map({name: escape(said) for name, said in words.items()})
 
 
 def component(

@@ -1,5 +1,7 @@
 """Panels: a heading with the origin of its numbers, and the token and layer they are about."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -25,7 +27,7 @@ def head(
     return badge
 
 
-def cell(token: str, position: int, layer: int, *, key: str) -> None:
-    """Say which token and layer the panel is about."""
+def cell(token: str, position: int, layer: int, layers: Sequence[int], *, key: str) -> None:
+    """Say which token and layer, of all `layers`, the panel is about."""
     with st.container(key=f"place_{key}"):
-        st.text(place(token, position, layer))
+        st.text(place(token, position, layer, layers))

@@ -27,9 +27,14 @@ def plain(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _REWRITTEN.sub(_JOINER, text))
 
 
-def place(token: str, position: int, layer: int) -> str:
-    """The words for one cell of the map, as in "·was · token 5 · layer 7"."""
-    return f"{visible(token)}  ·  token {position}  ·  layer {layer}"
+def layer_of(layer: int, layers: Sequence[int]) -> str:
+    """A layer among all layers of experts, as in "layer 7 (0 to 15)"."""
+    return f"layer {layer} ({layers[0]} to {layers[-1]})"
+
+
+def place(token: str, position: int, layer: int, layers: Sequence[int]) -> str:
+    """The words for one cell of the map, as in "·was · token 5 · layer 7 (0 to 15)"."""
+    return f"{visible(token)}  ·  token {position}  ·  {layer_of(layer, layers)}"
 
 
 def count(number: int, noun: str) -> str:

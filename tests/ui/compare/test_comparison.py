@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Generation
-from olmoe_viz.numerics.costs import active_parameters
+from olmoe_viz.numerics.costs import active_parameters, bytes_per_token
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Finish, RowStep, Step
 from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names, reference
+from olmoe_viz.ui.compare.cost import facts as costs
 from olmoe_viz.ui.compare.settings import Settings
 
 
@@ -136,6 +137,20 @@ def test_an_empty_column_has_no_measurements() -> None:
     assert empty.tokens_per_second == 0
     assert facts["repetition_rate"] == 0
     assert facts["finish"] == "stopped"
+
+
+def test_a_text_that_ended_before_its_first_token_has_the_cost_of_its_k(
+    make_generation: Callable[..., Generation], geometry: Geometry
+) -> None:
+    record = make_generation(tokens=0, policy=RoutingPolicy(2))
+    made = Comparison("p", "m", "d", geometry, Settings(), [Column(RoutingPolicy(2))])
+    made.keep([record])
+    (facts,) = made.rows()
+    assert made.columns[0].experts_used(3) == [2.0, 2.0, 2.0]
+    assert facts["active_parameters"] == active_parameters(geometry, 2)
+    assert facts["mean_retained_mass"] is None
+    (cost,) = costs(made, 1e9, 4)
+    assert cost["limit_tokens_per_second"] == pytest.approx(1e9 / bytes_per_token(geometry, 2, 4))
 
 
 def test_texts_are_compared_with_the_chosen_one_or_the_trained_k() -> None:

@@ -78,7 +78,6 @@ def test_a_prediction_stays_or_changes() -> None:
 
 
 def test_names_of_layers_and_experts() -> None:
-    assert follow.expert_name(7, 20) == "7·20"
     assert follow.layer_of(3, (1, 3, 4)) == "layer 3 (1 to 4)"
     assert "expert 7·20 is strongest" in follow.strongest(7, 20, 0.3)
     assert follow.chosen("·was", 5, 7, range(16), (8, 16)) == (

@@ -61,7 +61,7 @@ def test_the_page_says_why_the_quoted_figures_differ_and_what_a_bit_is() -> None
     said = " ".join(caption.value for caption in app(name="quality").caption)
     assert texts.WHY_THEY_DIFFER in said
     assert "on average the model gives each byte twice the probability" in said
-    assert "The curve ends at 100 % by definition." in said
+    assert "The curve ends at 100% by definition." in said
 
 
 def test_a_text_with_one_best_k_has_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
 from olmoe_viz.policy import Weighting
-from olmoe_viz.ui.texts.map import LEGENDS
+from olmoe_viz.ui.texts.routing_map import LEGENDS
 from olmoe_viz.ui.widgets import routing_map
 from olmoe_viz.ui.widgets.routing_map import Columns, MapEvent
 from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, budget, build, shown_token

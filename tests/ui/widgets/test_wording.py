@@ -17,7 +17,7 @@ def test_tokens_show_their_spaces_and_are_never_empty() -> None:
     assert visible(" was") == "·was"
     assert visible("") == "∅"
     assert visible("␊␉") == "↵⇥"
-    assert place(" was", 5, 7) == "·was  ·  token 5  ·  layer 7"
+    assert place(" was", 5, 7, range(16)) == "·was  ·  token 5  ·  layer 7 (0 to 15)"
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=40))

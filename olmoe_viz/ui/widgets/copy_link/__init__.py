@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+from olmoe_viz.ui.texts import frame as texts
 from olmoe_viz.ui.widgets.component import component
 
 _component = component(
     "copy_link",
     Path(__file__).parent,
     "copy_link.js",
-    html='<button type="button">Copy link</button><span role="status"></span>',
+    html=f'<button type="button">{texts.COPY_LINK}</button><span role="status"></span>',
     css="copy_link.css",
+    constants={"WORDS": texts.COPYING},
 )
 
 

@@ -18,9 +18,9 @@ const show = ({ parentElement, data }) => {
   button.onclick = async () => {
     try {
       await copy(window.location.href)
-      status.textContent = data.complete ? "Copied" : "Copied without the prompt: it is too long"
+      status.textContent = data.complete ? WORDS.copied : WORDS.copied_without
     } catch {
-      status.textContent = "The browser did not allow copying; copy the address bar"
+      status.textContent = WORDS.not_allowed
     }
     setTimeout(() => (status.textContent = ""), 4000)
   }

@@ -11,19 +11,21 @@ from pathlib import Path
 
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.look import LOOK
-from olmoe_viz.ui.widgets.component import component
+from olmoe_viz.ui.texts import figure as texts
+from olmoe_viz.ui.widgets.component import component, document
 
 _component = component(
     "plot",
     Path(__file__).parent,
+    "../words.js",
     "geometry.js",
     "marks.js",
     "table.js",
     "menu.js",
     "plot.js",
-    html=(Path(__file__).parent / "plot.html").read_text("utf-8"),
+    html=document(Path(__file__).parent / "plot.html", texts.HTML),
     css="plot.css",
-    constants={"LOOK": asdict(LOOK)},
+    constants={"LOOK": asdict(LOOK), "WORDS": texts.SCRIPT},
 )
 
 

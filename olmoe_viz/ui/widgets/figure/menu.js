@@ -87,7 +87,7 @@ const offer = (parts, state) => {
         return
       }
       numbers.hidden = !numbers.hidden
-      button.textContent = numbers.hidden ? "Show the numbers" : "Hide the numbers"
+      button.textContent = numbers.hidden ? WORDS.show : WORDS.hide
       drawNumbers(parts, state)
     }
   }

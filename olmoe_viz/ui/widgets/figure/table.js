@@ -72,7 +72,7 @@ const drawTable = (place, figure) => {
     body.insertRow().append(...columns.map((name) => bodyCell(row[name])))
   }
   const cut = rows.length > MOST_ROWS
-    ? [element("p", `The first ${MOST_ROWS} of ${rows.length} rows; the CSV file has all.`)]
+    ? [element("p", filled(WORDS.cut, { shown: MOST_ROWS, rows: rows.length }))]
     : NOTHING
   place.replaceChildren(...cut, table)
 }

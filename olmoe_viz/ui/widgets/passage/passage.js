@@ -44,7 +44,7 @@ const place = (card, span, text) => {
 const begin = ({ parentElement, data }) => {
   const text = parentElement.querySelector("p")
   const card = parentElement.querySelector(".card")
-  text.setAttribute("aria-label", `${data.label}; arrow keys go from token to token`)
+  text.setAttribute("aria-label", data.label)
   text.replaceChildren(...spans(data.tokens))
   const filled = data.tokens.flatMap((token, index) => (token.text ? [index] : []))
   let at = Math.max(filled.findIndex((index) => data.tokens[index].mark === "first"), 0)

@@ -9,11 +9,14 @@ _component = component(
     "rail",
     Path(__file__).parent,
     "rail.js",
-    html='<nav aria-label="Steps"><ol></ol></nav>',
+    html="<nav><ol></ol></nav>",
     css="rail.css",
 )
 
 
-def rail(names: Sequence[str], *, key: str) -> None:
-    """Place the links; the n-th leads to the container with the key `step_n`, n from 1."""
-    _component(key=key, data={"names": list(names)})
+def rail(names: Sequence[str], *, label: str, key: str) -> None:
+    """Place the links; the n-th leads to the container with the key `step_n`, n from 1.
+
+    `label` is what they are called together, for a screen reader.
+    """
+    _component(key=key, data={"names": list(names), "label": label})

@@ -25,6 +25,7 @@ const go = (number) => {
 }
 
 const show = ({ parentElement, data }) => {
+  parentElement.querySelector("nav").setAttribute("aria-label", data.label)
   const list = parentElement.querySelector("ol")
   const links = data.names.map((name, index) => {
     const item = document.createElement("li")

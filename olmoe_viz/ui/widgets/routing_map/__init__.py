@@ -19,8 +19,8 @@ import streamlit as st
 
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme, expert_colors
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.ui.texts.map import LEGENDS
-from olmoe_viz.ui.widgets.component import component, script
+from olmoe_viz.ui.texts import routing_map as texts
+from olmoe_viz.ui.widgets.component import component, document, script
 from olmoe_viz.ui.widgets.routing_map.cells import Columns, TraceLike
 from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, View, build
 
@@ -31,14 +31,16 @@ _feed = component("routing_feed", _HERE, "feed.js")
 _map = component(
     "routing_map",
     _HERE,
+    "../words.js",
     "paint.js",
     "card.js",
     "steps.js",
     "picks.js",
     "view.js",
     "map.js",
-    html=(_HERE / "map.html").read_text("utf-8"),
+    html=document(_HERE / "map.html", texts.HTML),
     css="map.css",
+    constants={"WORDS": texts.SCRIPT},
 )
 
 
@@ -247,7 +249,7 @@ def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dic
 
 def _painted(payload: dict[str, Any], theme: Theme, key: str) -> dict[str, Any]:
     """Add what depends on the theme and on the place to a payload."""
-    sentence, shade = LEGENDS[payload["view"]]
+    sentence, shade = texts.LEGENDS[payload["view"]]
     return {
         **payload,
         "channel": key,

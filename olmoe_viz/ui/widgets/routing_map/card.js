@@ -33,33 +33,35 @@ function spelled(data, token) {
   const [own, characters, whole] = data.spelling?.(token) ?? [[]];
   if (!own.length || own.every((byte) => byte < 0x80)) return [];
   const some = [...own.subarray(0, MOST_BYTES)].map(hex).join(" ");
-  const many = characters.length > 1 ? "s" : "";
-  return [[own.length > 1 ? `${own.length} bytes` : "1 byte",
-    own.length > MOST_BYTES ? `${some} …` : some],
-  [whole ? `${characters.length} character${many}` : `part of the character${many}`,
+  return [[counted(WORDS.bytes, own.length), own.length > MOST_BYTES ? `${some} …` : some],
+  [counted(whole ? WORDS.characters : WORDS.part_of, characters.length),
     characters.slice(0, MOST_BYTES).map(legible).join(" ")]];
 }
 
 // [name, value] lines of a cell.
 function facts(data, index, layer) {
   const ran = data.count(index);
-  const lines = [[ran ? `mass of the top ${ran}` : "mass of those that ran",
+  const lines = [[ran ? filled(WORDS.mass_of_top, { k: ran }) : WORDS.mass,
     digits(data, data.mass(index))]];
   if (data.against) {
-    lines.push([`${data.againstName} would keep`, digits(data, data.against(index))]);
+    const name = filled(WORDS.kept_by, { name: data.againstName });
+    lines.push([name, digits(data, data.against(index))]);
   }
-  if (data.factor) lines.push(["weight = p ×", data.factor(index).toPrecision(3)]);
+  if (data.factor) lines.push([WORDS.factor, data.factor(index).toPrecision(3)]);
   const value = data.value(index);
-  if (data.view === "entropy") lines.push(["entropy", `${digits(data, value)} nats`]);
-  if (data.view === "margin") lines.push(["margin", digits(data, value)]);
+  if (data.view === "entropy") {
+    lines.push([WORDS.entropy, filled(WORDS.nats, { value: digits(data, value) })]);
+  }
+  if (data.view === "margin") lines.push([WORDS.margin, digits(data, value)]);
   if (data.view === "drift") {
-    const k = data.driftKs?.[layer];
-    lines.push(k ? [`not in the other run's top ${k}`, `${Math.round(value)} of ${k}`]
-      : ["not among the other run's", Math.round(value)]);
+    const [k, count] = [data.driftKs?.[layer], Math.round(value)];
+    lines.push(k ? [filled(WORDS.dropped_out_of, { k }), filled(WORDS.some_of, { count, k })]
+      : [WORDS.dropped_out, count]);
   }
   if (data.view === "follow") {
-    const state = data.marked(index) ? "selected" : "cut off";
-    lines.push([`expert ${data.expert}, ${state}`, digits(data, value)]);
+    const words = data.marked(index) ? WORDS.selected : WORDS.cut_off;
+    const expert = { layer: data.layerIds[layer], expert: data.expert };
+    lines.push([filled(words, expert), digits(data, value)]);
   }
   return lines;
 }
@@ -67,10 +69,12 @@ function facts(data, index, layer) {
 // What a screen reader hears.
 function sentence(data, token, layer) {
   const index = token * data.layers + layer;
-  const first = `Token ${token}, ${data.tokens[token]}, layer ${data.layerIds[layer]}.`
-    + ` Strongest expert ${data.expertAt(index, 0)}, probability `
-    + `${digits(data, data.probabilityAt(index, 0))}.`;
-  return [first, ...spelled(data, token).concat(facts(data, index, layer)).map((line) => `${line.join(" ")}.`)].join(" ");
+  const first = filled(WORDS.spoken, {
+    token, text: data.tokens[token], layer: data.layerIds[layer], expert: data.expertAt(index, 0),
+    probability: digits(data, data.probabilityAt(index, 0)),
+  });
+  const lines = [...spelled(data, token), ...facts(data, index, layer)];
+  return [first, ...lines.map((line) => `${line.join(" ")}.`)].join(" ");
 }
 
 function writeCard(card, data, token, layer) {
@@ -86,11 +90,11 @@ function writeCard(card, data, token, layer) {
     return part(`expert ${kind}`, "", swatch(data.expertColors[id], kind),
       part("number", id), bar, part("number", digits(data, p)));
   });
-  const note = data.shown < ran ? `strongest ${data.shown} of ${ran} shown`
-    : data.shown > ran ? `hollow: cut off${data.ks ? ` at k = ${ran}` : ""}` : "";
+  const note = data.shown < ran ? filled(WORDS.strongest, { shown: data.shown, ran })
+    : data.shown === ran ? "" : data.ks ? filled(WORDS.hollow_at, { k: ran }) : WORDS.hollow;
   card.replaceChildren(
     part("title", "", part("token", data.tokens[token]),
-      part("place", `token ${token} · layer ${data.layerIds[layer]}`)),
+      part("place", filled(WORDS.cell, { token, layer: data.layerIds[layer] }))),
     ...factLines(spelled(data, token)),
     part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
     ...(note ? [part("note", note)] : []),

@@ -143,7 +143,7 @@ class RoutingMap {
     this.root.classList.toggle("live", this.live);
     this.root.classList.toggle("single", !this.config.ranges);
     this.scroll.setAttribute("aria-label", tokens
-      ? `Routing map, ${tokens} tokens by ${layers} layers` : "Routing map, still empty");
+      ? filled(counted(WORDS.map, tokens), { layers }) : WORDS.empty);
     showSelected(this);
     this.paint();
   }
@@ -310,7 +310,7 @@ class RoutingMap {
     this.range.setAttribute("aria-pressed", String(corners !== null));
     this.root.classList.toggle("asking", corners !== null);
     this.asked.textContent = !corners ? ""
-      : corners.length ? "Now choose the last cell." : "Choose the first cell.";
+      : corners.length ? WORDS.last_corner : WORDS.first_corner;
     this.mark();
   }
 

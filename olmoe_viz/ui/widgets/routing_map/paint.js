@@ -317,7 +317,7 @@ function paintLabels(context, data, g, look) {
   context.fillStyle = look.text;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  context.fillText("layer", g.turned ? 2 : 0, g.top - 11);
+  context.fillText(WORDS.layer, g.turned ? 2 : 0, g.top - 11);
   context.globalAlpha = 1;
 }
 

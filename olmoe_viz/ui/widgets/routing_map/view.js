@@ -38,11 +38,14 @@ function tellSeen({ data, g, seen, config }) {
   const ids = config.layerIds;
   const parts = [];
   if (right - left + 1 < g.across) {
-    parts.push(`layers ${ids[left]} to ${ids[right]} (of ${ids[0]} to ${ids.at(-1)})`);
+    const ends = { from: ids[left], to: ids[right], first: ids[0], last: ids.at(-1) };
+    parts.push(filled(WORDS.layers_seen, ends));
   }
-  if (bottom - top + 1 < g.down) parts.push(`tokens ${top} to ${bottom} (of 0 to ${g.down - 1})`);
+  if (bottom - top + 1 < g.down) {
+    parts.push(filled(WORDS.tokens_seen, { from: top, to: bottom, last: g.down - 1 }));
+  }
   seen.textContent = !data || !g.turned || !parts.length ? ""
-    : `In view: ${parts.join(", ")}. Drag the map to see the rest.`;
+    : filled(WORDS.seen, { parts: parts.join(", ") });
 }
 
 // The range that the card must leave free: the one being drawn, or the selected one while the

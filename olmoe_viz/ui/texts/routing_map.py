@@ -1,0 +1,83 @@
+"""The words in the routing map, on every page that has one. Braces hold what the browser knows."""
+
+from collections.abc import Mapping, Sequence
+
+# What the map starts with (map.html).
+HTML: Mapping[str, str] = {
+    "role": "routing map",
+    "waiting": "The map appears with the first token.",
+    "token_back": "← token",
+    "token_on": "token →",
+    "layer_back": "← layer",
+    "layer_on": "layer →",
+    "range": "Select a range",
+    "select": "Click or Enter selects.",
+    "select_range": "Drag, or hold Shift, for a range.",
+    "arrows": "Arrow keys move.",
+    "escape": "Escape leaves one cell of a range.",
+    "touch": "Tap a cell to select it. Drag to scroll.",
+}
+# What its script says. Of two entries the first is for one thing, the second for several.
+SCRIPT: Mapping[str, str | Sequence[str]] = {
+    "map": (
+        "Routing map, {count} token by {layers} layers",
+        "Routing map, {count} tokens by {layers} layers",
+    ),
+    "empty": "Routing map, still empty",
+    "layer": "layer",
+    "first_corner": "Choose the first cell.",
+    "last_corner": "Now choose the last cell.",
+    "layers_seen": "layers {from} to {to} (of {first} to {last})",
+    "tokens_seen": "tokens {from} to {to} (of 0 to {last})",
+    "seen": "In view: {parts}. Drag the map to see the rest.",
+    "cell": "token {token} · layer {layer}",
+    "spoken": (
+        "Token {token}, {text}, layer {layer}. Strongest expert {layer}·{expert}, probability "
+        "{probability}."
+    ),
+    "bytes": ("1 byte", "{count} bytes"),
+    "characters": ("1 character", "{count} characters"),
+    "part_of": ("part of the character", "part of the characters"),
+    "mass_of_top": "mass of the top {k}",
+    "mass": "mass of those that ran",
+    "kept_by": "{name} would keep",
+    "factor": "weight = p ×",
+    "entropy": "entropy",
+    "nats": "{value} nats",
+    "margin": "margin",
+    "dropped_out_of": "not in the other run's top {k}",
+    "some_of": "{count} of {k}",
+    "dropped_out": "not among the other run's",
+    "selected": "expert {layer}·{expert}, selected",
+    "cut_off": "expert {layer}·{expert}, cut off",
+    "strongest": "strongest {shown} of {ran} shown",
+    "hollow": "hollow: cut off",
+    "hollow_at": "hollow: cut off at k = {k}",
+}
+# What a color means, and what the scale beside it counts.
+LEGENDS: Mapping[str, tuple[str, str]] = {
+    "strongest": (
+        "Color: the strongest expert that ran; its id is in the cell.",
+        "Intensity: its router probability",
+    ),
+    "mass": ("Color: how much router probability the selected experts hold.", "Retained mass"),
+    "entropy": ("Color: how evenly the router spreads its probability.", "Entropy in nats"),
+    "margin": (
+        "Color: how far the last selected expert is ahead of the first that is cut off.",
+        "Margin in probability",
+    ),
+    "drift": (
+        (
+            "Color: how many of the k strongest are no longer among the k strongest in the other "
+            "run; k is the smaller of the two."
+        ),
+        "Experts that dropped out",
+    ),
+    "follow": (
+        (
+            "Color: the router probability of the expert with this id in each layer; a ring marks "
+            "where it is selected. One id in two layers is two experts."
+        ),
+        "Probability",
+    ),
+}
