@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
@@ -27,6 +28,7 @@ from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, View, build
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 
 _HERE = Path(__file__).parent
+_digests: WeakKeyDictionary[TraceLike, bytes] = WeakKeyDictionary()
 _feed = component("routing_feed", _HERE, "feed.js")
 _map = component(
     "routing_map",
@@ -225,26 +227,28 @@ def _event(value: Any) -> MapEvent | None:
 
 def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dict[str, Any]:
     """The feed's data, from the session's memory while nothing that is drawn has changed."""
-    # Native weights follow from the rest.
-    weighted = settings["policy"].weighting != "native"
-    arrays = [columns.router_logits, columns.expert_ids, *([columns.weights] if weighted else [])]
     other: TraceLike | None = settings["other"]
-    if other is not None:
-        arrays.append(other.expert_ids)
-    words = repr((columns.geometry.layer_ids, "\0".join(columns.tokens)))
-    digest = hashlib.blake2b(words.encode(), digest_size=16)
-    digest.update(b"\0".join(settings["token_bytes"] or ()))
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
-    hashed = ("other", "token_bytes")
-    drawn = {name: str(value) for name, value in settings.items() if name not in hashed}
-    fingerprint = (digest.hexdigest(), theme, *drawn.values())
+    read = (_digest(columns), other and _digest(other), b"\0".join(settings["token_bytes"] or ()))
+    drawn = {n: str(value) for n, value in settings.items() if n not in ("other", "token_bytes")}
+    fingerprint = (*read, theme, *drawn.values())
     memory = f"_{key}_drawn"
     if st.session_state.get(memory, (None,))[0] != fingerprint:
         data = _painted(build(columns, **settings), theme, key)
         st.session_state[memory] = (fingerprint, data)
     kept: dict[str, Any] = st.session_state[memory][1]
     return kept
+
+
+def _digest(columns: TraceLike) -> bytes:
+    """A digest of what is drawn of them, computed once: megabytes, and each click asks for it."""
+    found = _digests.get(columns)
+    if found is None:
+        words = repr((columns.geometry.layer_ids, "\0".join(columns.tokens)))
+        digest = hashlib.blake2b(words.encode(), digest_size=16)
+        for array in (columns.router_logits, columns.expert_ids, columns.weights):
+            digest.update(np.ascontiguousarray(array).data)
+        found = _digests[columns] = digest.digest()
+    return found
 
 
 def _painted(payload: dict[str, Any], theme: Theme, key: str) -> dict[str, Any]:

@@ -49,9 +49,12 @@ class TraceLike(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Columns:
-    """Tokens and their routing, where there is no Trace (yet); arrays as in a Trace."""
+    """Tokens and their routing, where there is no Trace (yet); arrays as in a Trace.
+
+    As those of a Trace they do not change: what was drawn of them once is not looked at again.
+    """
 
     tokens: Sequence[str]
     router_logits: NDArray[np.float32]
