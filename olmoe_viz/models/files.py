@@ -5,6 +5,9 @@ Knows nothing about what the weights mean. Only safetensors files are ever read.
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from operator import index as whole_number
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _SUMS = "SHA256SUMS"
+_AT_ONCE = 4  # files that are hashed at the same time
 
 
 class BadFiles(Exception):  # noqa: N818  # named for what it is, caught in one place
@@ -50,21 +54,46 @@ def check_sums(folder: Path, weights: list[Path], *, required: bool) -> None:
             raise BadFiles(f"{_SUMS} is missing. Get the project's files again.")
         return
     listed = _listed(sums)
-    for name, expected in listed.items():
-        file = folder / name
-        if Path(name).name != name or not file.is_file():
+    for name in listed:
+        if Path(name).name != name or not (folder / name).is_file():
             raise BadFiles(f"{name} is missing, which {_SUMS} lists. Get it again.")
-        if _file_digest(file) != expected:
-            raise BadFiles(f"{name} is damaged: it differs from its checksum. Get it again.")
+    _compare(folder, listed)
     for file in weights:
         if required and file.name not in listed:
             raise BadFiles(f"{_SUMS} does not list {file.name}. Get the project's files again.")
 
 
+def _compare(folder: Path, listed: dict[str, str]) -> None:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        found = threads.map(_file_digest, [folder / name for name in listed])
+        for (name, expected), sha256 in zip(listed.items(), found, strict=True):
+            if sha256 != expected:
+                raise BadFiles(f"{name} is damaged: it differs from its checksum. Get it again.")
+
+
 def digest(files: list[Path]) -> str:
     """Return `sha256:` and the SHA-256 over the sorted digests of the weight files, as hex."""
-    listed = "\n".join(sorted(map(_file_digest, files)))
-    return "sha256:" + hashlib.sha256(listed.encode()).hexdigest()
+    with digesting(files) as result:
+        return result()
+
+
+@contextmanager
+def digesting(files: list[Path]) -> Iterator[Callable[[], str]]:
+    """Take the digest of weight files on threads of their own, while the block reads them too.
+
+    So the files come from the disk once. Yields a function that waits for what `digest` returns.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        hashing = [threads.submit(_file_digest, file) for file in files]
+        try:
+            yield lambda: _joined(each.result() for each in hashing)
+        finally:
+            for each in hashing:  # those not begun, where the block has failed
+                each.cancel()
+
+
+def _joined(digests: Iterable[str]) -> str:
+    return "sha256:" + hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def _listed(sums: Path) -> dict[str, str]:

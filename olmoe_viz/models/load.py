@@ -31,7 +31,7 @@ from olmoe_viz.families import FAMILIES
 from olmoe_viz.families.base import Family
 from olmoe_viz.families.verify import steers
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find, with_revision
-from olmoe_viz.models.files import BadFiles, check_sums, digest, weight_files
+from olmoe_viz.models.files import BadFiles, check_sums, digesting, weight_files
 from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics import costs
@@ -88,7 +88,7 @@ def _load(name: str, wishes: Wishes, progress: Progress | None) -> Model:
         _check_disk(entry.hub_id, commit)
         folder = Path(_fetch(entry.hub_id, commit, _FILES, progress))
         weight_files(folder)
-        return _build(name, folder, (commit, f"commit:{commit}"), wishes)
+        return _build(name, folder, commit, lambda: f"commit:{commit}", wishes)
     folder = bundled_path() if entry is not None else Path(name).expanduser()
     if not folder.is_dir():
         known = ", ".join(known.name for known in CATALOGUE)
@@ -98,22 +98,24 @@ def _load(name: str, wishes: Wishes, progress: Progress | None) -> Model:
     _known(folder, name)
     files = weight_files(folder)
     check_sums(folder, files, required=entry is not None)
-    return _build(name, folder, (None, digest(files)), wishes)
+    with digesting(files) as digest:
+        return _build(name, folder, None, digest, wishes)
 
 
 def _build(
     name: str,
     folder: Path,
-    identity: tuple[str | None, str],
+    revision: str | None,
+    digest: Callable[[], str],
     wishes: Wishes,
 ) -> Model:
-    """Read the weights and make them ready; `identity` is (revision, digest)."""
+    """Read the weights and make them ready; `digest` is asked for once they are there."""
     family, geometry = _known(folder, name)
     placement = place(geometry, *wishes)
     tokenizer = _tokenizer(folder, name, family)
     module = _weights(folder, name, placement)
     give_back()
-    return ready(name, identity, module, tokenizer, placement.device)
+    return ready(name, (revision, digest()), module, tokenizer, placement.device)
 
 
 def ready(

@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 import olmoe_viz as ov
-from olmoe_viz.models import load
+from olmoe_viz.models import files, load
 from olmoe_viz.models.catalogue import bundled_path
 
 Copied = Callable[[], Path]
@@ -59,13 +60,13 @@ def test_damaged_files_are_named(copied: Copied) -> None:
 
 def test_one_flipped_bit_is_found_by_the_checksum(copied: Copied) -> None:
     folder = copied()
-    files = sorted(folder.glob("*.safetensors"))
+    shards = sorted(folder.glob("*.safetensors"))
     (folder / "SHA256SUMS").write_text("\n".join(sums(folder)))
     ov.load_model(str(folder))
-    content = bytearray(files[1].read_bytes())
+    content = bytearray(shards[1].read_bytes())
     content[-1] ^= 1
-    files[1].write_bytes(content)
-    refused(f"{files[1].name} is damaged: it differs from its checksum", folder)
+    shards[1].write_bytes(content)
+    refused(f"{shards[1].name} is damaged: it differs from its checksum", folder)
     (folder / "SHA256SUMS").write_text("0" * 64 + "  ../config.json")
     refused("SHA256SUMS lists", folder)
 
@@ -123,3 +124,29 @@ def test_a_header_that_lies_is_refused(
     folder = copied()
     change_header(sorted(folder.glob("*.safetensors"))[0], change)
     refused(words, folder)
+
+
+def test_weights_are_hashed_while_they_are_read(
+    original: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = Event()
+    hashed, read = files._file_digest, load._weights
+
+    def waiting(file: Path) -> str:
+        assert reading.wait(60), "the weights wait for their digest"
+        return hashed(file)
+
+    def begun(*values: Any) -> Any:
+        reading.set()
+        return read(*values)
+
+    monkeypatch.setattr(files, "_file_digest", waiting)
+    monkeypatch.setattr(load, "_weights", begun)
+    weights = files.weight_files(original)
+    assert len(weights) > 1
+    assert ov.load_model(str(original)).digest == files.digest(weights)
+
+
+def test_a_file_that_is_gone_while_it_is_hashed_is_told(original: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.digest([original / "none.safetensors"])
