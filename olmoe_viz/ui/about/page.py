@@ -1,6 +1,5 @@
 """The page About: what the application shows, what k costs, and what it cannot tell."""
 
-import pandas as pd
 import streamlit as st
 
 from olmoe_viz.numerics.costs import active_parameters, bytes_per_token, total_parameters
@@ -18,7 +17,7 @@ def draw() -> None:
     st.markdown(texts.WHAT_THIS_IS)
     st.markdown(texts.ORIGINS)
     panel.head(texts.COSTS, "derived", texts.COSTS_DETAILS)
-    st.table(costs_table(), border="horizontal", width="content")
+    st.table(costs_table(), border="horizontal", hide_index=True, width="content", alt=texts.COSTS)
     with st.container(horizontal=True, gap="medium"):
         st.page_link("pages/quality.py", label=texts.TO_QUALITY)
         st.page_link("pages/glossary.py", label=texts.TO_GLOSSARY)
@@ -27,16 +26,12 @@ def draw() -> None:
         st.markdown(words)
 
 
-def costs_table() -> pd.DataFrame:
+def costs_table() -> dict[str, list[str]]:
     """What a token of the real OLMoE costs for each k, by formula."""
     total = total_parameters(OLMOE_1B_7B)
-    return pd.DataFrame(
-        {
-            "active parameters": [billions(active_parameters(OLMOE_1B_7B, k)) for k in _KS],
-            "share of all": [f"{active_parameters(OLMOE_1B_7B, k) / total:.1%}" for k in _KS],
-            "read per token, bf16": [
-                f"{bytes_per_token(OLMOE_1B_7B, k) / 1e9:.2f} GB" for k in _KS
-            ],
-        },
-        index=pd.Index(_KS, name="k"),
-    )
+    return {
+        texts.K: list(map(str, _KS)),
+        texts.ACTIVE: [billions(active_parameters(OLMOE_1B_7B, k)) for k in _KS],
+        texts.SHARE: [f"{active_parameters(OLMOE_1B_7B, k) / total:.1%}" for k in _KS],
+        texts.READ: [f"{bytes_per_token(OLMOE_1B_7B, k) / 1e9:.2f} GB" for k in _KS],
+    }

@@ -35,7 +35,8 @@ def draw() -> None:
         reference = controls.draw(columns, _trained_k(comparison))
     controls.mirror(st.session_state.get(_KEPT))
     st.caption(texts.LEGEND)
-    slots = text_columns.reserve(columns, writing=new is not None)
+    tokens = (comparison.settings if comparison else url.current(Settings)).new_tokens
+    slots = text_columns.reserve(columns, tokens, writing=new is not None)
     if new is not None:
         stop.button(texts.STOP, key="stop", on_click=state.drop_wish)
         need_button("stop", progress)  # before a place in the line is taken, for others wait for it

@@ -4,6 +4,7 @@ The slots are made before the first token, so that nothing moves when text arriv
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -25,8 +26,9 @@ class Slot(NamedTuple):
     facts: DeltaGenerator
 
 
-def reserve(columns: Sequence[Column], *, writing: bool) -> list[Slot]:
-    """Draw the heads of the columns; while texts are written, compare.css keeps room for them."""
+def reserve(columns: Sequence[Column], tokens: int, *, writing: bool) -> list[Slot]:
+    """Draw the heads of the columns, and keep room for so many tokens of each (compare.css)."""
+    st.html(f"<style>:root {{ --text-room: {room(len(columns), tokens):.1f}rem }}</style>")
     slots, text_key = [], "column_text_growing" if writing else "column_text"
     for at, (place, column) in enumerate(zip(st.columns(len(columns)), columns, strict=True)):
         with place:
@@ -37,6 +39,11 @@ def reserve(columns: Sequence[Column], *, writing: bool) -> list[Slot]:
             text = st.container(key=f"{text_key}_{at}").empty()
             slots.append(Slot(text, st.container(key=f"facts_{at}").empty()))
     return slots
+
+
+def room(columns: int, tokens: int) -> float:
+    """The height of a text in rem, on a screen where 32 tokens fill a line across all columns."""
+    return min(1.55 * (ceil(tokens * columns / 32) + 1), 15.0)
 
 
 def where(columns: Sequence[Column]) -> tuple[origin.Origin, str]:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import visible
+from olmoe_viz.figures.labels import expert_name, visible
 from olmoe_viz.figures.palette import expert_color, text_on
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import follow as texts
@@ -59,7 +59,7 @@ def journey(
         fill = expert_color(expert, place.theme)
         cells.append(
             Cell(
-                name=str(expert),
+                name=expert_name(expert, layer),
                 note=f"{shares[expert]:.2f}".lstrip("0"),
                 words=texts.strongest(layer, expert, float(shares[expert])),
                 fill=fill,

@@ -225,6 +225,7 @@ def _shape(form: str) -> Callable[[Details], str]:
         geometry, place = details.place.geometry, details.place
         sizes: dict[str, Any] = {
             "tokens": len(details.trace.tokens),
+            "seen": place.token + 1,
             "hidden": geometry.hidden,
             "heads": geometry.heads,
             "experts": geometry.experts,
@@ -242,7 +243,7 @@ _STEPS = (
     _Step(words.EMBEDDING, _shape("hidden_states[0, token] [{hidden}] float32"), _embedding),
     _Step(
         words.ATTENTION,
-        _shape("attention weights of the token [{heads} heads, {tokens} to] float32"),
+        _shape("attention weights of the token [{heads} heads, {seen} tokens up to it] float32"),
         _attention,
     ),
     _Step(words.ROUTER, _shape("router_logits[layer, token] [{experts}] float32"), _router),

@@ -18,7 +18,7 @@ def draw(trace: Trace, chosen: Selection) -> None:
     ran, layer_ids = trace.expert_ids[:, chosen.token], trace.geometry.layer_ids
     mass = np.vstack([routing.mass(rows, ran), routing.retained_mass(rows, chosen.against)])
     names = [texts.top(chosen.k), texts.top(chosen.against)]
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         st.caption(texts.retained_mass(chosen.against))
         plot(

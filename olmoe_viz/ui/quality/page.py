@@ -16,7 +16,9 @@ def draw() -> None:
         bits_panel.draw()
     panel.head(texts.QUOTED, "quoted", texts.FROM)
     st.caption(f"{texts.FROM} {texts.LOWER_IS_BETTER}")
-    st.table(quoted.QUALITY, border="horizontal", width="content")
+    st.table(
+        quoted.QUALITY, border="horizontal", hide_index=True, width="content", alt=texts.QUOTED
+    )
     st.caption(texts.WHY_THEY_DIFFER)
     with st.container(key="domains_part"):
         panel.head(texts.DOMAINS, "recorded", tables.where())

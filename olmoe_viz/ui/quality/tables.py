@@ -86,4 +86,4 @@ def domains() -> list[str]:
 
 def readable(domain: str) -> str:
     """A domain's name for people."""
-    return "mean of the ten domains" if domain == ALL else domain.replace("math_latex", "LaTeX")
+    return texts.DOMAIN_NAMES.get(domain, domain)

@@ -14,6 +14,7 @@ ORIGINS = (
 )
 COSTS = "What k costs in OLMoE-1B-7B"
 COSTS_DETAILS = "OLMoE-1B-7B, 6.92 B parameters in all."
+K, ACTIVE, SHARE, READ = "k", "active parameters", "share of all", "read per token, bf16"
 TO_QUALITY = "Does a larger k predict better?"
 TO_GLOSSARY = "What the words mean"
 PARTS = {

@@ -292,7 +292,10 @@ def and_more(number_left: int) -> str:
 
 def where_they_part(before: str, names: tuple[str, str], columns: tuple[str, str]) -> str:
     """The place that is looked at: what was written before it, and the two tokens there."""
-    return f"After “{before}”, {columns[0]} writes {names[0]} and {columns[1]} writes {names[1]}."
+    return (
+        f"After “{before}” the two texts part: “{names[0]}” in the column {columns[0]}, "
+        f"“{names[1]}” in the column {columns[1]}."
+    )
 
 
 def extra_moves(ks: tuple[int, int], names: tuple[str, str], moves: tuple[float, float]) -> str:
@@ -300,8 +303,8 @@ def extra_moves(ks: tuple[int, int], names: tuple[str, str], moves: tuple[float,
     first, second = moves
     return (
         f"At k = {ks[1]}, the experts of rank {ks[0] + 1} to {ks[1]} together move the logit of "
-        f"{names[0]} by {number(first, '+.3g')} and that of {names[1]} by "
-        f"{number(second, '+.3g')}: directly they favor {names[int(second > first)]} by "
+        f"“{names[0]}” by {number(first, '+.3g')} and that of “{names[1]}” by "
+        f"{number(second, '+.3g')}: directly they favor “{names[int(second > first)]}” by "
         f"{digits(abs(second - first))}."
     )
 

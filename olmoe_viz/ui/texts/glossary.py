@@ -1,7 +1,7 @@
 """The words of the glossary: each term once, in one or two sentences."""
 
 TITLE = "Glossary"
-EXPLANATION = "Each word has an address of its own: it is on the sign beside the word."
+EXPLANATION = "Each word has an address of its own, to link to: the sign beside a heading has it."
 TERMS: dict[str, str] = {
     "active parameters": "The parameters that one token uses: everything outside the experts, and "
     "k experts in each layer. They set the work for a token; all parameters set the memory.",

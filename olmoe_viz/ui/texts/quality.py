@@ -13,6 +13,15 @@ SETTLED = "When did the routers settle?"
 NEAR = "Native weights from k = 4 on, where the differences are small."
 ALL = "All three weightings from k = 1 on."
 TEXT, NUMBERS, DOWNLOAD = "text", "The numbers", "Download all domains as CSV"
+# Where it is not that of the table.
+DOMAIN_NAMES = {
+    "all": "mean of the ten domains",
+    "math_latex": "LaTeX",
+    "python": "Python",
+    "french": "French",
+    "german": "German",
+    "spanish": "Spanish",
+}
 K, BEST_UNDER = "k", "best, or equal to it, under"
 TABLE = "Bits per byte by k and weighting"
 FROM = (

@@ -107,8 +107,8 @@ class RoutingMap {
     this.root.dataset.rasterMs = (performance.now() - start).toFixed(2);
   }
 
-  // Sizes in CSS pixels. Where text grows or has grown, heights depend on the layers only: nothing
-  // jumps.
+  // Sizes in CSS pixels. Where text grows or has grown, cells keep their size, and with layers down
+  // the map its height: nothing jumps. With tokens down it takes its own height in the end.
   layout() {
     const width = this.root.clientWidth;
     if (!width || !this.config || !this.look) return;
@@ -126,7 +126,7 @@ class RoutingMap {
     if (g.slanted) g.top = 76;
     const wide = g.across * g.w;
     const high = !turned ? layers * g.h
-      : this.config.grown ? 420 : clamp(tokens * g.h + 14, 168, 420);
+      : this.live ? 420 : clamp(tokens * g.h + 14, 168, 420);
     Object.assign(this.space.style, { width: `${wide}px`, height: `${g.down * g.h}px` });
     Object.assign(this.scroll.style, { left: `${g.left}px`, top: `${g.top}px`,
       width: `${turned ? room : Math.min(room, Math.max(wide, 1))}px`,
