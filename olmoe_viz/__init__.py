@@ -16,6 +16,7 @@ from olmoe_viz.records.trace import Trace
 
 if TYPE_CHECKING:
     from olmoe_viz.engine.calls import compare, inspect, stream, trace
+    from olmoe_viz.engine.checking import check
     from olmoe_viz.engine.local import LocalEngine
     from olmoe_viz.models.load import load_model
 
@@ -29,6 +30,7 @@ __all__ = [
     "ModelError",
     "RoutingPolicy",
     "Trace",
+    "check",
     "compare",
     "costs",
     "inspect",
@@ -40,6 +42,7 @@ __all__ = [
 
 _LAZY = {
     "LocalEngine": "olmoe_viz.engine.local",
+    "check": "olmoe_viz.engine.checking",
     "compare": "olmoe_viz.engine.calls",
     "inspect": "olmoe_viz.engine.calls",
     "load_model": "olmoe_viz.models.load",

@@ -37,6 +37,7 @@ def test_the_public_names():
         "ModelError",
         "RoutingPolicy",
         "Trace",
+        "check",
         "compare",
         "costs",
         "inspect",
@@ -56,11 +57,13 @@ def test_every_public_name_is_there_and_documented():
 def test_the_calls_take_what_the_readme_says():
     parameters = {
         name: list(inspect.signature(getattr(ov, name)).parameters)
-        for name in ("trace", "stream", "compare", "inspect")
+        for name in ("trace", "stream", "compare", "inspect", "check")
     }
     assert parameters["trace"][:4] == ["model", "text", "policy", "detail"]
+    assert parameters["trace"][-1] == "chat_template"
     generating = ["model", "prompt", "policies", "max_new_tokens", "temperature", "top_p", "seed"]
-    assert parameters["stream"] == parameters["compare"] == generating
+    assert parameters["stream"] == parameters["compare"] == [*generating, "chat_template"]
+    assert parameters["check"] == ["model", "progress", "known_as"]
     assert parameters["inspect"] == ["model", "trace", "layer", "token", "policies"]
 
 

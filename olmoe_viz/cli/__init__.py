@@ -8,6 +8,7 @@ import os
 import click
 
 from olmoe_viz.cli.app import app
+from olmoe_viz.cli.check import check
 from olmoe_viz.cli.compare import compare
 from olmoe_viz.cli.trace import trace
 from olmoe_viz.errors import EngineError, ModelError
@@ -27,7 +28,7 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    commands=[app, trace, compare],
+    commands=[app, trace, compare, check],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog='Try: olmoe-viz trace "Once upon a time" --k 16',
 )

@@ -45,6 +45,12 @@ def model_and_policy(command: Command) -> Command:
             help="Give a model that was tuned on conversations the bare text.",
         ),
         model_options,
+        click.option(
+            "--model",
+            default=BUNDLED,
+            show_default=True,
+            help="A model's name, or a folder with a checkpoint.",
+        ),
         click.argument("prompt"),
     ):
         command = add(command)
@@ -52,18 +58,12 @@ def model_and_policy(command: Command) -> Command:
 
 
 def model_options(command: Command) -> Command:
-    """Add what names a model, and the consent to a download."""
+    """Add which revision of a model is meant, and the consent to a download."""
     for add in (
         click.option("--yes", is_flag=True, help="Download the model without asking."),
         click.option(
             "--revision",
             help="A commit, branch or tag of it on the hub, as step10000-tokens41B.",
-        ),
-        click.option(
-            "--model",
-            default=BUNDLED,
-            show_default=True,
-            help="A model's name, or a folder with a checkpoint.",
         ),
     ):
         command = add(command)
