@@ -38,7 +38,7 @@ def figure(
         height=270,
         margin=(28, 16, 44, 52),
         x=(layer_axis(layer_ids, 0.7),),
-        y=Axis(span, ticks(*span), "logits"),
+        y=Axis(span, ticks(*span), "change of the logit"),
         marks=tuple(
             Bars(
                 at=[layer + aside for layer in layer_ids],
@@ -54,7 +54,7 @@ def figure(
                 numbers={
                     "token": [name] * count,
                     "layer": list(layer_ids),
-                    "move, logits": column.tolist(),
+                    "change of the logit": column.tolist(),
                 },
             )
             for name, fill, aside, column in zip(

@@ -25,7 +25,7 @@ def test_each_bar_says_its_layer_token_and_move() -> None:
     assert chart.marks[0].hover == ["layer 1\nlogit of %{x} +0.5", "layer 4\nlogit of %{x} −1"]
     frame = chart.to_frame()
     assert frame["token"].tolist() == ["%{x}", "%{x}", "b", "b"]
-    assert frame["move, logits"].tolist() == [0.5, -1.0, -0.25, 0.125]
+    assert frame["change of the logit"].tolist() == [0.5, -1.0, -0.25, 0.125]
 
 
 def test_the_sentence_says_sums_and_the_strongest_layers() -> None:

@@ -272,7 +272,7 @@ def both(one: str, other: str) -> str:
 
 def quoted(before: str, *, cut: bool) -> str:
     """The end of the text before a place; `cut` where there is more."""
-    return f"{'… ' if cut else ''}{before or 'the prompt'}"
+    return f"{'… ' if cut else ''}{before.lstrip(' ') or 'the prompt'}"
 
 
 def logit_of(token: str) -> str:
