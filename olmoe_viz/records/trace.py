@@ -136,6 +136,12 @@ class Trace(Record):
         """How much was recorded."""
         return self.request.detail
 
+    @property
+    def template(self) -> frozenset[int]:
+        """The places of the tokens that are the chat template's and not the message's."""
+        first, stop = self.message or (0, len(self.tokens))
+        return frozenset(range(len(self.tokens))) - frozenset(range(first, stop))
+
     def next_probabilities(self) -> NDArray[np.float64]:
         """Return the probabilities of `next_ids` over the whole vocabulary, float64 [50]."""
         return np.exp(self.next_logits.astype(np.float64) - self.log_sum_exp)

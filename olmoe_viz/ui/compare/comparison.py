@@ -21,6 +21,7 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation, RowStep, Step
 from olmoe_viz.records.record import ExpertIds
 from olmoe_viz.records.routed import experts_used
+from olmoe_viz.requests import Text
 from olmoe_viz.ui.compare.column_policies import single_k
 from olmoe_viz.ui.compare.settings import Pair, Settings
 from olmoe_viz.ui.compare.token_texts import split
@@ -98,7 +99,7 @@ class Comparison:
     policy by its text form, one a run, when timed alone. `ended` is set when the writing has ended.
     """
 
-    prompt: str
+    prompt: Text
     model: str
     digest: str
     geometry: Geometry

@@ -78,7 +78,7 @@ def _named(kept: Comparison) -> bool:
     return (
         begun
         and chosen.prompt_fits_link
-        and (kept.model, kept.prompt) == (chosen.model, chosen.prompt)
+        and (kept.model, kept.prompt) == (chosen.model, chosen.text)
         and tuple(column.policy for column in kept.columns) == policies()
         and kept.settings.sampling == settings.sampling
     )

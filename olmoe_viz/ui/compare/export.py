@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from olmoe_viz.requests import ChatMessage
 from olmoe_viz.ui.compare.comparison import Comparison
 
 Row = Mapping[str, Any]
@@ -55,8 +56,10 @@ def _common(comparison: Comparison) -> dict[str, Any]:
     settings = asdict(comparison.settings)
     for name in ("policies", "reference", "pair", "generate"):
         del settings[name]
+    chat = isinstance(comparison.prompt, ChatMessage)
     return {
-        "prompt": comparison.prompt,
+        "prompt": comparison.prompt.content if chat else comparison.prompt,
+        "chat_template": chat,
         "model": comparison.model,
         "digest": comparison.digest,
         "seconds_together": round(comparison.seconds, 4),

@@ -74,7 +74,7 @@ def _new_comparison(place: DeltaGenerator) -> Comparison | None:
     if model is None:
         return None
     return Comparison(
-        prompt=state.selection().prompt,
+        prompt=state.selection().text,
         model=model.request.model,
         digest=model.provenance.digest,
         geometry=model.geometry,
@@ -125,7 +125,7 @@ def _write(
 def _progress_words(comparison: Comparison | None) -> str:
     if comparison is None:
         return texts.NO_MODEL if engine.records_only() else texts.START
-    earlier = comparison.prompt != state.selection().prompt
+    earlier = comparison.prompt != state.selection().text
     return comparison.progress + (texts.EARLIER_PROMPT if earlier else "") + "."
 
 

@@ -181,5 +181,6 @@ def begin() -> Details | None:
         chosen.weighting,
         state.theme(),
         right_to_left(trace.text),
+        trace.template,
     )
     return Details(trace, chosen, place, answers.asking(line, COMPUTING))

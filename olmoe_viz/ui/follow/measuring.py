@@ -51,7 +51,7 @@ def measure(details: Details, line: DeltaGenerator, ask: Ask) -> None:
     chosen = details.chosen
     try:
         line.progress(0.0, text=texts.selected_with(ks[0]))
-        for row in tradeoff(ask, chosen.model, chosen.prompt, ks, weighting=chosen.weighting):
+        for row in tradeoff(ask, chosen.model, chosen.text, ks, weighting=chosen.weighting):
             rows.append(row)
             done = len(rows)
             words = texts.selected_with(ks[done]) if done < len(ks) else texts.DONE
@@ -60,6 +60,6 @@ def measure(details: Details, line: DeltaGenerator, ask: Ask) -> None:
         refuse(error)
 
 
-def _key(details: Details) -> tuple[str, ...]:
+def _key(details: Details) -> tuple[object, ...]:
     chosen, provenance = details.chosen, details.trace.provenance
-    return (chosen.prompt, chosen.weighting, provenance.model, provenance.digest)
+    return (chosen.text, chosen.weighting, provenance.model, provenance.digest)

@@ -12,7 +12,8 @@ class Place:
     """The chosen token and layer, what is compared there, and how it is drawn.
 
     `layer` counts all blocks of the model from 0, `token` is a position from 0. `k` is what ran,
-    `against` the second k under the same weighting. `right_to_left` is how the prompt is written.
+    `against` the second k under the same weighting. `right_to_left` is how the prompt is written,
+    `template` are the places of tokens that are the chat template's.
     """
 
     geometry: Geometry
@@ -23,6 +24,7 @@ class Place:
     weighting: Weighting
     theme: Theme
     right_to_left: bool = False
+    template: frozenset[int] = frozenset()
 
     @property
     def row(self) -> int:

@@ -34,13 +34,13 @@ def tokenization(
         on_pick: takes the position of another token.
     """
     said = [
-        texts.one_token(at, *token)
+        texts.one_token(at, *token, template=at in place.template)
         for at, token in enumerate(zip(tokens, ids, spelled, strict=True))
     ]
     picker(
         [
-            Cell(visible(token), str(own), words)
-            for token, own, words in zip(tokens, ids, said, strict=True)
+            Cell(visible(token), str(own), words, quiet=at in place.template)
+            for at, (token, own, words) in enumerate(zip(tokens, ids, said, strict=True))
         ],
         label=texts.TOKENS,
         chosen=place.token,

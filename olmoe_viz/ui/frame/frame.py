@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from olmoe_viz.figures.palette import INKS, Theme
-from olmoe_viz.models import catalogue
+from olmoe_viz.models.offered import offered
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui import tour
 from olmoe_viz.ui.frame.chosen_option import chosen_option
@@ -74,6 +74,8 @@ def _controls(chosen: Selection, address: str) -> None:
         _k_row(chosen, "against", texts.AGAINST, texts.AGAINST_HELP[address])
         _weighting(chosen)
         _model(chosen)
+    if entry(chosen.model).chat:
+        _chat_template(chosen)
 
 
 def _prompt() -> None:
@@ -152,20 +154,23 @@ def _weighting(chosen: Selection) -> None:
 
 
 def _model(chosen: Selection) -> None:
-    model = entry(chosen.model)
+    model, titles = entry(chosen.model), {each.name: each.title for each in offered()}
     with (
         st.container(key="model_place", width="content"),
-        st.popover(plain(chosen.model.rsplit("/", 1)[-1]), icon=":material/memory:"),
+        st.popover(plain(model.title.rsplit("/", 1)[-1]), icon=":material/memory:"),
     ):
         st.session_state["choice_model"] = chosen.model
         st.selectbox(
             texts.MODEL,
-            [each.name for each in catalogue.CATALOGUE],
+            list(titles),
             key="choice_model",
+            format_func=titles.__getitem__,
             on_change=state.take,
             args=("model", "choice_model"),
         )
         st.text(model.description)
+        if model.revision is not None:
+            st.text(texts.revision(model.revision))
         for field, label in (("k", texts.EXACT_K), ("against", texts.EXACT_AGAINST)):
             key = f"exact_{field}"
             st.session_state[key] = getattr(chosen, field)
@@ -174,3 +179,17 @@ def _model(chosen: Selection) -> None:
             )
         tour.presenter.toggle()
         st.caption(texts.longest_prompt(model.context))
+
+
+def _chat_template(chosen: Selection) -> None:
+    """Whether the prompt is put into the chat template, for a model that was tuned with one."""
+    st.session_state["choice_chat"] = chosen.chat_template
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="chat_row"):
+        st.toggle(
+            texts.CHAT_TEMPLATE,
+            key="choice_chat",
+            width="content",
+            on_change=state.take,
+            args=("chat_template", "choice_chat"),
+        )
+        st.caption(texts.CHAT_TEMPLATE_SAYS[chosen.chat_template], width="content")

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from olmoe_viz.figures import router_bars
-from olmoe_viz.figures.labels import visible
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.map import map_panel
@@ -48,7 +47,7 @@ def _pick(trace: Trace, chosen: Selection) -> Order:
             texts.TOKEN,
             range(len(tokens)),
             key="pick_token",
-            format_func=lambda at: f"{at}  {visible(tokens[at])}",
+            format_func=lambda at: texts.token(at, tokens[at], template=at in trace.template),
             width=280,
             on_change=state.take,
             args=("token", "pick_token"),

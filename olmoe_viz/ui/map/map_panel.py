@@ -91,6 +91,7 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
             other=other,
             expert=chosen.expert or 0,
             token_bytes=trace.token_bytes,
+            message=trace.message,
             selected_token=chosen.token,
             selected_layer=chosen.layer,
             last_token=held.last_token if held else None,

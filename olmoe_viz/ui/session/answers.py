@@ -59,7 +59,7 @@ def asking(place: DeltaGenerator, words: str | None = texts.RUNNING) -> Ask:
 def current(detail: Detail = "routing", place: DeltaGenerator | None = None) -> Trace | None:
     """The trace of the selection, or None after the page has said what is missing."""
     chosen = state.selection()
-    request = TraceRequest(chosen.model, chosen.prompt, chosen.policy, detail)
+    request = TraceRequest(chosen.model, chosen.text, chosen.policy, detail)
     if not state.asked() and engine.bundled().kept(request) is None:
         hint(texts.NOTHING_ASKED)
         return None
@@ -68,7 +68,7 @@ def current(detail: Detail = "routing", place: DeltaGenerator | None = None) -> 
 
 def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") -> Trace | None:
     """The trace of the selection's prompt under a policy, or None after a sentence."""
-    return answer(TraceRequest(chosen.model, chosen.prompt, policy, detail))
+    return answer(TraceRequest(chosen.model, chosen.text, policy, detail))
 
 
 def where(trace: Trace) -> tuple[origin.Origin, str]:

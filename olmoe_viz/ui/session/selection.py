@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
-from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import BUNDLED, Entry
+from olmoe_viz.models.offered import offered
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
+from olmoe_viz.requests import ChatMessage, Text
 
 EXAMPLE_PROMPT = "Once upon a time there was a little robot who"
 # Browsers and mail programs cut links at about 2,000 characters; a longer prompt stays out.
@@ -25,7 +26,9 @@ _KEYS = {
     "layer": "layer",
     "token": "token",
     "expert": "expert",
+    "chat_template": "template",
 }
+_OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Selection:
 
     `layer` counts all blocks of the model from 0. `token` None means the last token of the prompt,
     `expert` None that no expert is followed. Numbers may lie outside what a model or a prompt has
-    until `within` is asked.
+    until `within` is asked. `chat_template` counts for models that were tuned on conversations.
     """
 
     KEYS: ClassVar[tuple[str, ...]] = tuple(_KEYS.values())
@@ -47,6 +50,7 @@ class Selection:
     layer: int = 7
     token: int | None = None
     expert: int | None = None
+    chat_template: bool = True
 
     @classmethod
     def start(cls, model: Entry) -> "Selection":
@@ -57,6 +61,12 @@ class Selection:
             against=min(2 * model.trained_k, model.experts),
             layer=(model.layers - 1) // 2,
         )
+
+    @property
+    def text(self) -> Text:
+        """What is read: the prompt, or in the model's chat template a message."""
+        chat = self.chat_template and entry(self.model).chat
+        return ChatMessage(self.prompt) if chat else self.prompt
 
     @property
     def policy(self) -> RoutingPolicy:
@@ -95,7 +105,7 @@ class Selection:
         """Query parameters of the URL; what has its default value is left out."""
         start = replace(Selection.start(entry(self.model)), model=BUNDLED)
         query = {
-            _KEYS[field.name]: str(value)
+            _KEYS[field.name]: _OFF if value is False else str(value)
             for field in fields(self)
             if (value := getattr(self, field.name)) != getattr(start, field.name)
         }
@@ -117,15 +127,16 @@ class Selection:
             layer=_number(query, "layer", 0, _LARGEST_INDEX, start.layer),
             token=_optional(query, "token"),
             expert=_optional(query, "expert"),
+            chat_template=query.get(_KEYS["chat_template"]) != _OFF,
         ).with_ks(model.experts)
 
 
 def entry(name: str) -> Entry:
     """The model of that name, else the bundled one.
 
-    Only models of the catalogue: a link must not make the server fetch or open anything else.
+    Only models that are offered: a link must not make the server fetch or open anything else.
     """
-    known = {each.name: each for each in catalogue.CATALOGUE}
+    known = {each.name: each for each in offered()}
     return known.get(name, known[BUNDLED])
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.labels import alike, digits, expert_name, number, visible
 from olmoe_viz.numerics import routing
+from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
 from olmoe_viz.ui.widgets.wording import count, layer_of
 
 Floats = NDArray[np.float64]
@@ -85,9 +86,10 @@ def strongest(layer: int, expert: int, probability: float) -> str:
     )
 
 
-def one_token(position: int, token: str, token_id: int, spelled: str) -> str:
+def one_token(position: int, token: str, token_id: int, spelled: str, *, template: bool) -> str:
     """A token with its id, and with its bytes and characters in words."""
-    return f"token {position} ‘{visible(token)}’: id {token_id}, bytes {spelled}"
+    whose = f", {OF_TEMPLATE}" if template else ""
+    return f"token {position} ‘{visible(token)}’{whose}: id {token_id}, bytes {spelled}"
 
 
 def likeness(position: int, token: str, cosine: float) -> str:

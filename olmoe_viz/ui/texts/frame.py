@@ -33,6 +33,13 @@ NOT_RUN = "Not run yet. Below is still the previous prompt: press Run (Ctrl+Ente
 NO_PROMPT = "The prompt is empty. Type a text above and press Run."
 NOTHING_ASKED = "Type a prompt above and press Run to see where its tokens are sent."
 
+CHAT_TEMPLATE = "chat template"
+CHAT_TEMPLATE_SAYS = {
+    True: "This model was tuned on conversations, so the prompt is read as a message in its chat "
+    "template. Tokens of the template are marked.",
+    False: "This model was tuned on conversations; the prompt is read without its chat template.",
+}
+
 RUNNING = "Running the prompt through the model."
 LOADING_BUNDLED = "Loading the model. The first run takes a few seconds."
 LOADING_LARGE = "Loading the model. It is large: the first run can take minutes."
@@ -45,6 +52,11 @@ def settings(k: int, against: int, weighting: Weighting) -> str:
     """The line of settings on a phone, which opens their controls."""
     weights = "" if weighting == "native" else f", {WEIGHTING_NAMES[weighting]}"
     return f"k {k} against {against}{weights}"
+
+
+def revision(name: str) -> str:
+    """At which commit, branch or tag a model is loaded."""
+    return f"Revision {name}"
 
 
 def longest_prompt(tokens: int) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.ui import glossary
+from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
 
 TITLE = "Which experts does each token use?"
 CELL_TITLE = "The router's choice for one token in one layer"
@@ -39,6 +41,11 @@ STRONGEST = "The strongest expert of each layer, and its probability."
 def layer(layers: Sequence[int]) -> str:
     """The label of the control of the layer."""
     return f"layer ({layers[0]} to {layers[-1]})"
+
+
+def token(position: int, text: str, *, template: bool) -> str:
+    """A token in the control that chooses one."""
+    return f"{position}  {visible(text)}" + (f"  ({OF_TEMPLATE})" if template else "")
 
 
 def top(k: int) -> str:

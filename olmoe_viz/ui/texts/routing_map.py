@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
+
 # What the map starts with (map.html).
 HTML: Mapping[str, str] = {
     "role": "routing map",
@@ -31,6 +33,7 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "tokens_seen": "tokens {from} to {to} (of 0 to {last})",
     "seen": "In view: {parts}. Drag the map to see the rest.",
     "cell": "token {token} · layer {layer}",
+    "of_template": OF_TEMPLATE.capitalize(),
     "spoken": (
         "Token {token}, {text}, layer {layer}. Strongest expert {layer}·{expert}, probability "
         "{probability}."

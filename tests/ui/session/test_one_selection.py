@@ -1,13 +1,17 @@
 """One selection for the whole application, and the same words for it on every page."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.errors import ModelError
 from olmoe_viz.models import catalogue
+from olmoe_viz.models.offered import LISTED
 from olmoe_viz.ui import glossary
 from olmoe_viz.ui.frame import frame
+from tests.ui.engines import ByHand, serve
 from tests.ui.visitor import app, checked, drawn, page
 
 
@@ -117,6 +121,24 @@ def test_a_model_with_fewer_experts_lowers_the_ks(monkeypatch: pytest.MonkeyPatc
     for name in ("k", "against"):
         assert test.segmented_control(key=f"choice_{name}").value == 24
         assert test.number_input(key=f"exact_{name}").max == 24
+
+
+def test_the_operators_models_are_offered_by_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    large, step = "allenai/OLMoE-1B-7B-0924", "step10000-tokens41B"
+    label = "*0924*, step 10,000"
+    listed = [{"name": large, "revision": step, "label": label}]
+    monkeypatch.setenv(LISTED, json.dumps(listed))
+    made = ByHand(lambda ticket: ticket.fail(ModelError("It is not here.")))
+    serve(monkeypatch, made)
+    found = catalogue.OnDisk(complete=True, arrived=0, free=10**12, hub_is_off=False)
+    monkeypatch.setattr(catalogue, "on_disk", lambda _: found)
+    test = app()
+    choice = test.selectbox(key="choice_model")
+    assert choice.options == [*(each.name for each in catalogue.CATALOGUE), label]
+    checked(choice.select(f"{large}@{step}").run())
+    assert f"Revision {step}" in [each.value for each in test.text]
+    assert {ticket.request.model for ticket in made.tickets} == {f"{large}@{step}"}
+    assert test.query_params["model"] == f"{large}@{step}"
 
 
 def test_the_help_of_a_control_is_what_the_glossary_says() -> None:

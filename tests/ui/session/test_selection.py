@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -6,9 +7,13 @@ from hypothesis import strategies as st
 
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import CATALOGUE, find
+from olmoe_viz.models.offered import LISTED
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry, MoeLayer
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.requests import ChatMessage
 from olmoe_viz.ui.session.selection import LINK_PROMPT, Selection
+
+LARGE, STEP = "allenai/OLMoE-1B-7B-0924", "step10000-tokens41B"
 
 selections = st.builds(
     Selection,
@@ -20,6 +25,7 @@ selections = st.builds(
     layer=st.integers(0, 15),
     token=st.none() | st.integers(0, 2047),
     expert=st.none() | st.integers(0, 63),
+    chat_template=st.booleans(),
 )
 
 
@@ -80,8 +86,26 @@ def test_a_model_with_fewer_experts_than_the_usual_ks_gets_as_many(
 
 
 def test_a_link_names_no_model_outside_the_catalogue() -> None:
-    for name in ("/etc", "someone/else", "../../secret"):
+    for name in ("/etc", "someone/else", "../../secret", f"{LARGE}@main", f"{LARGE}@{STEP}"):
         assert Selection.from_query({"model": name}) == Selection()
+
+
+def test_a_link_names_what_the_operator_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = [{"name": LARGE, "revision": STEP, "label": "0924, step 10,000"}]
+    monkeypatch.setenv(LISTED, json.dumps(listed))
+    chosen = Selection.from_query({"model": f"{LARGE}@{STEP}", "prompt": "a"})
+    assert chosen == Selection(f"{LARGE}@{STEP}", "a")
+    assert Selection.from_query(chosen.to_query()) == chosen
+    for name in (f"{LARGE}@main", f"{LARGE}-Instruct@{STEP}", "0924, step 10,000"):
+        assert Selection.from_query({"model": name}) == Selection()
+
+
+def test_a_prompt_is_a_message_for_models_that_were_tuned_on_conversations() -> None:
+    tuned = Selection(f"{LARGE}-Instruct", "Hello")
+    assert tuned.text == ChatMessage("Hello")
+    assert replace(tuned, chat_template=False).text == "Hello"
+    assert replace(tuned, chat_template=False).to_query()["template"] == "off"
+    assert Selection(LARGE, "Hello").text == "Hello"
 
 
 def test_a_prompt_too_long_for_a_link_stays_out_of_it() -> None:

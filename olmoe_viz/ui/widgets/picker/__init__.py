@@ -25,13 +25,17 @@ _component = component(
 
 @dataclass(frozen=True)
 class Cell:
-    """What one cell shows: a name, a smaller note, words for hover, and perhaps a color."""
+    """What one cell shows: a name, a smaller note, words for hover, and perhaps a color.
+
+    A `quiet` one is drawn as not the visitor's own.
+    """
 
     name: str
     note: str
     words: str
     fill: str = ""
     ink: str = ""
+    quiet: bool = False
 
 
 def picker(

@@ -9,6 +9,7 @@ const build = (data, pick) =>
     button.setAttribute("role", "radio")
     button.setAttribute("aria-label", cell.words)
     button.title = cell.words
+    button.classList.toggle("quiet", cell.quiet)
     for (const part of ["name", "note"]) {
       const span = document.createElement("span")
       span.className = part

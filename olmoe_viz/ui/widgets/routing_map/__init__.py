@@ -70,6 +70,7 @@ def routing_map(
     other: TraceLike | None = None,
     expert: int | None = None,
     token_bytes: Sequence[bytes] | None = None,
+    message: tuple[int, int] | None = None,
     selected_token: int | None = None,
     selected_layer: int | None = None,
     last_token: int | None = None,
@@ -92,6 +93,8 @@ def routing_map(
         expert: for the view "follow", the expert whose probability is drawn.
         token_bytes: the exact bytes of each token; the card then says which bytes a token has and
             which characters they are, where that is not plain.
+        message: in a chat, the first token of the message and the one after its last; the others
+            are marked as the template's.
         selected_token: the app's selected token. The map draws the selection it is given, and
             brings a new one into view.
         selected_layer: the app's selected layer, counted over all blocks.
@@ -114,6 +117,7 @@ def routing_map(
         other=other if view == "drift" else None,
         expert=expert if view == "follow" else None,
         token_bytes=token_bytes,
+        message=message,
         theme=theme,
         key=key,
     )

@@ -74,6 +74,7 @@ function sentence(data, token, layer) {
     probability: digits(data, data.probabilityAt(index, 0)),
   });
   const lines = [...spelled(data, token), ...facts(data, index, layer)];
+  if (ofTemplate(data, token)) lines.unshift([WORDS.of_template]);
   return [first, ...lines.map((line) => `${line.join(" ")}.`)].join(" ");
 }
 
@@ -95,6 +96,7 @@ function writeCard(card, data, token, layer) {
   card.replaceChildren(
     part("title", "", part("token", data.tokens[token]),
       part("place", filled(WORDS.cell, { token, layer: data.layerIds[layer] }))),
+    ...(ofTemplate(data, token) ? [part("note", WORDS.of_template)] : []),
     ...factLines(spelled(data, token)),
     part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
     ...(note ? [part("note", note)] : []),

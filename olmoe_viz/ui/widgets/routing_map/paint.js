@@ -259,12 +259,16 @@ function shorten(context, text, width) {
   return characters.join("") + "…";
 }
 
+const ofTemplate = (data, token) =>
+  Boolean(data.message) && (token < data.message[0] || token >= data.message[1]);
+
 // Label of one token, for the axis above (slanted where it would not fit) or at the left.
 function paintTokenLabel(context, data, g, look, token) {
-  context.font = `12px ${look.mono}`;
+  const foreign = ofTemplate(data, token);
+  context.font = `${foreign ? "italic " : ""}12px ${look.mono}`;
   context.fillStyle = look.text;
   context.textAlign = "left";
-  const alpha = 0.8;
+  const alpha = foreign ? 0.62 : 0.8;
   if (g.turned) {
     context.textBaseline = "middle";
     const text = shorten(context, data.tokens[token], g.left - 14);

@@ -74,13 +74,15 @@ def build(
     other: TraceLike | None = None,
     expert: int | None = None,
     token_bytes: Sequence[bytes] | None = None,
+    message: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Return the map's data, JSON of at most `budget` bytes.
 
     `policy` is the one that the columns ran under. `against` adds to the card what a second policy
     would keep of the same router probabilities. `drift` compares with `other`, the same tokens
     recorded under another policy; `follow` draws the probability of `expert`. With `token_bytes`
-    the card says what they are, where any is more than ASCII. Raises ValueError, a sentence
+    the card says what they are, where any is more than ASCII. Tokens outside of a `message`, from
+    its first token to before its end, are a chat template's. Raises ValueError, a sentence
     for people, when one of these is missing or does not fit, and when the text is too long for the
     budget.
     """
@@ -92,6 +94,7 @@ def build(
         "view": view,
         "tokens": _shown_tokens(columns.tokens, int(size * _TEXT_SHARE)),
         "bytes": _token_bytes(token_bytes or (), int(size * _BYTES_SHARE)),
+        "message": message and list(message),
         "layerIds": list(columns.geometry.layer_ids),
         "experts": cells.experts,
         "ks": _each_layers(cells.counts),
