@@ -16,15 +16,16 @@ def draw(trace: Trace, chosen: Selection) -> None:
     """Two figures side by side over the same layers."""
     rows = routing.probabilities(trace.router_logits[:, chosen.token])
     ran, layer_ids = trace.expert_ids[:, chosen.token], trace.geometry.layer_ids
-    mass = np.vstack([routing.mass(rows, ran), routing.retained_mass(rows, chosen.against)])
-    names = [texts.top(chosen.k), texts.top(chosen.against)]
+    lines = {texts.top(chosen.k): routing.mass(rows, ran)}
+    if chosen.against != chosen.k:
+        lines[texts.top(chosen.against)] = routing.retained_mass(rows, chosen.against)
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
-        st.caption(texts.retained_mass(chosen.against))
+        st.caption(texts.retained_mass(chosen.k, chosen.against))
         plot(
             layer_lines.figure(
-                mass,
-                names=names,
+                np.vstack(list(lines.values())),
+                names=list(lines),
                 quantity=texts.MASS,
                 layer_ids=layer_ids,
                 layer=chosen.layer,

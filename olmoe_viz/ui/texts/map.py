@@ -63,12 +63,16 @@ def against(k: int, other: int) -> str:
     )
 
 
-def retained_mass(other: int) -> str:
-    """About the two lines of the retained mass."""
-    return (
+def retained_mass(k: int, other: int) -> str:
+    """About the lines of the retained mass: two where the ks differ."""
+    words = (
         f"The {glossary.link('retained mass')}: what the top experts keep of 1. The rest of the "
-        f"probability is dropped. The dotted line is what k = {other} would keep of the same "
-        "router probabilities."
+        "probability is dropped."
+    )
+    if k == other:
+        return words
+    return (
+        f"{words} The dotted line is what k = {other} would keep of the same router probabilities."
     )
 
 

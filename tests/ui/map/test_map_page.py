@@ -83,6 +83,15 @@ def test_the_page_shows_the_experts_that_ran_not_those_of_a_ranking(
 
 
 @pytest.mark.usefixtures("traces")
+def test_where_both_ks_are_the_same_there_is_one_line() -> None:
+    test = app("k=16&against=16")
+    assert [line["name"] for line in figure(test, "mass")["marks"]] == [""]
+    assert [note["text"] for note in figure(test, "mass")["notes"]] == ["top 16"]
+    assert not any("The dotted line" in caption.value for caption in test.caption)
+    assert len(figure(app("k=8&against=16"), "mass")["marks"]) == 2
+
+
+@pytest.mark.usefixtures("traces")
 def test_cutoffs_of_other_ks_are_multiples_of_the_trained_one() -> None:
     notes = [note["text"].split(":")[0] for note in figure(app("layer=1"), "bars")["notes"]]
     assert notes == ["top 4", "top 8", "top 16"]
