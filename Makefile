@@ -10,29 +10,33 @@ DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test test-long lint format unit browser browser-found screenshots pictures wheel
+.PHONY: app test test-long lint style format unit browser browser-found screenshots pictures wheel
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
 
-# Pytest is the last thing that runs, so that its closing line is the last that is printed.
-test: lint browser-found
+# Pytest is the last thing that runs, so that its closing line is the last that is printed. One of
+# its tests is mypy, on one core while the other tests use the other.
+test: style browser-found
 	$(PYTEST)
 
 # The same with all widths and themes, hundreds of random examples and every mutation.
-test-long: lint browser-found
+test-long: style browser-found
 	$(PYTEST) --long
 
-lint: .venv/dev-installed
+lint: style
+	$(BIN)/mypy
+
+style: .venv/dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 format: .venv/dev-installed
 	$(BIN)/ruff format .
 
+# Without what needs a browser, and without mypy.
 unit: .venv/dev-installed
-	$(PYTEST) --ignore=tests/browser
+	$(PYTEST) --ignore=tests/browser --ignore=tests/test_types.py
 
 browser: browser-found
 	$(PYTEST) tests/browser

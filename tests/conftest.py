@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from olmoe_viz import Generation, Geometry, RoutingPolicy, Trace
@@ -12,6 +13,7 @@ from olmoe_viz.numerics import routing
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.tokens import display_token
 from olmoe_viz.requests import GenerateRequest, TraceRequest
+from tests.installation import Installation, installed
 
 TEXT = "Süß 🙂!"
 # Two workers and their servers run side by side: threads of one would only wait for the others'.
@@ -45,6 +47,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def in_full(request: pytest.FixtureRequest) -> bool:
     """Whether a test that goes through many cases goes through all of them."""
     return bool(request.config.getoption("long"))
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Installation:
+    """The wheel, built and installed once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "installation"
+    with FileLock(f"{folder}.lock"):
+        return installed(folder)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.installation import MAKE, ROOT, answers, installed, started
+from tests.installation import MAKE, ROOT, Installation
+from tests.servers import answers, started
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
@@ -81,18 +82,18 @@ def test_every_block_says_what_it_holds(path: Path):
 
 
 @pytest.mark.parametrize("command", sorted(SERVERS))
-def test_a_server_of_the_documents_starts(command: str, tmp_path: Path):
+def test_a_server_of_the_documents_starts(command: str, tmp_path: Path, installation: Installation):
     folder = folder_of(command, tmp_path)
-    with started(arguments(command), folder, installed().environment) as address:
+    with started(arguments(command), folder, installation.variables) as address:
         assert answers(address)
 
 
 @pytest.mark.parametrize("command", sorted(RUNS))
-def test_a_command_of_the_documents_runs(command: str, tmp_path: Path):
+def test_a_command_of_the_documents_runs(command: str, tmp_path: Path, installation: Installation):
     ran = subprocess.run(
         arguments(command),
         cwd=folder_of(command, tmp_path),
-        env=installed().environment,
+        env=installation.variables,
         capture_output=True,
         text=True,
         check=False,

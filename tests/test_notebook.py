@@ -28,7 +28,6 @@ MAY_IMPORT = {
 # Run after the last cell, by the test alone.
 READ = """
 import json
-import time
 
 print(json.dumps({
     "prompt": PROMPT,
@@ -42,7 +41,6 @@ print(json.dumps({
     "speed": speed.to_numpy().tolist(),
     "tradeoff": {name: table[name].tolist() for name in table} | {"k": table.index.tolist()},
     "quality": {name: quality[name].tolist() for name in quality} | {"k": quality.index.tolist()},
-    "processor_seconds": time.process_time(),
 }))
 """
 
@@ -96,7 +94,7 @@ def test_it_uses_only_what_is_public(notebook: NotebookNode):
 
 
 def test_every_cell_runs_and_every_figure_is_drawn(executed: tuple[NotebookNode, dict[str, Any]]):
-    notebook, found = executed
+    notebook, _ = executed
     assert [cell.execution_count for cell in code_cells(notebook)] == list(
         range(1, len(code_cells(notebook)) + 1)
     )
@@ -106,8 +104,6 @@ def test_every_cell_runs_and_every_figure_is_drawn(executed: tuple[NotebookNode,
     assert len(figures) == 5
     assert sum("share of tokens" in html for html in figures) == 2
     assert not any("<script" in html for html in figures)
-    # Of the processor, because others may use the machine at the same time.
-    assert found["processor_seconds"] < 90
 
 
 def test_the_router_table_holds_64_probabilities_of_every_token(

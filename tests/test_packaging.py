@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.installation import ROOT, installed
+from tests.installation import ROOT, Installation
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RANGES = {
@@ -22,9 +22,9 @@ RANGES = {
 
 
 @pytest.fixture(scope="module")
-def contents() -> dict[str, bytes]:
+def contents(installation: Installation) -> dict[str, bytes]:
     """What the wheel holds, by path."""
-    with zipfile.ZipFile(installed().wheel) as wheel:
+    with zipfile.ZipFile(installation.wheel) as wheel:
         return {name: wheel.read(name) for name in wheel.namelist()}
 
 
@@ -40,8 +40,8 @@ def sources() -> dict[str, Path]:
     return found | {f"{inside}/{path.relative_to(ROOT)}": path for path in application}
 
 
-def test_the_wheel_is_below_100_mb():
-    assert installed().wheel.stat().st_size < 100_000_000
+def test_the_wheel_is_below_100_mb(installation: Installation):
+    assert installation.wheel.stat().st_size < 100_000_000
 
 
 def test_the_wheel_holds_every_file_as_it_is_in_the_tree(contents: dict[str, bytes]):
@@ -60,19 +60,18 @@ def test_nothing_but_the_package_comes_to_the_top(contents: dict[str, bytes]):
     }
 
 
-def test_the_installed_package_runs_on_what_it_brings(tmp_path: Path):
+def test_the_installed_package_runs_on_what_it_brings(tmp_path: Path, installation: Installation):
     script = "import olmoe_viz; from olmoe_viz.cli.app import script; print(script())"
-    environment = installed().environment
     ran = subprocess.run(
         ["python", "-c", script],
         cwd=tmp_path,
-        env=environment,
+        env=installation.variables,
         capture_output=True,
         text=True,
         check=True,
     )
     application = Path(ran.stdout.strip())
-    assert application.is_relative_to(installed().programs.parent)
+    assert application.is_relative_to(installation.programs.parent)
     assert application.read_bytes() == (ROOT / "app.py").read_bytes()
 
 

@@ -1,12 +1,14 @@
 """One server and one browser for all, and pages that report what goes wrong in them."""
 
 from collections.abc import Callable, Iterator
-from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, Page
 
-from tests.browser.server import WAIT, browse, serve, settled, watch_runs
+import olmoe_viz as ov
+from olmoe_viz.models.model import Model
+from tests.browser.page_pool import PagePool
+from tests.browser.server import browse, serve, settled
 
 Visit = Callable[..., Page]
 
@@ -31,14 +33,25 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="package")
+def pool(browser: Browser) -> PagePool:
+    return PagePool(browser)
+
+
+@pytest.fixture(scope="package")
+def model() -> Model:
+    """The bundled model, for what the pages must show."""
+    return ov.load_model()
+
+
 @pytest.fixture
-def visit(server: str, browser: Browser) -> Iterator[Visit]:
-    """Return a function that opens a path in a new context.
+def visit(server: str, pool: PagePool) -> Iterator[Visit]:
+    """Return a function that opens a path in a page of its own, as a visitor does who is new.
 
     In the end no page may have logged an error, opened a dialog or asked another host.
     """
-    problems: list[str] = []
-    pages: list[Page] = []
+    pages: list[tuple[Page, bool]] = []
+    pool.problems.clear()
 
     def open_path(
         path: str = "",
@@ -48,34 +61,15 @@ def visit(server: str, browser: Browser) -> Iterator[Visit]:
         touch: bool = False,
         wait: bool = True,
     ) -> Page:
-        size = {"width": width, "height": 900}
-        page = browser.new_page(viewport=size, color_scheme=theme, has_touch=touch)
-        pages.append(page)
-        page.set_default_timeout(WAIT)
-        watch_runs(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: problems.append(f"dialog {dialog.message}"))
-        page.on("console", lambda message: _check_console(message, problems))
-        page.on("request", lambda request: _check_host(request.url, problems))
+        page = pool.take(width, theme, touch=touch)
+        pages.append((page, touch))
         page.goto(f"{server}/{path}")
         if wait:
             settled(page)
         return page
 
     yield open_path
-    for page in pages:
-        page.close()
-    assert problems == []
-
-
-def _check_console(message: ConsoleMessage, problems: list[str]) -> None:
-    # Below a page's path Streamlit first looks for its server there, and finds it one level up.
-    probing = "404" in message.text and "/_stcore/" in message.location.get("url", "")
-    if message.type == "error" and not probing:
-        problems.append(f"{message.text} {message.location.get('url', '')}")
-
-
-def _check_host(url: str, problems: list[str]) -> None:
-    host = urlparse(url).hostname
-    if host not in (None, "127.0.0.1"):
-        problems.append(f"request to {host}")
+    found = list(pool.problems)
+    for page, touch in pages:
+        pool.put_back(page, touch=touch)
+    assert found == []

@@ -2,13 +2,7 @@
 
 import os
 import re
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect, sync_
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.find_browser import find_browser
+from tests.servers import started
 
 ROOT = Path(__file__).resolve().parents[2]
 # As many tokens as can be asked for, none of which can end a text: these are repetitions, and
@@ -26,6 +21,9 @@ ENDLESS = "compare?tokens=512&prompt=1+2+1+2+1+2+1+2"
 WAIT = 120_000  # ms; a first run loads torch and the model, and the machine may be slow
 expect.set_options(timeout=WAIT)
 _sockets: WeakKeyDictionary[Page, WebSocket] = WeakKeyDictionary()
+# Whether the script has run, nothing spins, and no element waits for its code.
+_SETTLED = """() => document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
+  && !document.querySelector("[data-testid=stSpinner], [data-testid=stSkeleton]")"""
 # Whether everything that fades or grows has done so: nothing is animated, and nothing on the page
 # has moved since the last look.
 _AT_REST = """() => {
@@ -46,37 +44,10 @@ def serve(script: str = "app.py", root: Path = ROOT, modules: Path | None = None
     `root` is the folder of the project, or of a copy of it; modules in the folder `modules` come
     before all others of their name.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", script]
-    options = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
     found_in = os.pathsep.join(map(str, filter(None, (modules, root))))
-    with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
-            [*command, *options],
-            cwd=root,
-            stdout=log,
-            stderr=log,
-            env=os.environ | {"PYTHONPATH": found_in},
-        )
-        try:
-            _wait(f"http://127.0.0.1:{port}/_stcore/health", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-
-
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            with urllib.request.urlopen(address, timeout=2):  # noqa: S310 - our own server
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise RuntimeError("The application's server did not start.")
+    with started(command, root, os.environ | {"PYTHONPATH": found_in}) as address:
+        yield address
 
 
 @contextmanager
@@ -92,9 +63,7 @@ def browse() -> Iterator[Browser]:
 
 def settled(page: Page) -> None:
     """Wait until the script has run, nothing spins, and every element's own code is there."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    for unfinished in ("stSpinner", "stSkeleton"):
-        expect(page.get_by_test_id(unfinished)).to_have_count(0)
+    page.wait_for_function(_SETTLED, timeout=WAIT)  # looks at every frame of the screen
 
 
 def at_rest(page: Page) -> None:

@@ -7,6 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
 from olmoe_viz.figures.labels import visible
+from olmoe_viz.models.model import Model
 from olmoe_viz.ui.widgets.wording import place
 from tests.browser.server import drawn_map, one_run, settled
 
@@ -74,10 +75,10 @@ def test_a_cell_of_the_map_moves_the_panels_and_the_address(visit: Visit) -> Non
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_prompts_are_shown_as_typed(visit: Visit, name: str) -> None:
+def test_hostile_prompts_are_shown_as_typed(visit: Visit, model: Model, name: str) -> None:
     page = visit()
     ask(page, HOSTILE[name])
-    tokens = ov.trace(ov.load_model(), HOSTILE[name]).tokens
+    tokens = ov.trace(model, HOSTILE[name]).tokens
     last = len(tokens) - 1
     shown = page.locator(".st-key-place_map")
     expect(shown).to_have_text(place(tokens[last], last, 7))

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
+from olmoe_viz.models.model import Model
 from tests.browser.server import ENDLESS, WAIT, at_rest, settled
 from tests.browser.sweep import sideways
 
@@ -69,7 +70,9 @@ def words(written: str) -> str:
     return "".join(written.replace("↵", "").split())
 
 
-def test_a_long_run_of_line_breaks_takes_few_lines_but_keeps_its_tokens(visit: Visit) -> None:
+def test_a_long_run_of_line_breaks_takes_few_lines_but_keeps_its_tokens(
+    visit: Visit, model: Model
+) -> None:
     prompt, policy = "Title\n\n\n", ov.RoutingPolicy(64, "gain_anchored")
     page = visit(f"compare?columns=k%3D8~k%3D64,w%3Dgain_anchored&prompt={quote_plus(prompt)}")
     finish(page)
@@ -78,7 +81,7 @@ def test_a_long_run_of_line_breaks_takes_few_lines_but_keeps_its_tokens(visit: V
     box = columns(page).nth(1).bounding_box()
     assert box is not None
     assert box["height"] < 400
-    expected = ov.compare(ov.load_model(), prompt, [policy], max_new_tokens=80)
+    expected = ov.compare(model, prompt, [policy], max_new_tokens=80)
     assert text(page, 1).text_content() == expected[0].text
     # One after the other, with the arrow keys and by pointing.
     card = columns(page).nth(1).locator(".card")
@@ -240,26 +243,27 @@ def equally_wide(parts: Locator) -> int:
     return len(widths)
 
 
-def test_a_hostile_prompt_is_continued_as_typed(visit: Visit) -> None:
+def test_a_hostile_prompt_is_continued_as_typed(visit: Visit, model: Model) -> None:
     prompt = "<img src=x onerror=alert(1)><script>alert(1)</script> $x^2$ **bold** :red[red]"
     page = visit(f"compare?tokens=24&columns=k%3D8~k%3D64&prompt={quote_plus(prompt)}")
     finish(page)
     policies = [ov.RoutingPolicy(k) for k in (8, 64)]
-    for at, run in enumerate(ov.compare(ov.load_model(), prompt, policies, max_new_tokens=24)):
+    for at, run in enumerate(ov.compare(model, prompt, policies, max_new_tokens=24)):
         assert text(page, at).text_content() == run.text
     expect(page.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
     for unwanted in ("[data-testid=stException]", ".katex", "img[src=x]"):
         expect(page.locator(unwanted)).to_have_count(0)
 
 
-def test_two_visitors_at_once_with_different_ks_get_their_own_texts(visit: Visit) -> None:
+def test_two_visitors_at_once_with_different_ks_get_their_own_texts(
+    visit: Visit, model: Model
+) -> None:
     asked = {"k%3D1~k%3D8": (1, 8), "k%3D4~k%3D64": (4, 64)}
     tokens, seed = 60, 3
     link = f"compare?tokens={tokens}&temperature=1.0&seed={seed}&prompt={quote_plus(PROMPT)}"
     pages = {ks: visit(f"{link}&columns={columns_}") for columns_, ks in asked.items()}
     for page in pages.values():
         generate(page)
-    model = ov.load_model()
     for ks, page in pages.items():
         policies = [ov.RoutingPolicy(k) for k in ks]
         runs = ov.compare(model, PROMPT, policies, tokens, temperature=1.0, seed=seed)

@@ -1,4 +1,4 @@
-"""Follow a token in a real browser: by keyboard alone, on a phone, with a stop."""
+"""Follow a token in a real browser: by keyboard alone, on a phone."""
 
 import re
 import time
@@ -110,28 +110,6 @@ def test_the_rail_leads_to_a_step_and_says_where_one_is(visit: Visit) -> None:
     expect(heading).to_be_in_viewport()
     expect(line(page)).to_be_in_viewport()
     expect(rail).to_be_in_viewport()
-
-
-def test_measuring_moves_nothing_can_be_stopped_and_keeps_what_it_has(visit: Visit) -> None:
-    words = "+".join(["word"] * 900)
-    page = open_page(visit, f"follow?prompt={words}&token=2")
-    claims = page.locator(".st-key-more_claims")
-    heading = claims.get_by_role("heading")
-    # Above the step, long lists of tokens take their time.
-    place = "(part) => part.offsetTop - part.closest('.st-key-step_10').offsetTop"
-    empty, below = page.locator(".st-key-more_measured"), claims.evaluate(place)
-    expect(empty).to_contain_text("Here will be a table")
-    page.get_by_role("button", name="Measure").click()
-    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible()
-    expect(heading).to_be_visible()
-    expect(empty).to_contain_text("Here will be a table")
-    assert abs(claims.evaluate(place) - below) < 30  # the line of progress is no higher
-    page.locator(".st-key-stop_measuring button").click()
-    settled(page)
-    expect(page.locator(".st-key-stop_measuring")).to_have_count(0)
-    expect(empty.get_by_role("table").first).to_be_visible()
-    expect(empty).not_to_contain_text("Here will be a table")
-    assert page.locator(".st-key-step_10 [data-testid=stTable] tbody tr").count() < 6
 
 
 def test_tokens_stay_text(visit: Visit) -> None:

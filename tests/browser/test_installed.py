@@ -5,12 +5,14 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from tests.browser.server import drawn_map, settled
-from tests.installation import installed, started
+from tests.installation import Installation
+from tests.servers import started
 
 
-def test_every_page_of_the_installed_application_opens(browser: Browser, tmp_path: Path):
-    installation = installed()
-    with started(["olmoe-viz", "app"], tmp_path, installation.environment) as address:
+def test_every_page_of_the_installed_application_opens(
+    browser: Browser, tmp_path: Path, installation: Installation
+) -> None:
+    with started(["olmoe-viz", "app"], tmp_path, installation.variables) as address:
         page = browser.new_page(color_scheme="light")
         page.goto(address)
         settled(page)

@@ -1,6 +1,8 @@
-"""One record of every kind, made of random numbers."""
+"""One record of every kind, made of random numbers, and a file to take apart."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from olmoe_viz.requests import (
     TimeRequest,
     TraceRequest,
 )
+from tests.records.files import Rewrite, join, split
 
 RUN = TraceRequest("random", (1, 2, 3, 4), RoutingPolicy(2), "full")
 POLICIES = (RoutingPolicy(2), RoutingPolicy(8, "renormalized", 0.03))
@@ -157,3 +160,26 @@ def records(
 
 def _normal(draw: np.random.Generator, *shape: int) -> np.ndarray:
     return draw.normal(size=shape).astype(np.float32)
+
+
+@pytest.fixture
+def path(make_trace: Callable[..., Trace], tmp_path: Path) -> Path:
+    path = tmp_path / "run.safetensors"
+    make_trace(full=True).save(path)
+    return path
+
+
+@pytest.fixture
+def rewrite(path: Path) -> Rewrite:
+    """Change the header of a file, its description, or the facts in it; the checksum is right."""
+
+    def rewritten(
+        header: dict | None = None, description: dict | None = None, **facts: object
+    ) -> Path:
+        parts, data = split(path)
+        inner = json.loads(parts["__metadata__"]["olmoe_viz"])
+        inner = inner | {"facts": inner["facts"] | facts} | (description or {})
+        parts["__metadata__"]["olmoe_viz"] = json.dumps(inner)
+        return join(path, parts | (header or {}), data)
+
+    return rewritten

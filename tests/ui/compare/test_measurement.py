@@ -18,7 +18,7 @@ from olmoe_viz.requests import BandwidthRequest, Request, ScoreRequest, TraceReq
 from olmoe_viz.ui.compare import measurement
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.settings import Settings
-from tests.ui.compare.test_compare_page import COLUMNS, files, generated, heads
+from tests.ui.compare_page import COLUMNS, files, generated, heads
 from tests.ui.test_pages import texts
 from tests.ui.visitor import checked
 

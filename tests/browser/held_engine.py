@@ -1,0 +1,37 @@
+"""An engine on which the run of a prompt under k = 4 never ends by itself."""
+
+import threading
+from functools import cache
+
+from olmoe_viz.engine import local
+from olmoe_viz.engine.engine import Progress, Ticket
+from olmoe_viz.models.model import Model
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import TraceRequest
+
+# The application in a folder with its pages and settings; Streamlit looks for them beside it.
+SCRIPT = """
+import runpy
+
+from tests.browser.held_engine import hold
+
+hold()
+runpy.run_path({app!r}, run_name="__main__")
+"""
+
+
+@cache
+def hold() -> None:
+    """Let such a run of this process wait until whoever asked for it takes that back."""
+    trace = local._trace
+
+    def held(model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
+        if request.policy.k == 4:
+            left = threading.Event()
+            ticket.advance(Progress("running"), on_cancel=left.set)
+            if not ticket.cancelled:
+                left.wait()
+        ticket.check()
+        return trace(model, request, ticket)
+
+    local._ANSWERS[TraceRequest] = held
