@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,15 @@ class Bench:
     stock: Stock = field(init=False)
     copy: float = field(init=False)
     to_host: float | None = field(init=False)
+    runner: str = field(init=False)  # what writes, by its provenance
 
     def __post_init__(self) -> None:
-        self.copy = machine.copy_bandwidth(self.model.device)
+        self.copy = median(self.copy_now() for _ in range(5))
         self.to_host = machine.to_host_bandwidth(self.model.device)
         self.stock = Stock(self.model)
+        trained = ov.RoutingPolicy(self.model.geometry.trained_k)
+        (written,) = ov.compare(self.model, self.prompt(1), [trained], 1)
+        self.runner = written.provenance.runner
 
     def prompt(self, tokens: int) -> list[int]:
         """Return a prompt of so many tokens; see `prompt_of`."""
@@ -79,9 +84,13 @@ class Bench:
         cache = 2 * sizes.layers * sizes.kv_heads * sizes.head_dim * width * context
         return costs.bytes_per_token(sizes, experts, width) + cache
 
-    def limit(self, experts: float, context: float = 0) -> float:
-        """Return the most steps per second that the copy bandwidth allows."""
-        return self.copy / self.bytes_of(experts, context)
+    def copy_now(self) -> float:
+        """Measure the copy bandwidth, as one of those that take turns."""
+        return machine.copy_bandwidth(self.model.device)
+
+    def limit(self, copies: Sequence[float], experts: float, context: float = 0) -> float:
+        """Return the most steps per second that the median of some copy bandwidths allows."""
+        return median(copies) / self.bytes_of(experts, context)
 
     def facts(self) -> dict[str, Any]:
         """Return the head of the JSON file."""
@@ -94,6 +103,7 @@ class Bench:
                 "dtype": str(model.dtype).removeprefix("torch."),
                 "parameters": costs.total_parameters(model.geometry),
                 "trained_k": model.geometry.trained_k,
+                "runner": self.runner,
             },
             "settings": vars(self.settings),
             "bandwidth": {"copy": self.copy, "to_host": self.to_host},

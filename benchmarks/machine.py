@@ -20,7 +20,7 @@ from olmoe_viz.models.memory import free_bytes
 T = TypeVar("T")
 _COPIED = 2 * 2**30  # bytes on a GPU: far more than its caches hold
 _COPIED_ON_CPU = 256 * 2**20
-_COPIES = 10
+_COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -112,19 +112,18 @@ def summary(runs: Sequence[Run]) -> dict[str, Any]:
 def copy_bandwidth(device: torch.device) -> float:
     """Return the bytes per second that copying within a device's memory reads and writes.
 
-    Median of several, with all threads on a CPU. Takes twice the bytes that are copied.
+    With all threads on a CPU. Takes twice the bytes that are copied.
     """
     wished = _COPIED if device.type == "cuda" else _COPIED_ON_CPU
     source = torch.ones(min(wished, free_bytes(device) // 4), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
+    target.copy_(source)
 
     def copies() -> None:
         for _ in range(_COPIES):
             target.copy_(source)
 
-    copies()
-    seconds = statistics.median(timed(copies, device) for _ in range(5))
-    return 2 * _COPIES * source.numel() / seconds
+    return 2 * _COPIES * source.numel() / timed(copies, device)
 
 
 def to_host_bandwidth(device: torch.device) -> float | None:

@@ -15,7 +15,7 @@ from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry
 GEOMETRIES = {
     "olmoe-1b-7b": OLMOE_1B_7B,
     "tiny": Geometry(
-        layers=2,
+        layers=4,
         experts=64,
         trained_k=8,
         hidden=64,

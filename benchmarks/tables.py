@@ -36,10 +36,10 @@ def head(measured: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     line = (
         f"**{model['name']}** ({model['layers']} layers, {model['parameters'] / 1e6:,.0f} M "
-        f"parameters, {model['dtype']}) on {machine['device']}, {machine['cores']} cores, "
-        f"{machine['date']} (UTC). {versions}. Other load of the machine at the start: "
-        f"{machine['load']:.1f}. Copy bandwidth {bandwidth['copy'] / 1e9:,.1f} GB/s. Prompt "
-        f"{settings['prompt']} tokens, {settings['tokens']} written, medians of "
+        f"parameters, {model['dtype']}; pass: {model['runner']}) on {machine['device']}, "
+        f"{machine['cores']} cores, {machine['date']} (UTC). {versions}. Other load of the machine "
+        f"at the start: {machine['load']:.1f}. Copy bandwidth {bandwidth['copy'] / 1e9:,.1f} GB/s. "
+        f"Prompt {settings['prompt']} tokens, {settings['tokens']} written, medians of "
         f"{settings['rounds']} rounds."
     )
     return [line]

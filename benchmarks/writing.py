@@ -6,6 +6,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 
 import olmoe_viz as ov
@@ -17,6 +18,7 @@ from olmoe_viz.records.generation import Generation
 
 Way = tuple[str | None, int | None]
 Calls = dict[str, Callable[[], Run]]
+_COPY = "copy"
 
 
 def write(
@@ -24,12 +26,11 @@ def write(
     prompt: Sequence[int],
     policies: Sequence[ov.RoutingPolicy],
     tokens: int,
-    temperature: float = 0.0,
 ) -> tuple[Run, tuple[Generation, ...]]:
     """Write with `ov.stream` to the last record; routing recorded and text made."""
     wait(model.device)
     began = time.perf_counter()
-    with ov.stream(model, prompt, policies, tokens, temperature) as generating:
+    with ov.stream(model, prompt, policies, tokens) as generating:
         times = [time.perf_counter() for step in generating if step.index >= 0]
         written = generating.generations()
     total = time.perf_counter() - began
@@ -78,16 +79,15 @@ def by_rows(bench: Bench) -> dict[str, Any]:
     prompt = bench.prompt(settings.prompt)
     batches = {rows: policies_apart(rows, bench.model.geometry.layers, k) for rows in settings.rows}
     runs: Calls = {
-        str(rows): partial(_ours, bench, prompt, policies, 1.0)
-        for rows, policies in batches.items()
+        str(rows): partial(_ours, bench, prompt, policies) for rows, policies in batches.items()
     }
     (best, *_) = fastest_ways(bench.stock, prompt, k, settings.tokens)
     most = max(settings.rows)
     generate = partial(bench.stock.generate, prompt, k, settings.tokens, best)
     runs |= {"stock": generate, "stock batch": partial(generate, rows=most)}
-    done = in_turn(runs, settings.rounds)
+    done, copies = _in_turn(bench, runs)
     rows = [
-        _row(bench, rows, summary(done[str(rows)]), policies, prompt)
+        _row(bench, copies, summary(done[str(rows)]), policies, prompt)
         for rows, policies in batches.items()
     ]
     return {
@@ -109,15 +109,15 @@ def by_context(bench: Bench) -> list[dict[str, Any]]:
         (best, *_) = fastest_ways(bench.stock, prompt, k, settings.tokens)
         runs: Calls = {"ours": partial(_ours, bench, prompt, [ov.RoutingPolicy(k)])}
         runs["stock"] = partial(bench.stock.generate, prompt, k, settings.tokens, best)
-        done = in_turn(runs, settings.rounds)
+        done, copies = _in_turn(bench, runs)
         ours, mean = summary(done["ours"]), context + settings.tokens / 2
         rows.append(
             {
                 "context": context,
                 "ours": ours,
                 "stock": summary(done["stock"]) | {"way": _words(best)},
-                "share": ours["tokens_per_second"] / bench.limit(k),
-                "share_with_cache": ours["tokens_per_second"] / bench.limit(k, mean),
+                "share": ours["tokens_per_second"] / bench.limit(copies, k),
+                "share_with_cache": ours["tokens_per_second"] / bench.limit(copies, k, mean),
             }
         )
     return rows
@@ -126,26 +126,29 @@ def by_context(bench: Bench) -> list[dict[str, Any]]:
 def policies_apart(rows: int, layers: int, k: int) -> list[ov.RoutingPolicy]:
     """Return policies with k experts in the mean that part the rows of one prompt.
 
-    Alike rows would write one text with the same few experts. So each but the first uses one
-    expert fewer in one layer and one more in another; at temperature 1 their texts soon differ.
+    Alike rows would write one text with the same few experts. So each but the first uses two
+    experts fewer in half of the layers, drawn for each row, and two more in the others.
     """
-    pairs = [(a, (a + step) % layers) for step in range(1, layers) for a in range(layers)]
-    policies = [ov.RoutingPolicy(k)]
-    for row in range(rows - 1):
-        fewer, more = pairs[row % len(pairs)]
-        ks = [k] * layers
-        ks[fewer], ks[more] = k - 1, k + 1
-        policies.append(ov.RoutingPolicy(tuple(ks)))
-    return policies
+    draw = np.random.default_rng(0)
+    ks = np.full(layers, k)
+    ks[: layers // 2] -= 2
+    ks[layers // 2 : layers // 2 * 2] += 2
+    apart = [tuple(draw.permutation(ks).tolist()) for _ in range(rows - 1)]
+    return [ov.RoutingPolicy(k), *map(ov.RoutingPolicy, apart)]
+
+
+def _in_turn(bench: Bench, runs: Calls) -> tuple[dict[str, list[Run]], list[float]]:
+    """Run all in turn, and between them the copy of memory; return the runs and its bandwidths."""
+    done: dict[str, list[Any]] = in_turn({**runs, _COPY: bench.copy_now}, bench.settings.rounds)
+    return done, done.pop(_COPY)
 
 
 def _ours(
     bench: Bench,
     prompt: Sequence[int],
     policies: Sequence[ov.RoutingPolicy],
-    temperature: float = 0.0,
 ) -> Run:
-    return write(bench.model, prompt, policies, bench.settings.tokens, temperature)[0]
+    return write(bench.model, prompt, policies, bench.settings.tokens)[0]
 
 
 def _one_k(bench: Bench, k: int) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def _one_k(bench: Bench, k: int) -> dict[str, Any]:
     runs: Calls = {"ours": partial(_ours, bench, prompt, [ov.RoutingPolicy(k)])}
     runs |= {f"{way}": partial(bench.stock.generate, prompt, k, tokens, way) for way in ways}
     compiled, reason = _compiled(bench, prompt, k)
-    done = in_turn(runs | compiled, bench.settings.rounds)
+    done, copies = _in_turn(bench, runs | compiled)
     ours = summary(done["ours"])
     stock = [summary(done[f"{way}"]) | {"way": _words(way)} for way in ways]
     at_best = [summary(done[name]) | {"way": name} for name in compiled]
@@ -164,8 +167,9 @@ def _one_k(bench: Bench, k: int) -> dict[str, Any]:
         "stock": min(stock, key=_seconds),
         "compiled": min(at_best, key=_seconds) if at_best else None,
         "compiled_not_run": reason,
-        "limit": bench.limit(k),
-        "share": ours["tokens_per_second"] / bench.limit(k),
+        "copy": median(copies),
+        "limit": bench.limit(copies, k),
+        "share": ours["tokens_per_second"] / bench.limit(copies, k),
     }
 
 
@@ -192,18 +196,18 @@ def _compiled(bench: Bench, prompt: Sequence[int], k: int) -> tuple[Calls, str |
 
 def _row(
     bench: Bench,
-    rows: int,
+    copies: Sequence[float],
     ours: dict[str, Any],
     policies: Sequence[ov.RoutingPolicy],
     prompt: Sequence[int],
 ) -> dict[str, Any]:
-    _, written = write(bench.model, prompt, policies, bench.settings.tokens, 1.0)
-    used = experts_used(written)
+    _, written = write(bench.model, prompt, policies, bench.settings.tokens)
+    used, rows = experts_used(written), len(policies)
     return {
         "rows": rows,
         "ours": ours,
         "experts_used": used,
-        "share": ours["tokens_per_second"] / (rows * bench.limit(used)),
+        "share": ours["tokens_per_second"] / (rows * bench.limit(copies, used)),
     }
 
 

@@ -1,6 +1,6 @@
 """What the documents show runs as it stands there, and they name what there is.
 
-Every command of the README and of docs/ is in one of three lists below: those that serve the
+Every command of the READMEs and of docs/ is in one of three lists below: those that serve the
 application, those that run and end, and those that are not run here, with the reason.
 """
 
@@ -17,7 +17,7 @@ from tests.installation import MAKE, ROOT, Installation
 from tests.servers import answers, started
 
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
-DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [README, ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 SERVERS = {"make app", "olmoe-viz app", "streamlit run app.py"}
 RUNS = {
@@ -25,12 +25,24 @@ RUNS = {
     'olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20': "k=64",
     "olmoe-viz --help": "Commands:",
     "python -m olmoe_viz.cli --help": "Commands:",
+    "python -m benchmarks.decode --model random:tiny --device cpu --sections mixed --rounds 1 "
+    "--tokens 3": "| one batch |",
+    "python -m benchmarks.decode --help": "usage:",
+    "python -m benchmarks.tables benchmarks/measured/cpu.json": "### One row",
 }
 NOT_RUN_HERE = {
     "make test": "it is what runs this test",
     "make wheel": "the tests of the installed package build their wheel with it",
     "pip install .": "gets libraries from a registry; the tests install the wheel without them",
     "pip install -r requirements.txt": "gets libraries from a registry; make does it before tests",
+    "python -m benchmarks.decode --json cpu.json": "takes half an hour; a test runs it tiny",
+    "python -m benchmarks.decode --model random:olmoe-1b-7b --device cuda --json gpu.json": (
+        "needs a GPU"
+    ),
+    "python -m benchmarks.checkpoint /tmp/olmoe": "writes 14 GB; a test writes a tiny one",
+    "python -m benchmarks.real /tmp/olmoe --json real.json": "loads 14 GB; a test loads a tiny one",
+    "python -m benchmarks.real /tmp/olmoe --spread 9": "needs two GPUs",
+    "python -m benchmarks.ui": "takes minutes; its pages are those of the browser tests",
 }
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -82,14 +94,18 @@ def test_every_block_says_what_it_holds(path: Path):
 
 
 @pytest.mark.parametrize("command", sorted(SERVERS))
-def test_a_server_of_the_documents_starts(command: str, tmp_path: Path, installation: Installation):
+def test_a_server_of_the_documents_starts(
+    command: str, tmp_path: Path, installation: Installation
+):
     folder = folder_of(command, tmp_path)
     with started(arguments(command), folder, installation.variables) as address:
         assert answers(address)
 
 
 @pytest.mark.parametrize("command", sorted(RUNS))
-def test_a_command_of_the_documents_runs(command: str, tmp_path: Path, installation: Installation):
+def test_a_command_of_the_documents_runs(
+    command: str, tmp_path: Path, installation: Installation
+):
     ran = subprocess.run(
         arguments(command),
         cwd=folder_of(command, tmp_path),
