@@ -44,8 +44,7 @@ def decode(kind: Any, value: Any, what: str = "it") -> Any:
 
     `what` names the value in the error.
     """
-    reader = _READERS.get(get_origin(kind) or kind, _dataclass)
-    return reader(kind, value, what)
+    return _reader(kind)(kind, value, what)
 
 
 def decode_fields(kind: type, values: Any, without: Collection[str] = ()) -> dict[str, Any]:
@@ -65,6 +64,10 @@ def decode_fields(kind: type, values: Any, without: Collection[str] = ()) -> dic
     return found
 
 
+def _reader(kind: Any) -> Callable[[Any, Any, str], Any]:
+    return _READERS.get(get_origin(kind) or kind, _dataclass)
+
+
 @lru_cache(maxsize=64)
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
@@ -81,6 +84,8 @@ def _dataclass(kind: Any, value: Any, what: str) -> Any:  # noqa: ARG001 - calle
 def _first_that_fits(kind: Any, value: Any, what: str) -> Any:
     problem = _damaged(what)
     for choice in get_args(kind):
+        if _reader(choice) is _dataclass and not isinstance(value, dict):
+            continue
         try:
             return decode(choice, value, what)
         except ValueError as error:

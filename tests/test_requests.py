@@ -13,6 +13,7 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
+    ChatMessage,
     DirectionsRequest,
     GenerateRequest,
     InspectRequest,
@@ -34,7 +35,8 @@ places = st.integers(0, 10_000)
 counts = st.integers(1, 10_000)
 ids = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=6).map(tuple)
 some_ids = st.lists(places, min_size=1, max_size=6).map(tuple)
-texts = st.text(st.characters(), max_size=30) | ids
+written = st.text(st.characters(), max_size=30)
+texts = written | ids | st.builds(ChatMessage, written)
 several = st.lists(policies, min_size=1, max_size=3).map(tuple)
 full_runs = st.builds(TraceRequest, names, texts, policies, st.just("full"))
 REQUESTS = {

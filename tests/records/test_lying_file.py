@@ -53,8 +53,8 @@ class TestLies:
             ({"policy": 2}, "policy is missing or damaged"),
             ({"detail": "routing"}, "foreign to it"),
             ({"detail": ["full"]}, "detail is missing or damaged"),
-            ({"text": [2**63]}, "ChatMessage is incomplete"),
-            ({"text": [[1]]}, "ChatMessage is incomplete"),
+            ({"text": [2**63]}, "text is missing or damaged"),
+            ({"text": [[1]]}, "text is missing or damaged"),
         ],
     )
     def test_a_request_that_does_not_fit(

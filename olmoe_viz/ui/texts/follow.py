@@ -86,7 +86,9 @@ def strongest(layer: int, expert: int, probability: float) -> str:
     )
 
 
-def one_token(position: int, token: str, token_id: int, spelled: str, *, template: bool) -> str:
+def one_token(
+    position: int, token: str, token_id: int, spelled: str, *, template: bool = False
+) -> str:
     """A token with its id, and with its bytes and characters in words."""
     whose = f", {OF_TEMPLATE}" if template else ""
     return f"token {position} ‘{visible(token)}’{whose}: id {token_id}, bytes {spelled}"
