@@ -55,7 +55,7 @@ def extra_experts(
     expert of the smaller one, or adds none in any layer, and whatever `ask` raises.
     """
     run = TraceRequest(model, tuple(map(int, prompt_ids)), large, detail="full")
-    last = len(run.text) - 1
+    last = len(prompt_ids) - 1
     directions = ask(DirectionsRequest(run, last, candidates))
     layer_ids = directions.geometry.layer_ids
     opened = [ask(InspectRequest(run, layer, last, (small, large))) for layer in layer_ids]

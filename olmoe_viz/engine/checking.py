@@ -46,6 +46,7 @@ _ROUNDING = 1e-4
 _TIE = 1e-5
 
 Result = tuple[str, tuple[Figure, ...]]  # why it failed, empty where it passed, and figures
+Planned = tuple[str, str, Callable[[], Result]]  # what, whose answer it is compared with, the check
 
 
 class _NotCheckedError(Exception):
@@ -87,10 +88,10 @@ def _known(model: Model, known_as: str | None) -> KnownAnswers:
     return known if known.revision == model.revision else NOTHING
 
 
-def _all(model: Model, known: KnownAnswers) -> list[tuple[str, str, Callable[[], Result]]]:
-    """Return what each check is of, whose answer it is compared with, and the check."""
+def _all(model: Model, known: KnownAnswers) -> list[Planned]:
+    """Return every check that is made of a model, in order."""
     trained = model.geometry.trained_k
-    texts = [
+    texts: list[Planned] = [
         (f"greedy text after {text.prompt!r}", text.source, partial(_text, model, text))
         for text in known.texts
     ]

@@ -177,7 +177,8 @@ def _complete(snapshot: Path) -> bool:
 
 def _blobs(folder: Path, commit: str) -> list[Path]:
     """Return the files that are this commit's, or may be: those that no other commit alone has."""
-    own, others = set(), set()
+    own: set[Path] = set()
+    others: set[Path] = set()
     for file in folder.glob("snapshots/*/**/*"):
         named = file.relative_to(folder / "snapshots").parts[0]
         (own if named == commit else others).add(file.resolve())

@@ -56,10 +56,10 @@ def _common(comparison: Comparison) -> dict[str, Any]:
     settings = asdict(comparison.settings)
     for name in ("policies", "reference", "pair", "generate"):
         del settings[name]
-    chat = isinstance(comparison.prompt, ChatMessage)
+    prompt = comparison.prompt
     return {
-        "prompt": comparison.prompt.content if chat else comparison.prompt,
-        "chat_template": chat,
+        "prompt": prompt.content if isinstance(prompt, ChatMessage) else prompt,
+        "chat_template": isinstance(prompt, ChatMessage),
         "model": comparison.model,
         "digest": comparison.digest,
         "seconds_together": round(comparison.seconds, 4),
