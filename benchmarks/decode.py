@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import prefill, tables, writing
+from benchmarks import kernels, prefill, tables, writing
 from benchmarks.bench import Bench, Settings, load
 from olmoe_viz.models.catalogue import BUNDLED
 
@@ -28,6 +28,7 @@ SECTIONS: dict[str, Callable[[Bench], Any]] = {
     "rows": writing.by_rows,
     "context": writing.by_context,
     "prefill": prefill.prefill,
+    "kernels": kernels.kernels,  # on a GPU alone
 }
 FIRST = "first_token"  # in processes of its own, before this one takes memory of the device
 
@@ -37,12 +38,15 @@ def main(arguments: list[str] | None = None) -> None:
     options = _options().parse_args(arguments)
     device = torch.device(options.device)
     measured: dict[str, Any] = {}
-    if FIRST in options.sections:
+    sections = options.sections or [
+        name for name in (*SECTIONS, FIRST) if name != "kernels" or device.type == "cuda"
+    ]
+    if FIRST in sections:
         place = (options.model, options.layers, options.device, options.dtype)
         measured[FIRST] = prefill.first_token(*place)
     bench = Bench(load(options.model, options.layers, device, options.dtype), _settings(options))
     measured |= bench.facts()
-    for name in options.sections:
+    for name in sections:
         if name != FIRST:
             measured[name] = SECTIONS[name](bench)
         print("\n".join(tables.section(name, measured)), end="\n\n", flush=True)
@@ -75,7 +79,7 @@ def _options() -> argparse.ArgumentParser:
     add("--layers", type=int, help="of a model with random weights")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     add("--dtype", help="bfloat16, or float32 for a small model on a CPU, if left out")
-    add("--sections", nargs="+", choices=[*SECTIONS, FIRST], default=[*SECTIONS, FIRST])
+    add("--sections", nargs="+", choices=[*SECTIONS, FIRST], help="all, if left out")
     add("--json", type=Path, help="where the figures go")
     add("--tokens", type=int, default=Settings.tokens)
     add("--rounds", type=int, default=Settings.rounds)

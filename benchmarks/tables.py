@@ -154,6 +154,19 @@ def _prefill(values: dict[str, Any]) -> list[str]:
     return [*_table(titles, cells), "", f"{line}."]
 
 
+def _kernels(cases: Sequence[dict[str, Any]]) -> list[str]:
+    cells = []
+    for case in cases:
+        ks, floors = case["ks"], case["floors"]
+        rows = f"{len(ks)} x {ks[0]}" if len(set(ks)) == 1 else ", ".join(map(str, ks))
+        times = (
+            f"{1e6 * seconds:.1f} / {1e6 * floors[name]:.1f}"
+            for name, seconds in case["seconds"].items()
+        )
+        cells.append((rows, case["experts_used"], *times))
+    return _table(["rows x k", "experts used", *cases[0]["seconds"]], cells)
+
+
 def _first_token(values: dict[str, Any]) -> list[str]:
     names = {"empty_cache": "empty Triton cache", "filled_cache": "filled Triton cache"}
     cells = [
@@ -169,6 +182,7 @@ SECTIONS = {
     "rows": ("Rows of one batch, tokens/s", _by_rows),
     "context": ("One row at the trained k, tokens/s by length of the prompt", _by_context),
     "prefill": ("Reading a text", _prefill),
+    "kernels": ("Each kernel alone, microseconds a layer / its bytes' at copy bandwidth", _kernels),
     "first_token": ("The first token of a fresh process", _first_token),
 }
 

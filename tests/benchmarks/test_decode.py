@@ -15,11 +15,12 @@ import pytest
 import torch
 
 import olmoe_viz as ov
-from benchmarks import bench, decode, first_token, machine, stock, tables, writing
+from benchmarks import bench, decode, first_token, kernels, machine, stock, tables, writing
 from benchmarks.random_model import byte_level_tokenizer, endless, geometry_of, random_model
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics import costs
+from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 
 TINY = ["--model", "random:tiny", "--device", "cpu", "--rounds", "1", "--tokens", "3"]
 SIZES = ["--ks", "1", "8", "--mixed", "8", "64", "--rows", "1", "3", "--contexts", "16", "999"]
@@ -52,7 +53,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_section_is_measured(measured: dict[str, Any]):
     assert measured.keys() - tables.SECTIONS == {"machine", "model", "settings", "bandwidth"}
-    assert tables.SECTIONS.keys() <= measured.keys()
+    assert tables.SECTIONS.keys() - measured.keys() == {"kernels"}
     assert [row["k"] for row in measured["ks"]] == [1, 8]
     assert [row["rows"] for row in measured["rows"]["batches"]] == [1, 3]
     assert [row["context"] for row in measured["context"]] == [16, 256 - 3]
@@ -77,9 +78,9 @@ def test_the_tables_show_every_row(measured: dict[str, Any]):
     text = "\n".join(lines)
     assert measured["machine"]["device"] in lines[0]
     assert f"torch {torch.__version__}" in lines[0]
-    assert text.count("###") == len(tables.SECTIONS)
+    assert text.count("###") == len(tables.SECTIONS) - 1  # without the kernels
     blocks = [list(block) for table, block in groupby(lines, _is_row) if table]
-    assert len(blocks) == len(tables.SECTIONS)
+    assert len(blocks) == len(tables.SECTIONS) - 1
     for block in blocks:
         assert len(block) > 2
         assert len({row.count("|") for row in block}) == 1
@@ -102,6 +103,22 @@ def test_the_tables_of_several_files_follow_each_other(
     assert [line[4:] for line in out.splitlines() if line.startswith("###")] == [
         tables.SECTIONS[name][0] for name in ("ks", "mixed")
     ]
+
+
+def test_a_kernel_is_shown_beside_the_time_of_its_bytes():
+    bytes_of = kernels.floors(OLMOE_1B_7B, 1, 8)
+    layer = sum(size for name, size in bytes_of.items() if name not in ("attention", "vocabulary"))
+    norms = 2 * OLMOE_1B_7B.hidden * (4 * OLMOE_1B_7B.layers + 1)
+    weights = 16 * layer + bytes_of["vocabulary"] + norms
+    assert weights == costs.bytes_per_token(OLMOE_1B_7B, 8)
+    case = {
+        "ks": [8],
+        "experts_used": 8,
+        "seconds": dict.fromkeys(bytes_of, 2e-5),
+        "floors": {name: size / 3e12 for name, size in bytes_of.items()},
+    }
+    lines = tables.section("kernels", {"kernels": [case]})
+    assert lines[-1].startswith("| 1 x 8 | 8 | 20.0 / 8.4 |")
 
 
 def test_stock_has_a_k_of_its_own(tiny: Model):
