@@ -23,6 +23,7 @@ SERVERS = {"make app", "olmoe-viz app", "streamlit run app.py"}
 RUNS = {
     'olmoe-viz trace "Once upon a time" --k 16 --save run.safetensors': "k=16",
     'olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20': "k=64",
+    "olmoe-viz check olmoe-nano": "0 failed",
     "olmoe-viz --help": "Commands:",
     "python -m olmoe_viz.cli --help": "Commands:",
     "python -m benchmarks.decode --model random:tiny --device cpu --sections mixed --rounds 1 "
