@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.marks import Axis, Dash, Line, Note, Rule, Shape, ticks
+from olmoe_viz.figures.look import Dash
+from olmoe_viz.figures.marks import Axis, Line, Note, Rule, Shape, ticks
 from olmoe_viz.figures.palette import Theme
 
 Floats = NDArray[np.float64]

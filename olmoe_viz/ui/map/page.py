@@ -1,5 +1,7 @@
 """The page Map: which expert each token uses in each layer, and one cell of it in full."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from olmoe_viz.ui.map import cell_panel, load_panel, map_panel, token_panel
@@ -10,6 +12,7 @@ from olmoe_viz.ui.widgets import origin, panel
 
 def draw() -> None:
     """Draw the page, or a sentence in its place while there is no trace."""
+    st.html(Path(__file__).with_name("map.css"))
     trace = answers.current()
     if trace is None:
         return
