@@ -1,7 +1,6 @@
 // The target stands outside this component, in the page itself, under Streamlit's key class. It may
 // come late and be replaced by a rerun, so the document is watched as long as the stop is shown.
 const MARK = "data-tour-target"
-const SETTLING = 6000 // ms in which what stands above the target may still grow
 const places = new WeakMap()
 
 const part = (name) => document.querySelector(`[data-testid=${name}]`)
@@ -19,21 +18,20 @@ const scroll = (element) => {
   element.scrollIntoView({ block: fits ? "center" : "start", inline: "nearest", behavior })
 }
 
-// Again whenever the page grows, until it has settled or the visitor begins to move.
-const show = (element) => {
+// Again whenever the page grows, until the visitor begins to move or leaves the stop.
+const show = (place, element) => {
   const growth = new ResizeObserver(() => element.isConnected && scroll(element))
-  const leave = new AbortController()
+  const leave = (place.leave = new AbortController())
   const options = { signal: leave.signal, passive: true }
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
     window.addEventListener(name, () => leave.abort(), options)
   leave.signal.addEventListener("abort", () => growth.disconnect())
   growth.observe(part("stMainBlockContainer") ?? document.body)
-  setTimeout(() => leave.abort(), SETTLING)
 }
 
 const pointAt = ({ parentElement, data }) => {
   const selector = `.st-key-${CSS.escape(data.target)}`
-  const place = places.get(parentElement) ?? { stop: null, watch: null }
+  const place = places.get(parentElement) ?? { stop: null, watch: null, leave: null }
   places.set(parentElement, place)
   const point = () => {
     const element = document.querySelector(selector)
@@ -42,7 +40,8 @@ const pointAt = ({ parentElement, data }) => {
     element.setAttribute(MARK, "")
     if (place.stop === data.stop) return
     place.stop = data.stop
-    show(element)
+    place.leave?.abort()
+    show(place, element)
   }
   place.watch?.disconnect()
   place.watch = new MutationObserver(point)
@@ -51,7 +50,9 @@ const pointAt = ({ parentElement, data }) => {
 }
 
 const leave = ({ parentElement }) => {
-  places.get(parentElement).watch.disconnect()
+  const place = places.get(parentElement)
+  place.watch.disconnect()
+  place.leave?.abort()
   clear()
 }
 

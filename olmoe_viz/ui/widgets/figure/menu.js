@@ -41,12 +41,18 @@ const pngOf = async (parts, state) => {
   return canvas.convertToBlob()
 }
 
-const save = (blob, name) => {
+// The browser may read a file late: it is kept until the next one, or until the figure is gone.
+const save = (state, blob, name) => {
+  forget(state)
   const link = document.createElement("a")
-  link.href = URL.createObjectURL(blob)
+  link.href = state.file = URL.createObjectURL(blob)
   link.download = name
   link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000) // the browser may read it late
+}
+
+const forget = (state) => {
+  if (state.file) URL.revokeObjectURL(state.file)
+  state.file = ""
 }
 
 const FILES = {
@@ -83,7 +89,7 @@ const offer = (parts, state) => {
       sign.focus()
       const make = FILES[button.dataset.do]
       if (make) {
-        save(await make(parts, state), `olmoe-viz-${state.name}.${button.dataset.do}`)
+        save(state, await make(parts, state), `olmoe-viz-${state.name}.${button.dataset.do}`)
         return
       }
       numbers.hidden = !numbers.hidden
@@ -91,5 +97,8 @@ const offer = (parts, state) => {
       drawNumbers(parts, state)
     }
   }
-  state.quit = () => document.removeEventListener("pointerdown", outside)
+  state.quit = () => {
+    document.removeEventListener("pointerdown", outside)
+    forget(state)
+  }
 }
