@@ -1,0 +1,93 @@
+"""Products of rows with a matrix, and the norm before them."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numba import njit
+from torch import Tensor
+
+from olmoe_viz.engine.kernels.cpu import LANES
+from olmoe_viz.engine.kernels.cpu.lanes import (
+    load,
+    multiply_add,
+    store_totals,
+    total,
+    zeros,
+)
+
+
+@njit
+def linear(matrix, rows, out):
+    """Write rows [rows, in] @ matrix [out, in].T into `out` [rows, out].
+
+    Four rows of the matrix at a time go through all the rows, so the matrix is read once.
+    """
+    outputs, width = matrix.shape
+    for first in range(0, outputs - 3, 4):
+        at = first * width
+        for row in range(len(rows)):
+            a, b, c, d = zeros(), zeros(), zeros(), zeros()
+            for k in range(0, width, LANES):
+                x = load(rows, row * width + k)
+                a = multiply_add(load(matrix, at + k), x, a)
+                b = multiply_add(load(matrix, at + width + k), x, b)
+                c = multiply_add(load(matrix, at + 2 * width + k), x, c)
+                d = multiply_add(load(matrix, at + 3 * width + k), x, d)
+            store_totals(out, row * outputs + first, a, b, c, d)
+    for last in range(outputs // 4 * 4, outputs):
+        for row in range(len(rows)):
+            out[row, last] = dot(matrix, last * width, rows, row * width, width)
+
+
+@njit
+def dot(left, left_start, right, right_start, width):
+    """Return the inner product of `width` numbers of each."""
+    summed = zeros()
+    for k in range(0, width, LANES):
+        summed = multiply_add(load(left, left_start + k), load(right, right_start + k), summed)
+    return total(summed)
+
+
+@njit
+def rms_norm(rows, weight, epsilon, out):
+    """Write each row, divided by its root mean square and times `weight`, into `out`."""
+    width = len(weight)
+    for row in range(len(rows)):
+        mean = dot(rows, row * width, rows, row * width, width) / np.float32(width)
+        scale = np.float32(1) / np.float32(math.sqrt(mean + np.float32(epsilon)))
+        for k in range(width):
+            out[row, k] = rows[row, k] * scale * weight[k]
+
+
+@njit
+def clamp(rows, limit):
+    """Bring every number into [-limit, limit]."""
+    for row in range(len(rows)):
+        for k in range(rows.shape[1]):
+            rows[row, k] = min(max(rows[row, k], -limit), limit)
+
+
+@njit
+def copy(source, target):
+    """Copy one row."""
+    for k in range(len(target)):
+        target[k] = source[k]
+
+
+@njit
+def add(source, target):
+    """Add one row to another."""
+    for k in range(len(target)):
+        target[k] += source[k]
+
+
+def linear_reference(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Return what `linear` writes."""
+    return F.linear(rows, matrix)
+
+
+def rms_norm_reference(rows: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    """Return what `rms_norm` writes."""
+    return weight * rows * torch.rsqrt(rows.square().mean(-1, keepdim=True) + epsilon)

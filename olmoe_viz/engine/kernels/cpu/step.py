@@ -1,0 +1,113 @@
+"""One new token of every row through the whole model, in one call that holds no lock of Python."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from olmoe_viz.engine.kernels.cpu.attention import attend, rotate
+from olmoe_viz.engine.kernels.cpu.experts import mix
+from olmoe_viz.engine.kernels.cpu.linear import add, clamp, copy, linear, rms_norm
+from olmoe_viz.engine.kernels.cpu.router import route
+from olmoe_viz.engine.kernels.cpu.weights import Floats, view
+
+
+class Batch(NamedTuple):
+    """What runs: of each row its token, position, first entry in the cache, and policy.
+
+    Integers are int64. `ks` is [layers, rows]; `weighting` indexes `policy.WEIGHTINGS`.
+    """
+
+    tokens: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    bases: NDArray[np.int64]
+    ks: NDArray[np.int64]
+    thresholds: Floats
+    weightings: NDArray[np.int64]
+
+
+class Record(NamedTuple):
+    """What a step writes: `scores` [rows, vocab], the rest [rows, layers, experts or k]."""
+
+    scores: Floats
+    router_logits: Floats
+    expert_ids: NDArray[np.int16]
+    weights: Floats
+
+    @classmethod
+    def empty(cls, rows: int, vocab: int, layers: int, experts: int, k: int) -> "Record":
+        """Return arrays that a step fills."""
+        return cls(
+            np.empty((rows, vocab), np.float32),
+            np.empty((rows, layers, experts), np.float32),
+            np.empty((rows, layers, k), np.int16),
+            np.empty((rows, layers, k), np.float32),
+        )
+
+
+@njit(nogil=True)
+def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any) -> None:
+    """Run the tokens of a `Batch` and fill a `Record`; `cache` is that of `entries_of`."""
+    hidden = np.empty((len(batch.tokens), sizes.hidden), np.float32)
+    normed, added = np.empty_like(hidden), np.empty_like(hidden)
+    for row in range(len(hidden)):
+        copy(weights.embed[batch.tokens[row]], hidden[row])
+    for layer in range(len(weights.layers)):
+        part = weights.layers[layer]
+        rms_norm(hidden, view(part.norm_in, (sizes.hidden,)), sizes.epsilon, normed)
+        _attention(sizes, weights, part, cache[layer], batch, normed, added)
+        for row in range(len(hidden)):
+            add(added[row], hidden[row])
+        rms_norm(hidden, view(part.norm_mid, (sizes.hidden,)), sizes.epsilon, normed)
+        _routing(sizes, part, layer, batch, normed, record)
+        ids, shares = record.expert_ids[:, layer], record.weights[:, layer]
+        gate_up = view(part.gate_up, (sizes.experts, 2 * sizes.inner, sizes.hidden))
+        down = view(part.down, (sizes.experts, sizes.hidden, sizes.inner))
+        mix(gate_up, down, normed, ids, shares, hidden)
+    rms_norm(hidden, weights.norm, sizes.epsilon, normed)
+    linear(weights.head, normed, record.scores)
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _attention(sizes, weights, part, entries, batch, normed, out):
+    """Write what attention adds to each row; keys and values go into the cache."""
+    rows, width = normed.shape
+    queries, attended = np.empty_like(normed), np.empty_like(normed)
+    keys = np.empty((rows, sizes.kv_width), np.float32)
+    values = np.empty_like(keys)
+    linear(view(part.query, (width, width)), normed, queries)
+    linear(view(part.key, (sizes.kv_width, width)), normed, keys)
+    linear(view(part.value, (sizes.kv_width, width)), normed, values)
+    rms_norm(queries, view(part.norm_q, (width,)), sizes.epsilon, queries)
+    rms_norm(keys, view(part.norm_k, (sizes.kv_width,)), sizes.epsilon, keys)
+    for each in (queries, keys, values):
+        clamp(each, sizes.limit)
+    for each in (queries, keys):
+        rotate(each, batch.positions, weights.cosines, weights.sines)
+    for row in range(rows):
+        start, count = batch.bases[row] * sizes.kv_width * 4, batch.positions[row] + 1
+        seen_keys = view(entries.keys + start, (count, sizes.kv_width))
+        seen_values = view(entries.values + start, (count, sizes.kv_width))
+        copy(keys[row], seen_keys[count - 1])
+        copy(values[row], seen_values[count - 1])
+        attend(queries[row], seen_keys, seen_values, sizes.heads, sizes.scaling, attended[row])
+    linear(view(part.output, (width, width)), attended, out)
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _routing(sizes, part, layer, batch, normed, record):
+    """Record the router's logits of each row, and choose and weigh its experts."""
+    logits = np.empty((len(normed), sizes.experts), np.float32)
+    linear(view(part.router, (sizes.experts, sizes.hidden)), normed, logits)
+    for row in range(len(normed)):
+        copy(logits[row], record.router_logits[row, layer])
+        route(
+            logits[row],
+            batch.ks[layer, row],
+            sizes.trained_k,
+            batch.thresholds[row],
+            batch.weightings[row],
+            record.expert_ids[row, layer],
+            record.weights[row, layer],
+        )

@@ -1,0 +1,119 @@
+"""The compiled step against the plain pass and stock transformers, and when which of them runs."""
+
+import sys
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from olmoe_viz import RoutingPolicy, compare, load_model
+from olmoe_viz.engine import compiling, decoders
+from olmoe_viz.engine.cpu_decoder import CpuKernels
+from olmoe_viz.engine.runner import runner_of
+from olmoe_viz.families.base import Parts
+from olmoe_viz.models.model import Model
+from tests.engine.tiny import load_stock, write_checkpoint
+
+POLICIES = (
+    RoutingPolicy(8),
+    RoutingPolicy(64),
+    RoutingPolicy((1, 5, 16)),
+    RoutingPolicy(12, weighting="renormalized"),
+    RoutingPolicy(3, weighting="gain_anchored", threshold=0.02),
+)
+PROMPT = (5, 6, 7, 8, 9)
+PLAIN, COMPILED = "olmoe", "olmoe, compiled by numba"
+
+
+@pytest.fixture(scope="session")
+def wide_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a checkpoint whose sizes are multiples of the lanes, with shared keys and a clamp."""
+    folder = tmp_path_factory.mktemp("lanes")
+    return write_checkpoint(folder, hidden_size=64, clip_qkv=1.5)
+
+
+@pytest.fixture(scope="session")
+def wide_model(wide_folder: Path) -> Model:
+    model = load_model(str(wide_folder), device="cpu")
+    assert compiling.compiled(model).result() is not None
+    return model
+
+
+def parts_of(model: Model) -> Parts:
+    assert model.parts is not None
+    return model.parts
+
+
+def test_generations_are_those_of_the_plain_pass(
+    wide_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = compare(wide_model, PROMPT, POLICIES, 12)
+    monkeypatch.setattr(decoders, "fits", lambda _: False)
+    plain = compare(wide_model, PROMPT, POLICIES, 12)
+    for one, other in zip(ours, plain, strict=True):
+        assert (one.provenance.runner, other.provenance.runner) == (COMPILED, PLAIN)
+        np.testing.assert_array_equal(one.token_ids, other.token_ids)
+        np.testing.assert_array_equal(one.expert_ids, other.expert_ids)
+        for name in ("logprobs", "router_logits", "weights"):
+            np.testing.assert_allclose(
+                getattr(one, name), getattr(other, name), rtol=1e-3, atol=1e-4
+            )
+
+
+def test_greedy_text_is_that_of_stock_transformers(wide_model: Model, wide_folder: Path) -> None:
+    for k in (8, 64):
+        (ours,) = compare(wide_model, PROMPT, [RoutingPolicy(k)], 12)
+        stock = load_stock(wide_folder, k)
+        ids = stock.generate(torch.tensor([PROMPT]), max_new_tokens=12, do_sample=False)
+        assert ours.token_ids.tolist() == ids[0, len(PROMPT) :].tolist()
+
+
+def test_rows_do_not_depend_on_the_rows_beside_them(wide_model: Model) -> None:
+    kernels, runner = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model)
+    tokens = [3, 4, 5, 6, 7]
+    together, alone = runner.open(5, 6), runner.open(5, 6)
+    for position in range(6):
+        all_rows = kernels.run(together, POLICIES, tokens, range(5), position)
+        for row, policy in enumerate(POLICIES):
+            own = kernels.run(alone, [policy], [tokens[row]], [row], position)
+            width = own.expert_ids.shape[-1]
+            assert np.array_equal(own.scores[0], all_rows.scores[row])
+            assert np.array_equal(own.router_logits[0], all_rows.router_logits[row])
+            assert np.array_equal(own.expert_ids[0], all_rows.expert_ids[row, :, :width])
+            assert np.array_equal(own.weights[0], all_rows.weights[row, :, :width])
+        tokens = [int(scores.argmax()) for scores in all_rows.scores]
+
+
+def test_kernels_that_compute_something_else_are_refused(wide_model: Model) -> None:
+    parts = parts_of(wide_model)
+    wrong = torch.nn.Linear(1, 1)
+    wrong.weight = torch.nn.Parameter(parts.norm.weight * 1.01)  # type: ignore[operator]
+    with pytest.raises(RuntimeError, match="other scores than the plain pass"):
+        CpuKernels(wide_model, replace(parts, norm=wrong))
+
+
+def test_the_plain_pass_runs_until_the_step_is_compiled(
+    wide_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending: Future[CpuKernels | None] = Future()
+    monkeypatch.setattr(decoders, "compiled", lambda _: pending)
+    assert compare(wide_model, PROMPT, POLICIES[:1], 2)[0].provenance.runner == PLAIN
+    pending.set_result(CpuKernels(wide_model, parts_of(wide_model)))
+    assert compare(wide_model, PROMPT, POLICIES[:1], 2)[0].provenance.runner == COMPILED
+
+
+def test_without_numba_the_plain_pass_runs(
+    wide_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "olmoe_viz.engine.cpu_decoder", None)
+    model = load_model(str(wide_folder), device="cpu")
+    assert compiling.compiled(model).result() is None
+    assert compare(model, PROMPT, POLICIES[:1], 2)[0].provenance.runner == PLAIN
+
+
+def test_other_sizes_and_types_are_left_to_the_plain_pass(model: Model, wide_folder: Path) -> None:
+    assert not compiling.fits(model)  # its heads are eight wide
+    assert not compiling.fits(load_model(str(wide_folder), device="cpu", dtype="bfloat16"))
