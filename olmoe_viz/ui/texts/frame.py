@@ -36,7 +36,7 @@ NOTHING_ASKED = "Type a prompt above and press Run to see where its tokens are s
 CHAT_TEMPLATE = "chat template"
 CHAT_TEMPLATE_SAYS = {
     True: "This model was tuned on conversations, so the prompt is read as a message in its chat "
-    "template. Tokens of the template are marked.",
+    "template. The template's tokens are in italics; measures of the prompt count them too.",
     False: "This model was tuned on conversations; the prompt is read without its chat template.",
 }
 

@@ -16,7 +16,7 @@ from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.timing import Bandwidth
-from olmoe_viz.requests import BandwidthRequest
+from olmoe_viz.requests import BandwidthRequest, ChatMessage
 from olmoe_viz.ui.compare import cost, extra_experts, quality, timing
 from olmoe_viz.ui.compare import text_columns as shown
 from olmoe_viz.ui.compare.comparison import Column, Comparison
@@ -65,6 +65,14 @@ def test_held_out_numbers_are_the_recorded_ones_or_said_to_be_missing() -> None:
     assert quality.held_out(RoutingPolicy(63)) is None
     rows = quality.held_out_rows([Column(RoutingPolicy(63))])
     assert rows["bits per byte"] == ["not measured"]
+
+
+def test_files_say_whether_the_prompt_was_a_message_in_a_template(comparison: Comparison) -> None:
+    plain = json.loads(json_text(comparison, comparison.rows(), [{}, {}], {}))
+    assert (plain["prompt"], plain["chat_template"]) == ("=1+1", False)
+    comparison.prompt = ChatMessage("=1+1")
+    chat = json.loads(json_text(comparison, comparison.rows(), [{}, {}], {}))
+    assert chat == plain | {"chat_template": True}
 
 
 def prompt_of(make: Callable[..., Generation], policy: RoutingPolicy, logits: np.ndarray) -> Column:
