@@ -180,7 +180,7 @@ def begin() -> Details | None:
         chosen.against,
         chosen.weighting,
         state.theme(),
-        right_to_left(trace.text),
+        right_to_left(chosen.prompt),
         trace.template,
     )
     return Details(trace, chosen, place, answers.asking(line, COMPUTING))
