@@ -81,7 +81,7 @@ def test_hostile_prompts_are_shown_as_typed(visit: Visit, model: Model, name: st
     tokens = ov.trace(model, HOSTILE[name]).tokens
     last = len(tokens) - 1
     shown = page.locator(".st-key-place_map")
-    expect(shown).to_have_text(place(tokens[last], last, 7))
+    expect(shown).to_have_text(place(tokens[last], last, 7, range(16)))
     settled(page)
     drawn_map(page, len(tokens)).focus()
     page.keyboard.press("Home")

@@ -268,3 +268,11 @@ def test_no_text_of_the_table_file_is_a_formula(comparison: Comparison, start: s
     lines = list(csv.DictReader(out))
     assert [line["prompt"] for line in lines] == [f"'{start}1+1"] * 2
     assert [line["text"] for line in lines] == [f"'{start}cmd|' /C calc'!A0", " =1"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "tokens", "lines"), [(4, 8, 2), (4, 40, 6), (2, 40, 4), (6, 24, 6)]
+)
+def test_the_room_of_a_text_follows_its_length(columns: int, tokens: int, lines: int) -> None:
+    assert shown.room(columns, tokens) == pytest.approx(1.55 * lines)
+    assert shown.room(columns, 512) == 15
