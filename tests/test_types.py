@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_mypy_finds_nothing():
     # Beside other tests, because without its cache it computes half a minute on one core.
-    command = [sys.executable, "-m", "mypy", "--no-error-summary"]
+    command = [sys.executable, "-m", "mypy"]
     ran = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.returncode == 0, ran.stdout

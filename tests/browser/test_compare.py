@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
 from olmoe_viz.models.model import Model
+from olmoe_viz.ui.compare.marked_text import END
 from tests.browser.server import ENDLESS, WAIT, at_rest, settled
 from tests.browser.sweep import sideways
 
@@ -269,7 +270,8 @@ def test_two_visitors_at_once_with_different_ks_get_their_own_texts(
         runs = ov.compare(model, PROMPT, policies, tokens, temperature=1.0, seed=seed)
         for at, run in enumerate(runs):
             expect(text(page, at)).to_be_visible(timeout=2 * WAIT)
-            assert text(page, at).text_content() == run.text
+            end = END if run.finish == "end" else ""
+            assert text(page, at).text_content() == run.text + end
 
 
 def test_a_closed_tab_stops_its_work_and_leaves_the_line(visit: Visit) -> None:
