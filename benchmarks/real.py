@@ -131,7 +131,7 @@ def answer_times(model: Model, tokens: int) -> dict[str, float]:
 
 
 def peak_memory(device: torch.device, ballast: list[int]) -> dict[str, float]:
-    """Return the most bytes held so far, by device; of this process on a CPU.
+    """Return the most bytes held so far, by device; of this process on a CPU, mapped files too.
 
     On a GPU what PyTorch has reserved, without the `ballast`, and what the driver needs besides.
     """
