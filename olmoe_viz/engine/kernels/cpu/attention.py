@@ -1,14 +1,24 @@
 """Attention of one new token of every row over its part of the cache."""
 
-import math
-
 import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
 
 from olmoe_viz.engine.kernels.cpu import LANES
-from olmoe_viz.engine.kernels.cpu.lanes import load, multiply_add, spread, store
+from olmoe_viz.engine.kernels.cpu.lanes import (
+    divide,
+    exp,
+    larger,
+    largest,
+    load,
+    multiply_add,
+    spread,
+    store,
+    store_totals,
+    total,
+    zeros,
+)
 from olmoe_viz.engine.kernels.cpu.linear import dot
 
 
@@ -35,34 +45,61 @@ def attend(queries, keys, values, heads, scaling, out):
     entries, width = keys.shape
     head_dim = len(queries) // heads
     shared = len(queries) // width  # heads that read the same keys
-    scores = np.empty((heads, entries), np.float32)
-    for entry in range(entries):
-        for head in range(heads):
-            start = entry * width + head // shared * head_dim
-            scores[head, entry] = scaling * dot(queries, head * head_dim, keys, start, head_dim)
+    scores = np.empty(padded(entries), np.float32)
     for head in range(heads):
-        softmax(scores[head])
-    for k in range(len(out)):
-        out[k] = 0
-    for entry in range(entries):
-        for head in range(heads):
-            weight, start = spread(scores[head, entry]), entry * width + head // shared * head_dim
-            for k in range(0, head_dim, LANES):
-                at = head * head_dim + k
-                store(out, at, multiply_add(weight, load(values, start + k), load(out, at)))
+        query, start = head * head_dim, head // shared * head_dim
+        _scores(queries, query, keys, start, head_dim, scores)
+        for entry in range(entries):
+            scores[entry] *= scaling
+        for entry in range(entries, len(scores)):
+            scores[entry] = -np.inf
+        softmax(scores)
+        for k in range(0, head_dim, LANES):
+            read = zeros()
+            for entry in range(entries):
+                value = load(values, entry * width + start + k)
+                read = multiply_add(spread(scores[entry]), value, read)
+            store(out, query + k, read)
+
+
+@njit
+def _scores(queries, query, keys, start, head_dim, out):
+    """Write the products of one query with the keys of one head, four at a time."""
+    entries, width = keys.shape
+    for entry in range(0, entries - 3, 4):
+        at = entry * width + start
+        a, b, c, d = zeros(), zeros(), zeros(), zeros()
+        for k in range(0, head_dim, LANES):
+            x = load(queries, query + k)
+            a = multiply_add(load(keys, at + k), x, a)
+            b = multiply_add(load(keys, at + width + k), x, b)
+            c = multiply_add(load(keys, at + 2 * width + k), x, c)
+            d = multiply_add(load(keys, at + 3 * width + k), x, d)
+        store_totals(out, entry, a, b, c, d)
+    for entry in range(entries // 4 * 4, entries):
+        out[entry] = dot(queries, query, keys, entry * width + start, head_dim)
+
+
+@njit
+def padded(count):
+    """Return the next multiple of the lanes."""
+    return (count + LANES - 1) // LANES * LANES
 
 
 @njit
 def softmax(scores):
-    """Replace logits by probabilities, in float32."""
-    largest, summed = scores[0], np.float32(0)
-    for i in range(1, len(scores)):
-        largest = max(largest, scores[i])
-    for i in range(len(scores)):
-        scores[i] = math.exp(scores[i] - largest)
-        summed += scores[i]
-    for i in range(len(scores)):
-        scores[i] /= summed
+    """Replace logits by probabilities, in float32; their number must be a multiple of the lanes."""
+    highest = load(scores, 0)
+    for i in range(LANES, len(scores), LANES):
+        highest = larger(highest, load(scores, i))
+    summed, shift = zeros(), spread(-largest(highest))
+    for i in range(0, len(scores), LANES):
+        grown = exp(multiply_add(spread(np.float32(1)), load(scores, i), shift))
+        summed = multiply_add(spread(np.float32(1)), grown, summed)
+        store(scores, i, grown)
+    whole = spread(total(summed))
+    for i in range(0, len(scores), LANES):
+        store(scores, i, divide(load(scores, i), whole))
 
 
 def rotate_reference(rows: Tensor, positions: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

@@ -1,13 +1,21 @@
 """The experts: the rows of a batch are grouped by expert, so that its weights are read once."""
 
-import math
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numba import njit
 from torch import Tensor
 
+from olmoe_viz.engine.kernels.cpu import LANES
+from olmoe_viz.engine.kernels.cpu.lanes import (
+    divide,
+    exp,
+    load,
+    multiply_add,
+    spread,
+    store,
+    zeros,
+)
 from olmoe_viz.engine.kernels.cpu.linear import copy, linear
 
 
@@ -58,10 +66,12 @@ def _users(ids, experts):
 @njit
 def gate(halves, out):
     """Write silu(gate) * up into `out` [inner], gate being the first half."""
-    inner = len(out)
-    for k in range(inner):
-        x = halves[k]
-        out[k] = x / (np.float32(1) + math.exp(-x)) * halves[inner + k]
+    inner, one = len(out), spread(np.float32(1))
+    for k in range(0, inner, LANES):
+        x, up = load(halves, k), load(halves, inner + k)
+        grown = exp(multiply_add(x, spread(np.float32(-1)), zeros()))
+        activated = divide(x, multiply_add(one, grown, one))
+        store(out, k, multiply_add(activated, up, zeros()))
 
 
 def mix_reference(

@@ -6,8 +6,9 @@ written down here, so a result depends neither on the machine's registers nor on
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
@@ -15,6 +16,15 @@ from olmoe_viz.engine.kernels.cpu import LANES
 
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
+_ONE, _LOG2_E = np.float32(1), np.float32(1.44269504)
+_LN_2_HIGH, _LN_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_CEPHES = tuple(
+    np.float32(value)
+    for value in (
+        *(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3),
+        *(4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
+    )
+)
 
 
 class _Lanes(types.Type):
@@ -86,15 +96,94 @@ def multiply_add(_: Any, left: Any, right: Any, added: Any) -> Any:
 
 
 @intrinsic
+def divide(_: Any, left: Any, right: Any) -> Any:
+    """Return left / right."""
+
+    def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        return builder.fdiv(*values)
+
+    return _lanes(left, right), build
+
+
+@intrinsic
+def larger(_: Any, left: Any, right: Any) -> Any:
+    """Return the larger of each two."""
+
+    def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        return _larger(builder, *values)
+
+    return _lanes(left, right), build
+
+
+@intrinsic
+def smaller(_: Any, left: Any, right: Any) -> Any:
+    """Return the smaller of each two."""
+
+    def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *values), *values)
+
+    return _lanes(left, right), build
+
+
+@intrinsic
+def _rounded(_: Any, lanes: Any) -> Any:
+    """Return the nearest whole numbers."""
+
+    def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        kind, name = ir.FunctionType(_VECTOR, [_VECTOR]), f"llvm.nearbyint.v{LANES}f32"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+    return _lanes(lanes), build
+
+
+@intrinsic
+def _power_of_two(_: Any, lanes: Any) -> Any:
+    """Return 2 to the power of whole numbers from -126 to 127, by writing the exponent's bits."""
+
+    def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        integers = ir.VectorType(_INT, LANES)
+        whole = builder.fptosi(values[0], integers)
+        biased = builder.add(whole, ir.Constant(integers, [127] * LANES))
+        bits = builder.shl(biased, ir.Constant(integers, [23] * LANES))
+        return builder.bitcast(bits, _VECTOR)
+
+    return _lanes(lanes), build
+
+
+@njit
+def exp(x):
+    """Return e to the power of each, within two units in the last place from -87 to 88.
+
+    2^n * e^r with |r| <= ln(2) / 2 and the polynomial of Cephes' expf; beyond, as at the ends.
+    """
+    x = smaller(larger(x, spread(np.float32(-87))), spread(np.float32(88)))
+    n = _rounded(multiply_add(x, spread(_LOG2_E), zeros()))
+    r = multiply_add(n, spread(-_LN_2_HIGH), x)
+    r = multiply_add(n, spread(-_LN_2_LOW), r)
+    p = spread(_CEPHES[0])
+    for coefficient in _CEPHES[1:]:
+        p = multiply_add(p, r, spread(coefficient))
+    p = multiply_add(multiply_add(p, r, zeros()), r, multiply_add(r, spread(_ONE), spread(_ONE)))
+    return multiply_add(p, _power_of_two(n), zeros())
+
+
+@intrinsic
 def total(_: Any, lanes: Any) -> Any:
     """Return the sum: halves are added to halves, 8 and 8, then 4 and 4, 2 and 2, 1 and 1."""
 
     def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
-        (summed,), half = values, LANES
-        while half > 1:
-            half //= 2
-            summed = _added_halves(builder, summed, half)
+        summed = _folded(builder, values[0], 1, type(builder).fadd)
         return builder.extract_element(summed, _INT(0))
+
+    return types.float32(lanes), build
+
+
+@intrinsic
+def largest(_: Any, lanes: Any) -> Any:
+    """Return the largest number."""
+
+    def build(_: Any, builder: Any, __: Any, values: Any) -> Any:
+        return builder.extract_element(_folded(builder, values[0], 1, _larger), _INT(0))
 
     return types.float32(lanes), build
 
@@ -106,10 +195,8 @@ def store_totals(_: Any, array: Any, _start: Any, a: Any, b: Any, c: Any, d: Any
     def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         one = _interleaved_sums(builder, *values[2:4], width=1)  # a, b, a, b ...
         other = _interleaved_sums(builder, *values[4:6], width=1)  # c, d, c, d ...
-        summed, half = _interleaved_sums(builder, one, other, width=2), LANES  # a, b, c, d ...
-        while half > 4:
-            half //= 2
-            summed = _added_halves(builder, summed, half)
+        both = _interleaved_sums(builder, one, other, width=2)  # a, b, c, d, a, b ...
+        summed = _folded(builder, both, 4, type(builder).fadd)
         place = _place(context, builder, signature, values, count=4)
         builder.store(summed, place, align=4)
         return context.get_dummy_value()
@@ -129,10 +216,19 @@ def _interleaved_sums(builder: Any, one: Any, other: Any, width: int) -> Any:
     return builder.fadd(_shuffled(builder, one, other, low), _shuffled(builder, one, other, high))
 
 
-def _added_halves(builder: Any, lanes: Any, half: int) -> Any:
-    low = _shuffled(builder, lanes, lanes, list(range(half)))
-    high = _shuffled(builder, lanes, lanes, list(range(half, 2 * half)))
-    return builder.fadd(low, high)
+def _folded(builder: Any, lanes: Any, count: int, combine: Any) -> Any:
+    """Combine the upper half with the lower until `count` numbers are left."""
+    half = LANES
+    while half > count:
+        half //= 2
+        low = _shuffled(builder, lanes, lanes, list(range(half)))
+        high = _shuffled(builder, lanes, lanes, list(range(half, 2 * half)))
+        lanes = combine(builder, low, high)
+    return lanes
+
+
+def _larger(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
 
 
 def _shuffled(builder: Any, one: Any, other: Any, order: list[int]) -> Any:

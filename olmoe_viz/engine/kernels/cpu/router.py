@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 from torch import Tensor
 
-from olmoe_viz.engine.kernels.cpu.attention import softmax
+from olmoe_viz.engine.kernels.cpu.attention import padded, softmax
+from olmoe_viz.engine.kernels.cpu.linear import copy
 from olmoe_viz.families.gate import GateRule, choose, plan_layer, weigh
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 
@@ -23,7 +24,8 @@ def route(logits, k, trained_k, threshold, weighting, ids, weights):
     Writes up to `k` into `ids` and `weights` [largest k], and -1 and 0 into the rest. `weighting`
     is an index into `policy.WEIGHTINGS`.
     """
-    scores = logits.copy()
+    scores = np.full(padded(len(logits)), -np.inf, np.float32)
+    copy(logits, scores[: len(logits)])
     softmax(scores)
     for rank in range(len(ids)):
         ids[rank], weights[rank] = -1, 0
