@@ -112,7 +112,7 @@ class CpuDecoder(PlainDecoder):
         self._scores[list(rows)] = torch.from_numpy(record.scores)
         self._position += 1
         # [layers, 1, ...] of each row
-        recorded = {
+        recorded: Arrays = {
             "router_logits": record.router_logits[:, :, None],
             "expert_ids": record.expert_ids[:, :, None],
             "weights": record.weights[:, :, None],
