@@ -34,6 +34,12 @@ def compiled(model: Model) -> "Future[CpuKernels | None]":
     return found
 
 
+def wait_for_compiled(model: Model) -> None:
+    """Return once the step of a model is compiled, where there can be one."""
+    if fits(model):
+        compiled(model).result()
+
+
 def fits(model: Model) -> bool:
     """Whether a model is one that the compiled step can be made for."""
     parts, geometry = model.parts, model.geometry

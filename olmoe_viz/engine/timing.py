@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from olmoe_viz.engine.compiling import wait_for_compiled
 from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress, read
@@ -26,38 +27,43 @@ def measure(
 ) -> Timing:
     """Run the request several times after one that is not counted; `on_run` is told each time.
 
+    Waits first for a decoding step that is still being compiled, so that all runs use the same.
     Every step's result comes back to the host, so that a device has finished when the clock is
     read. Raises InputError for a request that does not fit the model, GenerationError when decoding
     breaks off.
     """
     began = time.perf_counter()
     once = _write if request.new_tokens else _read
-    once(model, request, min(_WARM_UP, request.new_tokens), on_progress)
+    wait_for_compiled(model)
+    _, runner = once(model, request, min(_WARM_UP, request.new_tokens), on_progress)
     seconds = []
     for _ in range(request.runs):
-        seconds.append(once(model, request, request.new_tokens, on_progress))
+        seconds.append(once(model, request, request.new_tokens, on_progress)[0])
         on_run(seconds[-1])
     return Timing(
         request=request,
-        provenance=provenance(model, time.perf_counter() - began),
+        provenance=provenance(model, time.perf_counter() - began, runner),
         seconds=np.array(seconds),
     )
 
 
-def _write(model: Model, request: TimeRequest, tokens: int, on_progress: OnProgress) -> float:
-    """Write a greedy text; return the seconds per token, without reading the prompt."""
+def _write(
+    model: Model, request: TimeRequest, tokens: int, on_progress: OnProgress
+) -> tuple[float, str]:
+    """Write a greedy text; return seconds per token, without reading the prompt, and what ran."""
     wanted = GenerateRequest(request.model, request.text, (request.policy,), tokens)
     with Generating(model, wanted) as generating:
         for step in generating:
             on_progress(step.index + 1, tokens)
         if generating.error is not None:
             raise GenerationError(generating.error, generating.generations())
-        return generating.seconds / len(generating.generations()[0].token_ids)
+        (written,) = generating.generations()
+        return generating.seconds / len(written.token_ids), written.provenance.runner
 
 
 @torch.inference_mode()
-def _read(model: Model, request: TimeRequest, _: int, on_progress: OnProgress) -> float:
-    """Read the text once, to the logits after it; return the seconds."""
+def _read(model: Model, request: TimeRequest, _: int, on_progress: OnProgress) -> tuple[float, str]:
+    """Read the text once, to the logits after it; return the seconds and what ran."""
     check_policies(model, [request.policy])
     ids = encode(model, request.text)
     runner = runner_of(model)
@@ -66,7 +72,7 @@ def _read(model: Model, request: TimeRequest, _: int, on_progress: OnProgress) -
     for hidden, _arrays in read(model, runner.open(1, len(ids)), ids, plan, on_progress):
         last = hidden[:, -1]
     runner.readout(last).cpu()
-    return time.perf_counter() - began
+    return time.perf_counter() - began, runner.name
 
 
 def copy_bandwidth(

@@ -54,15 +54,16 @@ def test_the_first_run_is_not_counted(model: Model, monkeypatch: pytest.MonkeyPa
     written: list[int] = []
     told: list[float] = []
 
-    def write(_: Model, __: TimeRequest, tokens: int, ___: object) -> float:
+    def write(_: Model, __: TimeRequest, tokens: int, ___: object) -> tuple[float, str]:
         written.append(tokens)
-        return float(len(written))
+        return float(len(written)), "the pass"
 
     monkeypatch.setattr(timing, "_write", write)
     request = TimeRequest(model.name, "ab", POLICY, new_tokens=5, runs=3)
     found = timing.measure(model, request, told.append, lambda *_: None)
     assert written == [2, 5, 5, 5]
     assert found.seconds.tolist() == told == [2, 3, 4]
+    assert found.provenance.runner == "the pass"
 
 
 def test_what_does_not_fit_is_refused(ask: Ask, model: Model) -> None:
