@@ -4,13 +4,14 @@ import sys
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from olmoe_viz import RoutingPolicy, compare, load_model
-from olmoe_viz.engine import compiling, decoders
+from olmoe_viz.engine import compiling, cpu_decoder, decoders
 from olmoe_viz.engine.cpu_decoder import CpuKernels
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.families.base import Parts
@@ -85,6 +86,40 @@ def test_rows_do_not_depend_on_the_rows_beside_them(wide_model: Model) -> None:
             assert np.array_equal(own.expert_ids[0], all_rows.expert_ids[row, :, :width])
             assert np.array_equal(own.weights[0], all_rows.weights[row, :, :width])
         tokens = [int(scores.argmax()) for scores in all_rows.scores]
+
+
+@pytest.mark.parametrize("policies", [POLICIES, POLICIES * 3])
+def test_a_second_thread_changes_no_bit(
+    wide_model: Model, policies: tuple[RoutingPolicy, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    submit = cpu_decoder._helper.submit
+    monkeypatch.setattr(
+        cpu_decoder, "_helper", SimpleNamespace(submit=lambda *a: asked.append(a) or submit(*a))
+    )
+    kernels, runner = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model)
+    rows, caches = range(len(policies)), [runner.open(len(policies), 4) for _ in range(2)]
+    monkeypatch.setattr(cpu_decoder, "_BUSY", np.inf)
+    for position in range(4):
+        tokens = [3 + row + position for row in rows]
+        found = []
+        for cache, kernels.helped in zip(caches, (False, True), strict=True):
+            found.append(kernels.run(cache, policies, tokens, rows, position))
+        for alone, helped in zip(*found, strict=True):
+            assert np.array_equal(alone, helped)
+    assert len(asked) == 4
+
+
+def test_where_cores_are_busy_nobody_helps(
+    wide_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels, cache = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model).open(1, 2)
+    monkeypatch.setattr(cpu_decoder, "_BUSY", 0.0)
+    monkeypatch.setattr(cpu_decoder, "_ALONE", np.inf)
+    kernels.helped = True
+    kernels.run(cache, [RoutingPolicy(64)], [3], [0], 0)
+    monkeypatch.setattr(cpu_decoder, "_helper", None)
+    kernels.run(cache, [RoutingPolicy(64)], [3], [0], 1)
 
 
 def test_kernels_that_compute_something_else_are_refused(wide_model: Model) -> None:

@@ -20,8 +20,10 @@ from olmoe_viz.engine.kernels.cpu.linear import copy, linear
 
 
 @njit
-def mix(gate_up, down, rows, ids, weights, out):
+def mix(gate_up, down, rows, ids, weights, first, last, out):
     """Add to `out` [rows, hidden] the weighted outputs of each row's experts, by rising id.
+
+    Of those from `first` on and before `last`.
 
     `gate_up` is [experts, 2 * inner, hidden], `down` [experts, hidden, inner]; `ids` and `weights`
     are [rows, k], with -1 where there is no expert. Each is W_down(silu(W_gate x) * W_up x).
@@ -32,7 +34,7 @@ def mix(gate_up, down, rows, ids, weights, out):
     halves = np.empty((len(rows), 2 * inner), np.float32)
     gated = np.empty((len(rows), inner), np.float32)
     outputs = np.empty((len(rows), hidden), np.float32)
-    for expert in range(experts):
+    for expert in range(first, last):
         count = counts[expert]
         if count == 0:
             continue
@@ -77,7 +79,7 @@ def gate(halves, out):
 def mix_reference(
     gate_up: Tensor, down: Tensor, rows: Tensor, ids: Tensor, weights: Tensor
 ) -> Tensor:
-    """Return what `mix` adds."""
+    """Return what `mix` adds for all experts."""
     out = torch.zeros_like(rows)
     for row, column in (ids >= 0).nonzero().tolist():
         expert = ids[row, column]

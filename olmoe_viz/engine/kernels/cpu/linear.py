@@ -70,6 +70,14 @@ def clamp(rows, limit):
 
 
 @njit
+def clear(rows):
+    """Set every number to 0."""
+    for row in range(len(rows)):
+        for k in range(rows.shape[1]):
+            rows[row, k] = 0
+
+
+@njit
 def copy(source, target):
     """Copy one row."""
     for k in range(len(target)):

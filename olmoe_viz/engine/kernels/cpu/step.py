@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 
 from olmoe_viz.engine.kernels.cpu.attention import attend, rotate
 from olmoe_viz.engine.kernels.cpu.experts import mix
-from olmoe_viz.engine.kernels.cpu.linear import add, clamp, copy, linear, rms_norm
+from olmoe_viz.engine.kernels.cpu.linear import add, clamp, clear, copy, linear, rms_norm
 from olmoe_viz.engine.kernels.cpu.router import route
+from olmoe_viz.engine.kernels.cpu.team import DONE, OPEN, read, take, write
 from olmoe_viz.engine.kernels.cpu.weights import Floats, view
 
 
 class Batch(NamedTuple):
     """What runs: of each row its token, position, first entry in the cache, and policy.
 
-    Integers are int64. `ks` is [layers, rows]; `weighting` indexes `policy.WEIGHTINGS`.
+    Integers are int64. `ks` is [rows, layers]; `weighting` indexes `policy.WEIGHTINGS`.
     """
 
     tokens: NDArray[np.int64]
@@ -46,11 +47,28 @@ class Record(NamedTuple):
         )
 
 
+class Shared(NamedTuple):
+    """What two threads share: the experts' input and the sum of the upper half, [rows, hidden].
+
+    `flags` int64 [layers] are those of `team`.
+    """
+
+    normed: Floats
+    upper: Floats
+    flags: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, rows: int, layers: int, hidden: int) -> "Shared":
+        """Return what one step needs."""
+        normed, upper = (np.empty((rows, hidden), np.float32) for _ in range(2))
+        return cls(normed, upper, np.zeros(layers, np.int64))
+
+
 @njit(nogil=True)
-def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any) -> None:
+def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any) -> None:
     """Run the tokens of a `Batch` and fill a `Record`; `cache` is that of `entries_of`."""
     hidden = np.empty((len(batch.tokens), sizes.hidden), np.float32)
-    normed, added = np.empty_like(hidden), np.empty_like(hidden)
+    normed, added = shared.normed, np.empty_like(hidden)
     for row in range(len(hidden)):
         copy(weights.embed[batch.tokens[row]], hidden[row])
     for layer in range(len(weights.layers)):
@@ -61,12 +79,40 @@ def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any) -> None:
             add(added[row], hidden[row])
         rms_norm(hidden, view(part.norm_mid, (sizes.hidden,)), sizes.epsilon, normed)
         _routing(sizes, part, layer, batch, normed, record)
-        ids, shares = record.expert_ids[:, layer], record.weights[:, layer]
-        gate_up = view(part.gate_up, (sizes.experts, 2 * sizes.inner, sizes.hidden))
-        down = view(part.down, (sizes.experts, sizes.hidden, sizes.inner))
-        mix(gate_up, down, normed, ids, shares, hidden)
+        write(shared.flags, layer, OPEN)
+        _experts(sizes, part, layer, shared, record, 0, added)
+        if take(shared.flags, layer):
+            _experts(sizes, part, layer, shared, record, 1, shared.upper)
+        else:
+            while read(shared.flags, layer) != DONE:
+                pass
+        for row in range(len(hidden)):
+            add(shared.upper[row], added[row])
+            add(added[row], hidden[row])
     rms_norm(hidden, weights.norm, sizes.epsilon, normed)
     linear(weights.head, normed, record.scores)
+
+
+@njit(nogil=True)
+def help_with(sizes: Any, weights: Any, record: Any, shared: Any) -> None:
+    """Run on a second thread beside `step`, and do what it has not come to yet."""
+    for layer in range(len(weights.layers)):
+        while read(shared.flags, layer) == 0:
+            pass
+        if take(shared.flags, layer):
+            _experts(sizes, weights.layers[layer], layer, shared, record, 1, shared.upper)
+            write(shared.flags, layer, DONE)
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _experts(sizes, part, layer, shared, record, half, out):
+    """Write what the lower (0) or upper (1) half of the experts adds to each row."""
+    gate_up = view(part.gate_up, (sizes.experts, 2 * sizes.inner, sizes.hidden))
+    down = view(part.down, (sizes.experts, sizes.hidden, sizes.inner))
+    first, last = half * (sizes.experts // 2), (1 + half) * sizes.experts // 2
+    ids, shares = record.expert_ids[:, layer], record.weights[:, layer]
+    clear(out)
+    mix(gate_up, down, shared.normed, ids, shares, first, last, out)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -104,7 +150,7 @@ def _routing(sizes, part, layer, batch, normed, record):
         copy(logits[row], record.router_logits[row, layer])
         route(
             logits[row],
-            batch.ks[layer, row],
+            batch.ks[row, layer],
             sizes.trained_k,
             batch.thresholds[row],
             batch.weightings[row],

@@ -103,8 +103,9 @@ def test_mix() -> None:
     ids = torch.stack([random(6, seed=row).argsort()[:3] for row in range(9)]).to(torch.int16)
     ids[4, 1:] = -1
     out, alone = torch.zeros(9, 32), torch.zeros(1, 32)
-    mix(gate_up.numpy(), down.numpy(), rows.numpy(), ids.numpy(), weights.numpy(), out.numpy())
+    every = gate_up.numpy(), down.numpy(), rows.numpy(), ids.numpy(), weights.numpy()
+    mix(*every, 0, 6, out.numpy())
     near(out, mix_reference(gate_up, down, rows, ids, weights))
     own = (each[3:4].numpy() for each in (rows, ids, weights))
-    mix(gate_up.numpy(), down.numpy(), *own, alone.numpy())
+    mix(gate_up.numpy(), down.numpy(), *own, 0, 6, alone.numpy())
     assert torch.equal(alone[0], out[3])
