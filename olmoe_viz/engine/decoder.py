@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from olmoe_viz.engine.runner import Runner, runner_of
+from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.engine.sampling import Sampling, pick
 from olmoe_viz.engine.taps import Arrays, Taps
 from olmoe_viz.engine.threads import threads
@@ -18,16 +18,24 @@ from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 
 
-class Written(NamedTuple):
-    """One token of each row that was asked for, in that order.
+class RowWritten(NamedTuple):
+    """One token of one row: its natural log-probability before temperature, and what was recorded.
 
-    `logprobs` are natural logarithms, before temperature. `routed` has what was recorded of each
-    row: arrays [layers, 1, ...]. `seconds` is the time that the step took where it ran.
+    `routed` has arrays [layers, 1, ...].
     """
 
-    tokens: list[int]
-    logprobs: list[float]
-    routed: list[Arrays]
+    token: int
+    logprob: float
+    routed: Arrays
+
+
+class Written(NamedTuple):
+    """A token of each row that was asked for, in that order.
+
+    `seconds` is the time that the step took where it ran.
+    """
+
+    rows: list[RowWritten]
     seconds: float
 
 
@@ -38,8 +46,12 @@ class Decoder(Protocol):
     read, row r in slot r.
     """
 
-    name: str
     state: Any
+
+    @property
+    def name(self) -> str:
+        """What computes, for the provenance."""
+        ...
 
     def start(self, hidden: Tensor) -> None:
         """Take the residual stream after the prompt's last token, [rows, hidden]."""
@@ -55,7 +67,7 @@ class Decoder(Protocol):
 
 
 class PlainDecoder:
-    """Chooses on the host, then runs."""
+    """Chooses on the host, then runs; `without` says why there are no GPU kernels on a GPU."""
 
     def __init__(
         self,
@@ -64,14 +76,20 @@ class PlainDecoder:
         sampling: Sampling,
         prompt: int,
         limit: int,
+        without: str | None = None,
     ) -> None:
         self._model, self._runner = model, runner_of(model)
         self._policies, self._sampling = policies, sampling
-        self.name = self._runner.name
+        self._without = f"; no Triton kernels: {without}" if without else ""
         self.state = self._runner.open(len(policies), prompt + limit)
         self._position = prompt
         self._uniforms = iter(sampling.uniforms(prompt, limit))
         self._scores = torch.empty(0)  # float32 [rows, vocab] on the CPU
+
+    @property
+    def name(self) -> str:
+        """What computes, for the provenance."""
+        return self._runner.name + self._without
 
     def start(self, hidden: Tensor) -> None:
         """Take the residual stream after the prompt; see `Decoder.start`."""
@@ -88,12 +106,11 @@ class PlainDecoder:
         running = rows if self._runner.rows_join else range(len(self._policies))
         recorded = self._run(running, [[tokens.get(row, 0)] for row in running])
         routed = dict(zip(running, recorded, strict=True))
-        return Written(
-            list(tokens.values()),
-            logprobs.tolist(),
-            [routed[row] for row in rows],
-            time.perf_counter() - began,
-        )
+        written = [
+            RowWritten(tokens[row], logprob, routed[row])
+            for row, logprob in zip(rows, logprobs.tolist(), strict=True)
+        ]
+        return Written(written, time.perf_counter() - began)
 
     def _run(self, rows: Sequence[int], ids: list[list[int]]) -> list[Arrays]:
         """Run one token of some rows, keep the scores after it, return what was recorded."""

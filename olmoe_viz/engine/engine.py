@@ -35,7 +35,7 @@ from olmoe_viz.requests import (
 )
 
 Answer = Record | tuple[Generation, ...]
-Stage = Literal["waiting", "loading", "running", "done"]
+Stage = Literal["waiting", "loading", "preparing", "running", "done"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Progress:
     """How far a request is.
 
     While it is "waiting", `done` is how many requests come before it. While a model is "loading",
-    `done` of `total` bytes have been downloaded (both 0 where nothing is), while it is "running",
+    `done` of `total` bytes have been downloaded (both 0 where nothing is); it is "preparing" while
+    kernels are compiled and tested, once a process and model. While it is "running",
     `done` of `total` tokens have been read or written (both 0 where they are not counted).
     """
 

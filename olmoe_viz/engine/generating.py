@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from olmoe_viz.engine.decoder import Decoder
+from olmoe_viz.engine.decoder import Decoder, RowWritten
 from olmoe_viz.engine.decoders import decoder_of
 from olmoe_viz.engine.inputs import check_length, check_policies, encode, text_of
 from olmoe_viz.engine.prompt import part_of
@@ -150,16 +150,13 @@ class Generating:
         written = decoder.write([row.slot for row in writing])
         self.seconds += written.seconds
         steps = {}
-        for row, *own in zip(
-            writing, written.tokens, written.logprobs, written.routed, strict=True
-        ):
+        for row, own in zip(writing, written.rows, strict=True):
             row.seconds = self.seconds
-            steps[row.slot] = self._take(row, index, *own)
+            steps[row.slot] = self._take(row, index, own)
         return self._step(index, steps)
 
-    def _take(
-        self, row: Sequence, index: int, token: int, logprob: float, routed: Arrays
-    ) -> RowStep:
+    def _take(self, row: Sequence, index: int, written: RowWritten) -> RowStep:
+        token, logprob, routed = written
         _check_finite(routed)
         if not math.isfinite(logprob):
             raise ArithmeticError(_NOT_FINITE)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from olmoe_viz.engine import attending, inspecting, predicting, scoring, timing, tracing
+from olmoe_viz.engine import attending, decoders, inspecting, predicting, scoring, timing, tracing
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
 from olmoe_viz.engine.generating import Generating, first_line
 from olmoe_viz.engine.line import Line
@@ -173,6 +173,7 @@ def _progress(ticket: Ticket, done: int, total: int) -> None:
 
 def _generate(model: Model, request: GenerateRequest, ticket: Ticket) -> tuple[Generation, ...]:
     """Write until the end, passing on every step; what was written goes with an error."""
+    _prepare(model, ticket)
     generating = Generating(model, request)
     with generating:
         for step in generating:
@@ -188,6 +189,14 @@ def _generate(model: Model, request: GenerateRequest, ticket: Ticket) -> tuple[G
     return written
 
 
+def _prepare(model: Model, ticket: Ticket) -> None:
+    """Compile what decoding needs, where that takes long enough to be told."""
+    if not decoders.prepared(model):
+        ticket.advance(Progress("preparing"))
+        decoders.prepare(model)
+        ticket.advance(Progress("running"))
+
+
 def _trace(model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
     return tracing.trace(model, request, partial(_progress, ticket))
 
@@ -197,6 +206,7 @@ def _score(model: Model, request: ScoreRequest, ticket: Ticket) -> Scores:
 
 
 def _time(model: Model, request: TimeRequest, ticket: Ticket) -> Timing:
+    _prepare(model, ticket)
     return timing.measure(model, request, ticket.add_step, partial(_progress, ticket))
 
 

@@ -30,14 +30,22 @@ class Span:
     """Where the new tokens of a pass stand: their rows' slots, their positions, and what they see.
 
     `slots` is int64 [rows], `positions` int64 [rows, tokens]; each row looks at the first `end`
-    entries of its slot, and with `masked` only at those up to its own position.
+    entries of its slot, and with `masked` only at those up to its own position. With `causal` the
+    new tokens are all there are, so that no mask has to be made.
     """
 
     def __init__(
-        self, slots: Tensor, positions: Tensor, end: int, *, masked: bool, first_slots: bool
+        self,
+        slots: Tensor,
+        positions: Tensor,
+        end: int,
+        *,
+        masked: bool,
+        first_slots: bool,
+        causal: bool = False,
     ) -> None:
         self.slots, self.positions, self.end = slots, positions, end
-        self.masked = masked
+        self.masked, self.causal = masked, causal
         self.first_slots = first_slots  # the rows are slots 0, 1, 2 ...: no copy is needed
 
     @classmethod
@@ -50,12 +58,14 @@ class Span:
         if end > cache.length or min(starts) < 0:
             raise ValueError(f"The cache holds positions 0 to {cache.length - 1}.")
         positions = torch.tensor(starts).unsqueeze(1) + torch.arange(tokens)
+        causal = tokens > 1 and max(starts) == 0
         return cls(
             torch.tensor(slots),
             positions,
             end,
-            masked=tokens > 1 or len(set(starts)) > 1,
+            masked=not causal and (tokens > 1 or len(set(starts)) > 1),
             first_slots=list(slots) == list(range(len(slots))),
+            causal=causal,
         )
 
     @classmethod
@@ -205,13 +215,14 @@ class _Layer:
         """Return what attention adds, [rows, tokens, hidden]; the cache takes keys and values."""
         rows, tokens, _ = hidden.shape
         queries, keys, values = self.heads_of(hidden, turn)
-        entries[0].index_copy_(0, places.targets, keys.reshape(rows * tokens, -1))
-        entries[1].index_copy_(0, places.targets, values)
+        places.write(entries[0], keys.reshape(rows * tokens, -1))
+        places.write(entries[1], values)
         attended = F.scaled_dot_product_attention(
             queries.transpose(1, 2),
             places.visible(entries[0], self.kv_heads),
             places.visible(entries[1], self.kv_heads),
             attn_mask=places.mask,
+            is_causal=places.span.causal,
             scale=self.scaling,
             enable_gqa=self.heads != self.kv_heads,
         )
@@ -238,6 +249,16 @@ class _Places:
         if self.mask is not None:
             self.mask = self.mask.to(device)
 
+    def write(self, entries: Tensor, new: Tensor) -> None:
+        """Put what the new tokens leave behind, [rows * tokens, width], where it belongs."""
+        span = self.span
+        if span.causal and span.first_slots:  # a plain copy, which is faster
+            rows, tokens = span.positions.shape
+            by_slot = entries.view(-1, self.length, entries.shape[-1])
+            by_slot[:rows, :tokens] = new.view(rows, tokens, -1)
+        else:
+            entries.index_copy_(0, self.targets, new)
+
     def visible(self, entries: Tensor, heads: int) -> Tensor:
         """Return the cached entries of the rows as [rows, heads, end, head_dim]."""
         entries = entries.view(-1, self.length, heads, entries.shape[-1] // heads)
@@ -263,8 +284,9 @@ def _router_logits(router: Any) -> Call:
 
 
 def _norm(part: Any, epsilon: float) -> Any:
-    if _hooked(part) or part.weight.dtype != torch.float32:
-        # In other dtypes the stock norm rounds before it multiplies by the weight; ours would not.
+    if _hooked(part) or (part.weight.dtype != torch.float32 and part.weight.device.type == "cpu"):
+        # In other dtypes the stock norm rounds before it multiplies by the weight as well as after.
+        # On a GPU, one kernel that rounds once is a fifth of the time and no less exact.
         return part
     return partial(_rms_norm, weight=part.weight, epsilon=epsilon)
 

@@ -49,4 +49,6 @@ def read(
 
 def joined(parts: Sequence[Arrays]) -> Arrays:
     """Return what was recorded of all parts, tokens on axis 2: [rows, layers, tokens, ...]."""
+    if len(parts) == 1:
+        return parts[0]
     return {name: np.concatenate([part[name] for part in parts], axis=2) for name in parts[0]}

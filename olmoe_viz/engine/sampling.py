@@ -37,20 +37,29 @@ class Sampling:
 def pick(scores: Tensor, sampling: Sampling, uniforms: Tensor) -> Tensor:
     """Return a token id for each row of logits, float32 [rows, vocab], as int64 [rows].
 
-    `uniforms` is float64 [rows]. On a GPU nothing is waited for.
+    `uniforms` is float64 [rows].
     """
     if sampling.temperature == 0:
         return scores.argmax(-1)
+    return draw(scores, sampling.temperature, sampling.top_p, uniforms)
+
+
+def draw(
+    scores: Tensor, temperature: float | Tensor, top_p: float | Tensor, uniforms: Tensor
+) -> Tensor:
+    """Return a token id for each row; see `pick`. On a GPU nothing is waited for."""
     # The maximum goes first: a tiny temperature would take the scores to infinity.
     below = scores.double() - scores.amax(-1, keepdim=True)
-    probabilities = torch.softmax(below / sampling.temperature, dim=-1)
-    if sampling.top_p == 1:
-        return _invert(probabilities, uniforms)
-    kept, ids = nucleus(probabilities, sampling.top_p)
-    return ids.gather(-1, _invert(kept, uniforms).unsqueeze(-1)).squeeze(-1)
+    kept, ids = nucleus(torch.softmax(below / temperature, dim=-1), top_p)
+    sums = kept.cumsum(-1)
+    total = sums[..., -1:]
+    index = (sums <= total * uniforms.unsqueeze(-1)).sum(-1, keepdim=True)
+    # A number so close to 1 that no share is above it takes the last token that has a share.
+    last = (sums < total).sum(-1, keepdim=True)
+    return ids.gather(-1, torch.minimum(index, last)).squeeze(-1)
 
 
-def nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
+def nucleus(probabilities: Tensor, top_p: float | Tensor) -> tuple[Tensor, Tensor]:
     """Return the most likely tokens that together reach `top_p`, at least one, likeliest first.
 
     Returns probabilities as they were, with 0 for those left out, and ids (nucleus sampling, arXiv
@@ -61,14 +70,3 @@ def nucleus(probabilities: Tensor, top_p: float) -> tuple[Tensor, Tensor]:
     kept = before < top_p
     kept[..., 0] = True
     return falling * kept, ids
-
-
-def _invert(weights: Tensor, uniforms: Tensor) -> Tensor:
-    """Return of each row the first index whose cumulative share of the weights is above its number.
-
-    A number so close to 1 that no share is above it takes the last index that has a weight.
-    """
-    sums = weights.cumsum(-1)
-    total = sums[..., -1:]
-    index = (sums <= total * uniforms.unsqueeze(-1)).sum(-1)
-    return torch.minimum(index, (sums < total).sum(-1))

@@ -1,6 +1,6 @@
 """What a pass records: tensors while it runs, numpy once it is through.
 
-Everything is stacked on the device and copied to the host once a pass, not once a layer.
+Everything stays on the device until the pass is through, so that nothing waits for it.
 """
 
 from typing import Any, Literal
@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from olmoe_viz.engine.host_copy import to_host
 from olmoe_viz.families.gate import Weighed
 
+ExpertIds = NDArray[np.int16]
 Float32s = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
 # The residual stream entering each block and leaving the last; its norms; what attention adds.
@@ -59,15 +61,11 @@ class Taps:
         `router_logits` float32, `expert_ids` int16 and `weights` float32, with -1 and 0 where a
         token has no expert, and each wish by its name, float32.
         """
-        logits = self._by_row(self._logits)
+        logits = self._to_host(self._logits)
         ids, weights = self._what_ran()
-        arrays: Arrays = {
-            "router_logits": logits.numpy(),
-            "expert_ids": ids.numpy(),
-            "weights": weights.numpy(),
-        }
+        arrays: Arrays = {"router_logits": logits, "expert_ids": ids, "weights": weights}
         for wish, values in self._others.items():
-            arrays[wish] = _stack(values).float().cpu().transpose(0, 1).numpy()
+            arrays[wish] = to_host(values, torch.float32).swapaxes(0, 1)
         return arrays
 
     def by_row(self) -> list[Arrays]:
@@ -75,11 +73,11 @@ class Taps:
         arrays = self.arrays()
         return [{name: each[row] for name, each in arrays.items()} for row in range(self._rows)]
 
-    def _what_ran(self) -> tuple[Tensor, Tensor]:
+    def _what_ran(self) -> tuple[ExpertIds, Float32s]:
         width = max(each.ids.shape[-1] for each in self._weighed)
-        ids = [self._padded(self._named(each), width, -1) for each in self._weighed]
+        ids = [self._padded(self._named(each), width, -1).short() for each in self._weighed]
         weights = [self._padded(each.weights, width, 0) for each in self._weighed]
-        return self._by_row(ids, torch.int16), self._by_row(weights)
+        return self._to_host(ids, torch.int16), self._to_host(weights)
 
     def _named(self, weighed: Weighed) -> Tensor:
         """Return the ids of one layer with -1 where a column does not belong to the token."""
@@ -93,13 +91,7 @@ class Taps:
         missing = width - values.shape[-1]
         return F.pad(values, (0, missing), value=value) if missing else values
 
-    def _by_row(self, values: list[Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
+    def _to_host(self, values: list[Tensor], dtype: torch.dtype = torch.float32) -> NDArray[Any]:
         """Copy [rows * tokens, n] of each layer to the host, as [rows, layers, tokens, n]."""
-        stacked = _stack(values).to(dtype).cpu()
-        return stacked.view(len(values), self._rows, -1, stacked.shape[-1]).transpose(0, 1)
-
-
-def _stack(values: list[Tensor]) -> Tensor:
-    """Stack the layers, on the device of the first where they are on several."""
-    device = values[0].device
-    return torch.stack([value.to(device) for value in values])
+        copied = to_host(values, dtype)
+        return copied.reshape(len(values), self._rows, -1, copied.shape[-1]).swapaxes(0, 1)

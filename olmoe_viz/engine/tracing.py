@@ -59,12 +59,12 @@ def _run(
     for hidden, arrays in read(model, state, ids, plan, on_progress, *_WISHES[request.detail]):
         parts.append(arrays)
         last = hidden[0, -1]
-    scores = runner.readout(last).cpu()
+    scores = runner.readout(last)
     top = scores.topk(min(NEXT_TOKENS, len(scores)))
     return {
-        "next_ids": top.indices.numpy(),
+        "next_ids": top.indices.cpu().numpy(),
         "next_tokens": tuple(display_token(table.of(token)) for token in top.indices.tolist()),
-        "next_logits": top.values.numpy(),
+        "next_logits": top.values.cpu().numpy(),
         "log_sum_exp": float(scores.double().logsumexp(-1)),
         **{name: np.ascontiguousarray(values[0]) for name, values in joined(parts).items()},
     }

@@ -78,10 +78,12 @@ class Waiting:
         """Take down what was said of the stage before; start a spinner where one belongs."""
         self._place.empty()
         loading = self._stage == "loading"
+        preparing = self._stage == "preparing"
         words = _LOADING[self._model == BUNDLED] if loading else self._words
+        words = texts.PREPARING if preparing else words
         if self._stage != "waiting" and words is not None:
             self._shown.enter_context(self._place.container())
-            self._shown.enter_context(st.spinner(words, show_time=loading))
+            self._shown.enter_context(st.spinner(words, show_time=loading or preparing))
 
     def _in_line(self, before: int) -> None:
         if before:

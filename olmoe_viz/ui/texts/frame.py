@@ -42,6 +42,7 @@ CHAT_TEMPLATE_SAYS = {
 
 RUNNING = "Running the prompt through the model."
 LOADING_BUNDLED = "Loading the model. The first run takes a few seconds."
+PREPARING = "Compiling and testing the GPU kernels. This happens once, in some ten seconds."
 LOADING_LARGE = "Loading the model. It is large: the first run can take minutes."
 READING_WEIGHTS = "Reading the weights."
 AGAIN = "Try again"

@@ -1,0 +1,124 @@
+"""A decoding step as CUDA graphs, captured once for each number of rows."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from olmoe_viz.engine.kernels.gpu import next_token, step
+from olmoe_viz.engine.kernels.gpu.linear import settle
+from olmoe_viz.engine.kernels.gpu.step import Cache
+from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, Weights, Work
+from olmoe_viz.engine.sampling import Sampling, draw
+
+ROWS = (1, 2, 4, 8, 16, 32, MAX_ROWS)
+
+
+class Recorded(NamedTuple):
+    """What one step left on the host, of all rows: float32 arrays that the next but one overwrites.
+
+    `routing` is [rows, 2, layers, experts] and `chosen` [rows, 2]; see `Work`.
+    """
+
+    routing: NDArray[np.float32]
+    chosen: NDArray[np.float32]
+
+
+class Flight:
+    """One of the two copies of the graph, with the host memory that its results go to.
+
+    Two alternate, so that the host reads the results of one while the other runs.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._routing, self._chosen = (
+            torch.empty(each.shape, dtype=each.dtype, pin_memory=True)
+            for each in (work.record, work.chosen)
+        )
+        self._began, self._ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self.graph = torch.cuda.CUDAGraph()
+
+    def fetch(self, work: Work) -> None:
+        """Copy what was recorded to the host; captured as the end of the graph."""
+        self._routing.copy_(work.record, non_blocking=True)
+        self._chosen.copy_(work.chosen, non_blocking=True)
+
+    def launch(self) -> None:
+        """Run the graph; returns at once."""
+        self._began.record()
+        self.graph.replay()
+        self._ended.record()
+
+    def wait(self) -> tuple[Recorded, float]:
+        """Wait for the results; return them and the seconds that the device took."""
+        self._ended.synchronize()
+        seconds = self._began.elapsed_time(self._ended) / 1000
+        return Recorded(self._routing.numpy(), self._chosen.numpy()), seconds
+
+
+class Graphs:
+    """The captured steps of one model over one cache, for every number of rows in `ROWS`.
+
+    Settings of a request are tensors that the graphs read, so none is ever captured again. One
+    generation at a time may use them.
+    """
+
+    def __init__(self, sizes: Sizes, weights: Weights, cache: Cache, *, pdl: bool) -> None:
+        self._sizes, self._weights, self._cache, self._pdl = sizes, weights, cache, pdl
+        device = weights.embed.device
+        self._temperature, self._top_p = torch.ones(2, device=device, dtype=torch.float64)
+        positions = len(weights.cosines) + 1
+        self._uniforms = torch.zeros(positions, device=device, dtype=torch.float64)
+        self._works = {rows: Work.empty(sizes, rows, device) for rows in ROWS}
+        self._flights: dict[tuple[int, bool], tuple[Flight, Flight]] = {}
+        self._memory = torch.cuda.graph_pool_handle()
+        for rows, work in self._works.items():
+            for drawn in (False, True):
+                flights = Flight(work), Flight(work)
+                for flight in flights:
+                    self._capture(flight, work, drawn=drawn)
+                self._flights[rows, drawn] = flights
+
+    def work_of(self, rows: int) -> Work:
+        """Return the work of the smallest captured number of rows that is not below `rows`."""
+        return next(work for captured, work in self._works.items() if captured >= rows)
+
+    def flights(self, work: Work, sampling: Sampling) -> tuple[Flight, Flight]:
+        """Return the two copies of the graph for this work."""
+        return self._flights[work.rows, sampling.temperature > 0]
+
+    def set_sampling(self, sampling: Sampling, first: int, count: int) -> None:
+        """Draw `count` tokens from position `first` on in this way."""
+        self._temperature.fill_(sampling.temperature or 1.0)
+        self._top_p.fill_(sampling.top_p)
+        self._uniforms[first : first + count] = sampling.uniforms(first, count)
+
+    def start(self, work: Work, hidden: Tensor, *, drawn: bool) -> None:
+        """Choose the tokens after a prompt, from the residual stream at its end [rows, hidden]."""
+        work.hidden.zero_()
+        work.hidden[: len(hidden)] = hidden
+        settle(self._sizes, self._weights.norm, work)
+        next_token.score(self._sizes, self._weights, work, pdl=False)
+        self._choose(work, drawn=drawn, pdl=False)
+
+    def _step(self, work: Work, *, drawn: bool) -> None:
+        step.run(self._sizes, self._weights, self._cache, work, pdl=self._pdl)
+        self._choose(work, drawn=drawn, pdl=self._pdl)
+
+    def _choose(self, work: Work, *, drawn: bool, pdl: bool) -> None:
+        if drawn:
+            numbers = self._uniforms[work.position.long() + 1]
+            work.token.copy_(draw(work.logits, self._temperature, self._top_p, numbers))
+        next_token.advance(self._sizes, self._weights, work, drawn=drawn, pdl=pdl)
+
+    def _capture(self, flight: Flight, work: Work, *, drawn: bool) -> None:
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            self._step(work, drawn=drawn)  # compiles, and lets libraries allocate
+        torch.cuda.current_stream().wait_stream(aside)
+        with torch.cuda.graph(flight.graph, pool=self._memory):
+            self._step(work, drawn=drawn)
+            flight.fetch(work)
