@@ -125,7 +125,8 @@ class CpuKernels:
 
 def _rows(arrays: OfRows, chosen: slice) -> OfRows:
     """Return some rows of every array."""
-    return type(arrays)(*(each[chosen] for each in arrays))
+    parts: Any = (each[chosen] for each in arrays)
+    return type(arrays)(*parts)
 
 
 def _compare(name: str, ours: Floats, theirs: Floats) -> None:

@@ -42,42 +42,62 @@ def attend(queries, keys, values, heads, scaling, out):
 
     `keys` and `values` are [entries, kv_heads * head_dim]. Each softmax is taken in float32.
     """
-    entries, width = keys.shape
-    head_dim = len(queries) // heads
-    shared = len(queries) // width  # heads that read the same keys
-    scores = np.empty(padded(entries), np.float32)
+    scores = np.full((heads, padded(len(keys))), -np.inf, np.float32)
+    _ask(queries, keys, scaling, scores)
     for head in range(heads):
-        query, start = head * head_dim, head // shared * head_dim
-        _scores(queries, query, keys, start, head_dim, scores)
-        for entry in range(entries):
-            scores[entry] *= scaling
-        for entry in range(entries, len(scores)):
-            scores[entry] = -np.inf
-        softmax(scores)
-        for k in range(0, head_dim, LANES):
-            read = zeros()
-            for entry in range(entries):
-                value = load(values, entry * width + start + k)
-                read = multiply_add(spread(scores[entry]), value, read)
-            store(out, query + k, read)
+        softmax(scores[head])
+    _read(scores, values, out)
 
 
 @njit
-def _scores(queries, query, keys, start, head_dim, out):
-    """Write the products of one query with the keys of one head, four at a time."""
-    entries, width = keys.shape
+def _ask(queries, keys, scaling, scores):
+    """Write each head's products with the keys; reads the cache once, four entries a time."""
+    (entries, width), (heads, room) = keys.shape, scores.shape
+    head_dim = len(queries) // heads
+    scaled = np.empty_like(queries)
+    for k in range(len(queries)):
+        scaled[k] = queries[k] * scaling
+    starts = _starts(heads, head_dim, width)
     for entry in range(0, entries - 3, 4):
-        at = entry * width + start
-        a, b, c, d = zeros(), zeros(), zeros(), zeros()
-        for k in range(0, head_dim, LANES):
-            x = load(queries, query + k)
-            a = multiply_add(load(keys, at + k), x, a)
-            b = multiply_add(load(keys, at + width + k), x, b)
-            c = multiply_add(load(keys, at + 2 * width + k), x, c)
-            d = multiply_add(load(keys, at + 3 * width + k), x, d)
-        store_totals(out, entry, a, b, c, d)
+        for head in range(heads):
+            query, at = head * head_dim, entry * width + starts[head]
+            a, b, c, d = zeros(), zeros(), zeros(), zeros()
+            for k in range(0, head_dim, LANES):
+                x = load(scaled, query + k)
+                a = multiply_add(load(keys, at + k), x, a)
+                b = multiply_add(load(keys, at + width + k), x, b)
+                c = multiply_add(load(keys, at + 2 * width + k), x, c)
+                d = multiply_add(load(keys, at + 3 * width + k), x, d)
+            store_totals(scores, head * room + entry, a, b, c, d)
     for entry in range(entries // 4 * 4, entries):
-        out[entry] = dot(queries, query, keys, entry * width + start, head_dim)
+        for head in range(heads):
+            at = entry * width + starts[head]
+            scores[head, entry] = dot(scaled, head * head_dim, keys, at, head_dim)
+
+
+@njit
+def _read(scores, values, out):
+    """Write each head's weighted sum of the values; reads the cache once."""
+    (entries, width), heads = values.shape, len(scores)
+    head_dim = len(out) // heads
+    starts = _starts(heads, head_dim, width)
+    for k in range(0, len(out), LANES):
+        store(out, k, zeros())
+    for entry in range(entries):
+        for head in range(heads):
+            weight, at = spread(scores[head, entry]), entry * width + starts[head]
+            for k in range(0, head_dim, LANES):
+                read = head * head_dim + k
+                store(out, read, multiply_add(weight, load(values, at + k), load(out, read)))
+
+
+@njit
+def _starts(heads, head_dim, width):
+    """Return where in an entry of the cache each head's part begins; several may share one."""
+    starts, shared = np.empty(heads, np.int64), heads * head_dim // width
+    for head in range(heads):
+        starts[head] = head // shared * head_dim
+    return starts
 
 
 @njit
