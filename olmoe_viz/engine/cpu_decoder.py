@@ -158,7 +158,11 @@ class CpuDecoder(PlainDecoder):
         policies = [self._policies[row] for row in rows]
         tokens = [token for (token,) in ids]
         record = self._kernels.run(self.state, policies, tokens, rows, self._position)
-        self._scores[list(rows)] = torch.from_numpy(record.scores)
+        scores = torch.from_numpy(record.scores)
+        if len(rows) == len(self._policies):
+            self._scores = scores
+        else:
+            self._scores[list(rows)] = scores
         self._position += 1
         # [layers, 1, ...] of each row
         recorded: Arrays = {
