@@ -10,7 +10,7 @@ DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test test-long lint style format unit browser browser-found screenshots pictures wheel
+.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures wheel
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
@@ -37,6 +37,10 @@ format: .venv/dev-installed
 # Without what needs a browser, and without mypy.
 unit: .venv/dev-installed
 	$(PYTEST) --ignore=tests/browser --ignore=tests/test_types.py
+
+# Where CUDA is; elsewhere there is nothing in tests/gpu to run.
+gpu-test: .venv/dev-installed
+	$(BIN)/python -m pytest tests/gpu
 
 browser: browser-found
 	$(PYTEST) tests/browser

@@ -28,7 +28,7 @@ def decoder_of(
     """Return what writes up to `limit` tokens after `prompt` tokens, one row for each policy."""
     if model.device.type != "cuda":
         return _on_cpu(model, policies, sampling, prompt, limit)
-    kernels = _kernels_of(model)
+    kernels = kernels_of(model)
     if isinstance(kernels, str):
         return PlainDecoder(model, policies, sampling, prompt, limit, without=kernels)
     if not kernels.claim(len(policies), prompt + limit):
@@ -55,12 +55,8 @@ def prepared(model: Model) -> bool:
     return model.device.type != "cuda" or model in _made
 
 
-def prepare(model: Model) -> None:
-    """Compile and test the GPU kernels of a model; at most some seconds, and nothing if done."""
-    _kernels_of(model)
-
-
-def _kernels_of(model: Model) -> "GpuKernels | str":
+def kernels_of(model: Model) -> "GpuKernels | str":
+    """Return the GPU kernels of a model, made when first asked for, or why it has none."""
     if model not in _made:
         _made[model] = _unfit(model) or _make(model)
     return _made[model]

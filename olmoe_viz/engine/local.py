@@ -193,7 +193,7 @@ def _prepare(model: Model, ticket: Ticket) -> None:
     """Compile what decoding needs, where that takes long enough to be told."""
     if not decoders.prepared(model):
         ticket.advance(Progress("preparing"))
-        decoders.prepare(model)
+        decoders.kernels_of(model)
         ticket.advance(Progress("running"))
 
 
