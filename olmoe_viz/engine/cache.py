@@ -28,6 +28,13 @@ class KvCache:
         """Return a cache of new tensors."""
         return cls([_pair(block, dtype, slots * length) for block in blocks], slots, length)
 
+    def copy(self, source: int, targets: Sequence[int], tokens: int) -> None:
+        """Copy the first `tokens` entries of one slot to others."""
+        for pair in self.layers:
+            for entries in pair:
+                by_slot = entries.view(self.slots, self.length, -1)
+                by_slot[list(targets), :tokens] = by_slot[source, :tokens]
+
     def first(self, slots: int, length: int) -> "KvCache":
         """Return another division of the first slots * length entries, which it shares."""
         entries = slots * length

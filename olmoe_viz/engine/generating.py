@@ -25,6 +25,7 @@ from olmoe_viz.engine.taps import Arrays, Taps
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.models.memory import out_of_memory
 from olmoe_viz.models.model import Model
+from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Finish, Generation, RowStep, Step
 from olmoe_viz.records.routed import width
 from olmoe_viz.records.tokens import display_token
@@ -116,32 +117,57 @@ class Generating:
         lengths = len(self._prompt), request.max_new_tokens
         return decoder_of(self._model, request.policies, sampling, *lengths)
 
+    def _read(self, decoder: Decoder) -> Iterator[None]:
+        """Run the prompt, in parts, once for each policy; yield between two parts."""
+        groups = self._alike()
+        part = part_of(self._model, len(groups))
+        for start in range(0, len(self._prompt), part):
+            if start:
+                yield
+            ids = self._prompt[start : start + part]
+            hidden = self._read_part(decoder.state, groups, ids, start)
+        began = time.perf_counter()
+        with torch.inference_mode():
+            self._share(decoder, groups, hidden)
+        self.prefill_seconds += time.perf_counter() - began
+        self._whole_prompt_read = True
+
+    def _alike(self) -> list[list[Sequence]]:
+        """Return the rows in groups that read the prompt alike, where a pass can leave rows out."""
+        if not self._runner.rows_join:
+            return [[row] for row in self._rows]
+        groups: dict[RoutingPolicy, list[Sequence]] = {}
+        for row in self._rows:
+            groups.setdefault(row.policy, []).append(row)
+        return list(groups.values())
+
     @torch.inference_mode()
-    def _read_part(self, state: Any, ids: list[int], start: int) -> Tensor:
-        """Run a part of the prompt for every row; return the residual stream after its last."""
-        rows, began = self._rows, time.perf_counter()
+    def _read_part(
+        self, state: Any, groups: list[list[Sequence]], ids: list[int], start: int
+    ) -> Tensor:
+        """Run a part in the first row of each group; return the residual stream after its last."""
+        rows, began = [group[0] for group in groups], time.perf_counter()
         plan, taps = self._runner.plan([row.policy for row in rows]), Taps(len(rows))
         with threads(self._model, len(rows) * len(ids)):
             slots, starts = [row.slot for row in rows], [start] * len(rows)
             hidden = self._runner.step(state, [ids] * len(rows), slots, starts, plan, taps)
-        for row, routed in zip(rows, taps.by_row(), strict=True):
+        for group, routed in zip(groups, taps.by_row(), strict=True):
             _check_finite(routed)
-            row.read(routed)
+            for row in group:
+                row.read(routed)
         self.prefill_seconds += time.perf_counter() - began
         return hidden[:, -1]
 
-    def _read(self, decoder: Decoder) -> Iterator[None]:
-        """Run the prompt for every row, in parts; yield between two parts."""
-        part = part_of(self._model, len(self._rows))
-        for start in range(0, len(self._prompt), part):
-            if start:
-                yield
-            hidden = self._read_part(decoder.state, self._prompt[start : start + part], start)
-        began = time.perf_counter()
-        with torch.inference_mode():
-            decoder.start(hidden)
-        self.prefill_seconds += time.perf_counter() - began
-        self._whole_prompt_read = True
+    def _share(self, decoder: Decoder, groups: list[list[Sequence]], hidden: Tensor) -> None:
+        """Give every row what the first of its group has read, and the decoder its start."""
+        group_of = [0] * len(self._rows)
+        for number, (first, *others) in enumerate(groups):
+            if others:
+                slots = [row.slot for row in others]
+                decoder.state.copy(first.slot, slots, len(self._prompt))
+            for row in (first, *others):
+                group_of[row.slot] = number
+        decoder.start(hidden[group_of])
 
     @torch.inference_mode()
     def _write(self, decoder: Decoder, index: int) -> Step:

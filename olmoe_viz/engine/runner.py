@@ -21,8 +21,8 @@ class Runner(Protocol):
     """Runs equally many new tokens of some rows, after what their slots hold already.
 
     `name` is for the provenance of what it computes. `rows_join`: rows at different positions may
-    share a step, and join and leave between steps; without it a step has all slots, in order and at
-    one position.
+    share a step, and join and leave between steps, and the state is a `KvCache`; without it a step
+    has all slots, in order and at one position.
     """
 
     name: str

@@ -56,6 +56,28 @@ def test_a_row_is_its_solo_run(model: Model, settings: dict[str, float]) -> None
         np.testing.assert_allclose(row.router_logits, alone.router_logits, atol=1e-3)
 
 
+def test_rows_of_equal_policies_read_the_prompt_once(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each goes on from what one of them has read, and is still what it is alone."""
+    runner, widths = runner_of(model), []
+    step = runner.step
+
+    def seen(state: object, ids: list[list[int]], *rest: object) -> torch.Tensor:
+        widths.append((len(ids), len(ids[0])))
+        return step(state, ids, *rest)  # type: ignore[arg-type]
+
+    eight, all_of_them = ov.RoutingPolicy(8), ov.RoutingPolicy(64)
+    alone = [ov.compare(model, PROMPT, [policy], 6)[0] for policy in (eight, all_of_them)]
+    monkeypatch.setattr(runner, "step", seen)
+    written = ov.compare(model, PROMPT, [eight, all_of_them, eight, eight], 6)
+    assert widths[0] == (2, len(written[0].prompt_ids))
+    for row, own in zip(written, [alone[0], alone[1], alone[0], alone[0]], strict=True):
+        assert row.token_ids.tolist() == own.token_ids.tolist()
+        np.testing.assert_allclose(row.router_logits, own.router_logits, atol=1e-3)
+        np.testing.assert_allclose(row.prompt_router_logits, own.prompt_router_logits, atol=1e-3)
+
+
 def test_equal_seeds_draw_equal_texts_and_others_do_not(model: Model) -> None:
     policies = [ov.RoutingPolicy(8), ov.RoutingPolicy(8)]
     first, beside = ov.compare(model, PROMPT, policies, 20, temperature=1.0, seed=1)
