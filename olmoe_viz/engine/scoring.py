@@ -17,6 +17,10 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.scores import Scores
 from olmoe_viz.requests import ScoreRequest
 
+# Tokens at a time: bounds the log-probabilities of the whole vocabulary, several of 8 bytes each,
+# to a gigabyte for OLMoE.
+_PIECE = 256
+
 
 def score(model: Model, request: ScoreRequest, on_progress: OnProgress) -> Scores:
     """Give a text to every policy, and to the reference where there is one.
@@ -56,9 +60,12 @@ def _run(
     measured = []
     done = 0
     for hidden, _ in read(model, state, ids, plan, on_progress):
-        following = torch.tensor(ids[done + 1 : done + 1 + hidden.shape[1]], device=hidden.device)
-        measured.append(_part(runner, hidden, following, referenced=referenced))
-        done += hidden.shape[1]
+        for piece in hidden.split(_PIECE, dim=1):
+            following = torch.tensor(
+                ids[done + 1 : done + 1 + piece.shape[1]], device=hidden.device
+            )
+            measured.append(_part(runner, piece, following, referenced=referenced))
+            done += piece.shape[1]
     return {name: np.concatenate([part[name] for part in measured], axis=1) for name in measured[0]}
 
 

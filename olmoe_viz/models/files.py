@@ -4,8 +4,10 @@ Knows nothing about what the weights mean. Only safetensors files are ever read.
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,7 +17,9 @@ from pathlib import Path
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _SUMS = "SHA256SUMS"
-_AT_ONCE = 4  # files that are hashed at the same time
+_PIECE = 256 * 2**20  # bytes that one thread hashes
+_BLOCK = 2**20  # bytes that it reads at a time
+_AT_ONCE = min(os.cpu_count() or 1, 16)
 
 
 class BadFiles(Exception):  # noqa: N818  # named for what it is, caught in one place
@@ -72,7 +76,11 @@ def _compare(folder: Path, listed: dict[str, str]) -> None:
 
 
 def digest(files: list[Path]) -> str:
-    """Return `sha256:` and the SHA-256 over the sorted digests of the weight files, as hex."""
+    """Return `sha256:` and the SHA-256 over the sorted digests of the weight files, as hex.
+
+    The digest of a file is the SHA-256 of its bytes; of one above 256 MiB, over those of its pieces
+    of that size, in lines, so that threads can share it.
+    """
     with digesting(files) as result:
         return result()
 
@@ -84,15 +92,29 @@ def digesting(files: list[Path]) -> Iterator[Callable[[], str]]:
     So the files come from the disk once. Yields a function that waits for what `digest` returns.
     """
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        hashing = [threads.submit(_file_digest, file) for file in files]
+        hashing = [
+            [threads.submit(_piece_digest, file, start) for start in _starts(file)]
+            for file in files
+        ]
         try:
-            yield lambda: _joined(each.result() for each in hashing)
+            yield lambda: _joined([_of_pieces([e.result() for e in file]) for file in hashing])
         finally:
-            for each in hashing:  # those not begun, where the block has failed
+            for each in itertools.chain(*hashing):  # those not begun, where the block has failed
                 each.cancel()
 
 
-def _joined(digests: Iterable[str]) -> str:
+def _starts(file: Path) -> range:
+    return range(0, max(file.stat().st_size, 1), _PIECE)
+
+
+def _of_pieces(digests: Sequence[str]) -> str:
+    """Return the digest of a file from those of its pieces; of one piece, its own."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _joined(digests: Sequence[str]) -> str:
     return "sha256:" + hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
@@ -144,12 +166,24 @@ def _check_header(file: Path) -> None:
 
 
 def _file_digest(file: Path) -> str:
-    status = file.stat()
-    return _digest(file.resolve(), status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=256)
-def _digest(file: Path, _changed: int, _size: int) -> str:
-    """Hash a file once per process, as long as its date and size stay."""
+    """Return the SHA-256 of a whole file, as sha256sum takes it."""
+    if file.stat().st_size <= _PIECE:
+        return _piece_digest(file, 0)
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _piece_digest(file: Path, start: int) -> str:
+    status = file.stat()
+    return _digest(file.resolve(), start, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _digest(file: Path, start: int, _changed: int, _size: int) -> str:
+    """Hash a piece once per process, as long as the file's date and size stay."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        stream.seek(start)
+        for _ in range(0, _PIECE, _BLOCK):
+            found.update(stream.read(_BLOCK))
+    return found.hexdigest()

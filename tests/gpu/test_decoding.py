@@ -88,9 +88,10 @@ def test_policies_choose_and_weigh_as_the_plain_pass_does(
         np.testing.assert_allclose(own.router_logits, other.router_logits, atol=0.05)
         np.testing.assert_array_equal(own.weights == 0, other.weights == 0)
         np.testing.assert_allclose(own.weights, other.weights, atol=2e-3)
-        # Rounding exchanges neighbors, and at the cutoff one for the other.
-        same = np.sort(own.expert_ids, axis=-1) == np.sort(other.expert_ids, axis=-1)
-        assert same.mean() > 0.95
+        # Rounding exchanges neighbors, of which at the cutoff one is out; nothing else may differ.
+        for layer in range(len(model.sites)):
+            ran, also = (set(each.expert_ids[layer, 0].tolist()) for each in (own, other))
+            assert len(ran ^ also) <= 2
 
 
 def test_a_token_is_drawn_alike_on_the_host_and_on_the_device() -> None:

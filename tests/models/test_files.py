@@ -130,21 +130,36 @@ def test_weights_are_hashed_while_they_are_read(
     original: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading = Event()
-    hashed, read = files._file_digest, load._weights
+    hashed, read = files._piece_digest, load._weights
 
-    def waiting(file: Path) -> str:
+    def waiting(file: Path, start: int) -> str:
         assert reading.wait(60), "the weights wait for their digest"
-        return hashed(file)
+        return hashed(file, start)
 
     def begun(*values: Any) -> Any:
         reading.set()
         return read(*values)
 
-    monkeypatch.setattr(files, "_file_digest", waiting)
+    monkeypatch.setattr(files, "_piece_digest", waiting)
     monkeypatch.setattr(load, "_weights", begun)
     weights = files.weight_files(original)
     assert len(weights) > 1
     assert ov.load_model(str(original)).digest == files.digest(weights)
+
+
+def test_the_pieces_of_a_large_file_are_hashed_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_PIECE", 1000)
+    monkeypatch.setattr(files, "_BLOCK", 250)
+    content = bytes(range(250)) * 10  # two pieces and a half
+    file = tmp_path / "weights"
+    file.write_bytes(content)
+    pieces = [hashlib.sha256(content[at : at + 1000]).hexdigest() for at in (0, 1000, 2000)]
+    of_file = hashlib.sha256("\n".join(pieces).encode()).hexdigest()
+    assert files.digest([file]) == f"sha256:{hashlib.sha256(of_file.encode()).hexdigest()}"
+    file.write_bytes(content[:-1] + b"!")
+    assert files.digest([file]) != f"sha256:{hashlib.sha256(of_file.encode()).hexdigest()}"
 
 
 def test_a_file_that_is_gone_while_it_is_hashed_is_told(original: Path) -> None:

@@ -73,7 +73,8 @@ class Graphs:
         self._uniforms = torch.zeros(positions, device=device, dtype=torch.float64)
         self._works = {rows: Work.empty(sizes, rows, device) for rows in ROWS}
         self._flights: dict[tuple[int, bool], tuple[Flight, Flight]] = {}
-        self._memory = torch.cuda.graph_pool_handle()
+        # One of each for all captures: libraries keep memory of their own for every stream.
+        self._memory, self._aside = torch.cuda.graph_pool_handle(), torch.cuda.Stream()
         for rows, work in self._works.items():
             for drawn in (False, True):
                 flights = Flight(work), Flight(work)
@@ -114,11 +115,10 @@ class Graphs:
         next_token.advance(self._sizes, self._weights, work, drawn=drawn, pdl=pdl)
 
     def _capture(self, flight: Flight, work: Work, *, drawn: bool) -> None:
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
+        self._aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._aside):
             self._step(work, drawn=drawn)  # compiles, and lets libraries allocate
-        torch.cuda.current_stream().wait_stream(aside)
-        with torch.cuda.graph(flight.graph, pool=self._memory):
+        with torch.cuda.graph(flight.graph, pool=self._memory, stream=self._aside):
             self._step(work, drawn=drawn)
             flight.fetch(work)
+        torch.cuda.current_stream().wait_stream(self._aside)
