@@ -3,6 +3,7 @@
 The logits do not name the experts: equal ones tie, and some families add a bias to the choice.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,3 +58,17 @@ def experts_used(ids: NDArray[Any]) -> NDArray[np.float64]:
     there are no tokens.
     """
     return np.asarray((ids >= 0).sum(axis=-1).sum(axis=-1) / max(ids.shape[1], 1))
+
+
+def experts_together(rows: Sequence[ExpertIds], experts: int) -> NDArray[np.float64]:
+    """Return how many different experts the rows of a batch used in a step, float64 [layers].
+
+    The mean over the steps. Each row has expert ids [layers, tokens, :], one token a step from the
+    first step on; a row that ended earlier uses none afterwards. Zeros when there are no tokens.
+    """
+    layers, steps = len(rows[0]), max(ids.shape[1] for ids in rows)
+    used = np.zeros((layers, steps, experts + 1), dtype=bool)  # the last is for the id -1
+    for ids in rows:
+        layer, step = np.ogrid[:layers, : ids.shape[1]]
+        used[layer[..., None], step[..., None], ids] = True
+    return np.asarray(used[..., :-1].sum(axis=-1).sum(axis=-1) / max(steps, 1))

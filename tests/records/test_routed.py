@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Geometry, RoutingPolicy
-from olmoe_viz.records.routed import check_routing, experts_used, routing_layout, width
+from olmoe_viz.records.routed import (
+    check_routing,
+    experts_together,
+    experts_used,
+    routing_layout,
+    width,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +64,11 @@ def test_experts_used_is_the_mean_over_the_tokens():
     ids = np.array([[[0, 1, 2], [0, -1, -1]], [[3, 4, -1], [5, -1, -1]]], np.int16)
     assert experts_used(ids).tolist() == [2.0, 1.5]
     assert experts_used(ids[:, :0]).tolist() == [0.0, 0.0]
+
+
+def test_an_expert_that_several_rows_use_in_a_step_counts_once():
+    long = np.array([[[0, 1], [2, -1]], [[3, 4], [3, 4]]], np.int16)
+    short = np.array([[[1]], [[5]]], np.int16)
+    assert experts_together([long, short], 8).tolist() == [(2 + 1) / 2, (3 + 2) / 2]
+    assert experts_together([short, long], 8).tolist() == [1.5, 2.5]
+    assert experts_together([long[:, :0], short[:, :0]], 8).tolist() == [0.0, 0.0]

@@ -12,6 +12,7 @@ from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import Entry
 from olmoe_viz.ui.session import engine
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.engine.tiny import write_checkpoint
 from tests.ui.visitor import app, checked, drawn, page
 
@@ -78,9 +79,9 @@ def test_compare_writes_and_measures_with_its_ks(small: str) -> None:
     checked(generate.click().run())
     assert not test.error
     said = words(test)
-    assert f"k = {TRAINED}" in said
+    assert k_is(TRAINED) in said
     tables = "\n".join(str(table.value) for table in test.table)
-    assert f"KL divergence from k = {TRAINED}" in tables
+    assert f"KL divergence from {k_is(TRAINED)}" in tables
 
 
 @pytest.mark.parametrize("name", ["quality", "about", "glossary"])

@@ -15,12 +15,13 @@ from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.quality import PromptQuality
 from olmoe_viz.analysis.token_diff import first_difference, repetition_rate
 from olmoe_viz.numerics import routing
-from olmoe_viz.numerics.costs import active_parameters, total_parameters
+from olmoe_viz.numerics.costs import active_parameters, bytes_per_token, total_parameters
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation, RowStep, Step
 from olmoe_viz.records.record import ExpertIds
-from olmoe_viz.records.routed import experts_used
+from olmoe_viz.records.routed import experts_together, experts_used
+from olmoe_viz.records.timing import Bandwidth
 from olmoe_viz.requests import Text
 from olmoe_viz.ui.compare.column_policies import single_k
 from olmoe_viz.ui.compare.settings import Pair, Settings
@@ -86,13 +87,22 @@ class Column:
         used: list[float] = experts_used(record.expert_ids).tolist()
         return used
 
+    def expert_ids(self, layers: int) -> ExpertIds:
+        """The experts of the tokens so far, ids [layers, tokens, k]."""
+        if self.generation is not None:
+            return self.generation.expert_ids
+        ids = [step.expert_ids for step in self.steps]
+        return np.stack(ids, axis=1) if ids else np.zeros((layers, 0, 0), dtype=np.int16)
+
 
 @dataclass(eq=False)
 class Comparison:
     """What one request for texts asked for, and its results so far.
 
-    `seconds` is the time in which all columns were written together, `error` the sentence of what
-    ended it early. Results of measurements that follow: by column, as far as they are known,
+    A weight of the model takes `bytes_per_value`. `seconds` is the time in which all columns were
+    written together, `error` the sentence of what ended it early. `bandwidth` is that of the memory
+    they were written from, None until it has been measured. Results of measurements that follow: by
+    column, as far as they are known,
     `trained`, the probabilities of its tokens under the trained k, and `qualities`, how well its
     policy predicts the prompt; `routed`, the experts that the trained k chose for the prompt, ids
     [layers, tokens, trained k]; `extra` by pair of columns; `alone`, the seconds per token of each
@@ -103,10 +113,12 @@ class Comparison:
     model: str
     digest: str
     geometry: Geometry
+    bytes_per_value: int
     settings: Settings
     columns: list[Column]
     seconds: float = 0.0
     error: str | None = None
+    bandwidth: Bandwidth | None = None
     trained: list[NDArray[np.float64]] = field(default_factory=list)
     qualities: list[PromptQuality] = field(default_factory=list)
     routed: ExpertIds | None = None
@@ -150,6 +162,24 @@ class Comparison:
     def tokens_per_second(self) -> float:
         """The common speed of all columns, each of which gets a token in a step; 0 before that."""
         return self.written / self.seconds if self.seconds else 0.0
+
+    @property
+    def bytes_per_step(self) -> int:
+        """The bytes of weights that a step of all columns needs, in the mean over the steps so far.
+
+        An expert is read once in a step, however many columns use it. There is a token.
+        """
+        layers = self.geometry.layers
+        rows = [column.expert_ids(layers) for column in self.columns]
+        used = experts_together(rows, self.geometry.experts).tolist()
+        return bytes_per_token(self.geometry, used, self.bytes_per_value)
+
+    @property
+    def share_of_limit(self) -> float | None:
+        """The share of the bandwidth that all columns together reached so far; None until known."""
+        if self.bandwidth is None or not self.tokens_per_second:
+            return None
+        return self.bytes_per_step * self.tokens_per_second / self.bandwidth.bytes_per_second
 
     @property
     def progress(self) -> str:

@@ -18,17 +18,27 @@ from olmoe_viz.ui.widgets.wording import billions, count
 Facts = dict[str, Any]
 
 
-def draw(comparison: Comparison, bytes_per_value: int, bandwidth: Bandwidth) -> list[Facts]:
+def draw(comparison: Comparison, bandwidth: Bandwidth) -> list[Facts]:
     """The panel; returns its numbers by column for a file."""
     source, details = text_columns.where(comparison.columns)
     panel.head(texts.COST_TITLE, source, texts.cost_badge(details, bandwidth.device))
-    st.caption(texts.together(len(comparison.columns), comparison.tokens_per_second))
+    st.caption(together_words(comparison))
     timing.draw(comparison)
-    found = facts(comparison, bandwidth.bytes_per_second, bytes_per_value)
+    found = facts(comparison, bandwidth.bytes_per_second)
     table.draw(rows(found), comparison.columns, alt=texts.COST_ALT)
     times = texts.times(timing.RUNS, timing.tokens_alone(comparison))
     st.caption(f"{limit_words(bandwidth)} {times}")
     return found
+
+
+def together_words(comparison: Comparison) -> str:
+    """The one speed of all columns, what a step of them reads, and their share of the limit."""
+    return texts.together(
+        len(comparison.columns),
+        comparison.tokens_per_second,
+        comparison.bytes_per_step / 1e6,
+        comparison.share_of_limit,
+    )
 
 
 def limit_words(bandwidth: Bandwidth) -> str:
@@ -41,11 +51,12 @@ def limit_words(bandwidth: Bandwidth) -> str:
     )
 
 
-def facts(comparison: Comparison, bytes_per_second: float, bytes_per_value: int) -> list[Facts]:
+def facts(comparison: Comparison, bytes_per_second: float) -> list[Facts]:
     """By column: bytes read for a token, the limit that they set, and the speed reached alone."""
     found, geometry = [], comparison.geometry
     for column, row in zip(comparison.columns, comparison.rows(), strict=True):
-        size = bytes_per_token(geometry, column.experts_used(geometry.layers), bytes_per_value)
+        used = column.experts_used(geometry.layers)
+        size = bytes_per_token(geometry, used, comparison.bytes_per_value)
         limit = bytes_per_second / size
         alone = comparison.alone.get(str(column.policy), [])
         speed = 1 / median(alone) if alone else None

@@ -64,4 +64,6 @@ def _common(comparison: Comparison) -> dict[str, Any]:
         "digest": comparison.digest,
         "seconds_together": round(comparison.seconds, 4),
         "tokens_per_second_together": round(comparison.tokens_per_second, 2),
+        "bytes_per_step_together": comparison.bytes_per_step,
+        "share_of_limit_together": comparison.share_of_limit,
     } | settings

@@ -78,6 +78,11 @@ def what_was_added(small: Generation, large: Generation, ask: Ask) -> extra_expe
     return extra_experts.extra_experts(ask, model, ids, small.policy, large.policy, candidates)
 
 
+def known_bandwidth(device: str) -> Bandwidth | None:
+    """The copy bandwidth of a device, if it has been measured."""
+    return _bandwidths.get(device)
+
+
 def bandwidth(model: str, device: str, ask: Ask) -> Bandwidth:
     """The copy bandwidth of a device, measured once for the server."""
     if device not in _bandwidths:

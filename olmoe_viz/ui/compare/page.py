@@ -1,12 +1,20 @@
 """The page Compare k: controls, texts that are written together, and what is measured of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.requests import ModelRequest
-from olmoe_viz.ui.compare import controls, live_map, report, text_columns, writing
+from olmoe_viz.ui.compare import (
+    controls,
+    live_map,
+    measurement,
+    report,
+    text_columns,
+    writing,
+)
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.session import answers, engine, state, url
@@ -27,7 +35,7 @@ def draw() -> None:
     row, stop = _buttons()
     st.caption(controls.rule())
     line = st.container(key="progress_line", gap=None)
-    of_model, progress = line.empty(), line.empty()
+    of_model, progress, speed = line.empty(), line.empty(), line.empty()
     new = _new_comparison(of_model)
     comparison = new or _kept_comparison()
     columns = comparison.columns if comparison else list(map(Column, controls.policies()))
@@ -36,17 +44,20 @@ def draw() -> None:
     controls.mirror(st.session_state.get(_KEPT))
     st.caption(texts.LEGEND)
     tokens = (comparison.settings if comparison else url.current(Settings)).new_tokens
+    speed.caption(_speed_words(columns, comparison))
     slots = text_columns.reserve(columns, tokens, writing=new is not None)
     if new is not None:
         stop.button(texts.STOP, key="stop", on_click=state.drop_wish)
         need_button("stop", progress)  # before a place in the line is taken, for others wait for it
-        _write(new, slots, live_map.LiveMap(new, reference), progress)
+        _write(new, slots, live_map.LiveMap(new, reference), progress, speed)
         stop.button(texts.STOP, key="stop_done", disabled=True)
     elif comparison is not None:
         live_map.draw(comparison, reference)
     progress.caption(_progress_words(comparison))
+    speed.caption(_speed_words(columns, comparison))
     if comparison is not None:
         _finish(comparison, slots, reference, badge)
+        speed.caption(_speed_words(columns, comparison))  # the bandwidth is known by now
 
 
 def _buttons() -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -78,8 +89,10 @@ def _new_comparison(place: DeltaGenerator) -> Comparison | None:
         model=model.request.model,
         digest=model.provenance.digest,
         geometry=model.geometry,
+        bytes_per_value=model.bytes_per_value,
         settings=url.current(Settings),
         columns=list(map(Column, controls.policies())),
+        bandwidth=measurement.known_bandwidth(model.provenance.device),
     )
 
 
@@ -101,11 +114,13 @@ def _write(
     slots: list[text_columns.Slot],
     growing: live_map.LiveMap,
     progress: DeltaGenerator,
+    speed: DeltaGenerator,
 ) -> None:
     """Generate the texts; the session keeps the comparison from the start, for a stop."""
 
     def show() -> None:
         text_columns.grow(slots, comparison)
+        speed.caption(_speed_words(comparison.columns, comparison))
         growing.show()
 
     state.drop_wish()
@@ -127,6 +142,13 @@ def _progress_words(comparison: Comparison | None) -> str:
         return texts.NO_MODEL if engine.records_only() else texts.START
     earlier = comparison.prompt != state.selection().text
     return comparison.progress + (texts.EARLIER_PROMPT if earlier else "") + "."
+
+
+def _speed_words(columns: Sequence[Column], comparison: Comparison | None) -> str:
+    """Whose speed the columns have, and its share of the limit where there is one."""
+    written = comparison is not None and comparison.written > 0
+    share = comparison.share_of_limit if comparison else None
+    return texts.common_speed(max(column.k for column in columns), share, written=written)
 
 
 def _finish(

@@ -35,11 +35,11 @@ def draw(comparison: Comparison, slots: list[text_columns.Slot], reference: int)
     if model is None or model.provenance.digest != comparison.digest or not comparison.records():
         return
     try:
-        bandwidth = _measure(comparison, model, slots, reference)
+        comparison.bandwidth = _measure(comparison, model, slots, reference)
     except TROUBLE as error:
         refuse(error)
         return
-    _draw(comparison, model, bandwidth)
+    _draw(comparison, comparison.bandwidth)
 
 
 def _measure(
@@ -62,12 +62,12 @@ def _measure(
     return found
 
 
-def _draw(comparison: Comparison, model: ModelFacts, bandwidth: Bandwidth) -> None:
+def _draw(comparison: Comparison, bandwidth: Bandwidth) -> None:
     quality.draw(comparison)
     profiles = routing_figures.profiles(comparison)
     routing_figures.draw(comparison, profiles)
     extra = extra_experts.draw(comparison)
-    costs = cost.draw(comparison, model.bytes_per_value, bandwidth)
+    costs = cost.draw(comparison, bandwidth)
     facts = [
         cost | quality.facts(column, one, comparison.model)
         for cost, column, one in zip(costs, comparison.columns, comparison.qualities, strict=True)

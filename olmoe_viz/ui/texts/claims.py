@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from olmoe_viz.figures.labels import digits
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.texts.quality import equal_ks
-from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, count
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, count, k_is
 
 HEADING = "Popular claims, and what was found"
 MORE_IS_BETTER = "More experts give better answers"
@@ -38,7 +38,7 @@ def all_are_best(experts: int) -> str:
 
 def knowledge(k: int) -> str:
     """The claim about twice the trained k."""
-    return f"With {k} experts the model uses 17 % more knowledge"
+    return f"With {k} experts the model uses 17% more knowledge"
 
 
 def half_of_the_mass(trained_k: int) -> str:
@@ -48,11 +48,11 @@ def half_of_the_mass(trained_k: int) -> str:
 
 def held_out(bits: dict[int, float], equal: Sequence[int]) -> str:
     """Bits per byte for several k, and which of them are best; `equal` are the best ks, rising."""
-    shown = ", ".join(f"{value:.3f} at k = {k}" for k, value in bits.items())
+    shown = ", ".join(f"{value:.3f} at {k_is(k)}" for k, value in bits.items())
     best = min(bits.values())
-    said = equal_ks(equal) if len(equal) > 1 else f"k = {equal[0]} is best."
+    said = equal_ks(equal) if len(equal) > 1 else f"{k_is(equal[0])} is best."
     most = max(bits)
-    more = f" k = {most} needs {bits[most] - best:.3f} more than the best." * (most not in equal)
+    more = f" {k_is(most)} needs {bits[most] - best:.3f} more than the best." * (most not in equal)
     return (
         "Not in general. On held-out text the bundled model needs these bits per byte under native "
         f"weights, where less is better: {shown}. {said}{more}"
@@ -78,9 +78,9 @@ def largest(
     )
     return (
         "It is the most that the model can cost. On this prompt, under "
-        f"{WEIGHTING_NAMES[weighting]} weights, k = {k} predicts {token}. Its prediction is "
+        f"{WEIGHTING_NAMES[weighting]} weights, {k_is(k)} predicts {token}. Its prediction is "
         f"{digits(divergences[0])} nats away from that of the trained k under native weights, that "
-        f"of k = {doubled} {digits(divergences[1])} nats."
+        f"of {k_is(doubled)} {digits(divergences[1])} nats."
     )
 
 
@@ -95,7 +95,7 @@ def confidence(
     """How certain both ks are of the next token: entropy, and the likeliest one's probability."""
     word = "less" if entropies[1] > entropies[0] else "more"
     return (
-        f"After the chosen token k = {ks[1]} is {word} certain than k = {ks[0]}: entropy "
+        f"After the chosen token {k_is(ks[1])} is {word} certain than {k_is(ks[0])}: entropy "
         f"{digits(entropies[1])} against {digits(entropies[0])} nats, likeliest token "
         f"{first[1]:.1%} against {first[0]:.1%}."
     )
@@ -103,13 +103,13 @@ def confidence(
 
 def certain_how_often(ks: tuple[int, int], lower: int, tokens: int) -> str:
     """After how many of the last tokens the second k is the more certain one."""
-    return f"k = {ks[1]} is more certain after {lower} of the last {count(tokens, 'token')}."
+    return f"{k_is(ks[1])} is more certain after {lower} of the last {count(tokens, 'token')}."
 
 
 def mass(k: int, least: tuple[str, int], most: tuple[str, int]) -> str:
     """The lowest and the highest median of the mass, and in which layers."""
     return (
-        f"Not in general. In the run with k = {k} the median over the tokens is {least[0]} in "
+        f"Not in general. In the run with {k_is(k)} the median over the tokens is {least[0]} in "
         f"layer {least[1]} and {most[0]} in layer {most[1]}."
     )
 
@@ -117,7 +117,7 @@ def mass(k: int, least: tuple[str, int], most: tuple[str, int]) -> str:
 def knowledge_found(ks: tuple[int, int], masses: tuple[float, float], run_k: int | None) -> str:
     """What grows with k; `run_k` is the k of the one run that was looked at, None for two runs."""
     low, high = masses
-    where = "the two runs measured above" if run_k is None else f"the run with k = {run_k}"
+    where = "the two runs measured above" if run_k is None else f"the run with {k_is(run_k)}"
     return (
         f"What grows is the retained mass: on average over this prompt from {digits(low)} for the "
         f"top {ks[0]} to {digits(high)} for the top {ks[1]}, by {100 * (high - low):.1f} points, "
@@ -136,7 +136,7 @@ def parameters_found(active: Sequence[str]) -> str:
 def rest_found(experts: int) -> str:
     """What happens to the mass that is left out."""
     return (
-        f"There is no such term. Below k = {experts} native weights sum to less than 1, the rest "
+        f"There is no such term. Below {k_is(experts)} native weights sum to less than 1, the rest "
         "is dropped, and the block adds its input back with coefficient 1. Step 8 checks that "
         "nothing else is in the sum."
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from olmoe_viz.figures.labels import digits, number
-from olmoe_viz.ui.widgets.wording import count, listed
+from olmoe_viz.ui.widgets.wording import count, k_is, listed
 
 # The head of the page and its controls.
 TITLE = "What does each k write?"
@@ -100,13 +100,15 @@ BYTES_READ = "read per token, derived, MB"
 LIMIT = "limit by bandwidth, tokens/s"
 SHARE_OF_LIMIT = "share of the limit, alone"
 
+NO_SHARE = "Share of the bandwidth limit: none until it is measured, after the first texts."
+
 # Files.
 CSV, JSON = "Download CSV", "Download JSON"
 
 
 def column_name(k: int, weighting: str) -> str:
     """What a column is called."""
-    return f"k = {k}, {weighting}"
+    return f"{k_is(k)}, {weighting}"
 
 
 def numbered(column: int, name: str) -> str:
@@ -126,7 +128,7 @@ def weights_of(column: int) -> str:
 
 def columns_button(ks: Sequence[int]) -> str:
     """The label of the control of the columns."""
-    return f"Columns: k = {listed(ks)}"
+    return f"Columns: {k_is(listed(ks))}"
 
 
 def sampling_button(tokens: int, temperature: float) -> str:
@@ -139,8 +141,8 @@ def frame_columns(k: int, against: int, doubled: Sequence[int]) -> str:
     """The rule by which the columns follow from the frame."""
     further = f" and its doubles {listed(doubled[1:])}" if len(doubled) > 1 else ""
     return (
-        f"The columns follow the frame: its k = {k}, its against = {against}, the trained "
-        f"k = {doubled[0]}{further}."
+        f"The columns follow the frame: its {k_is(k)}, its against = {against}, the trained "
+        f"{k_is(doubled[0])}{further}."
     )
 
 
@@ -155,6 +157,17 @@ def progress(written: int, asked: int, columns: int, seconds: float) -> str:
     return (
         f"{written} of {asked} tokens in each column, {count(columns, 'column')} together at "
         f"{speed:.1f} tokens/s each, {seconds:.1f} s"
+    )
+
+
+def common_speed(largest: int, share: float | None, *, written: bool) -> str:
+    """Whose speed the columns have; where text was `written`, also its share of the limit."""
+    reached = "" if share is None else f"Together {share:.1%} of the bandwidth limit. "
+    if written and share is None:
+        reached = f"{NO_SHARE} "
+    return (
+        f"{reached}The common speed is that of the largest, {k_is(largest)}, at best: "
+        "each column's own speed is measured alone, under Cost."
     )
 
 
@@ -181,7 +194,7 @@ def probability_at(name: str) -> str:
 
 def trained(k: int) -> str:
     """The trained k among the names of columns."""
-    return f"the trained k = {k}"
+    return f"the trained {k_is(k)}"
 
 
 def surest_layer(layer: int, layers: int) -> str:
@@ -210,7 +223,7 @@ def reading_again(at: int, texts: int) -> str:
 def quality_words(trained_k: int, terms: str) -> str:
     """What the measured quality tells; `terms` are links to the glossary."""
     return (
-        f"What these can tell: how far a setting moves from k = {trained_k} on this prompt, and "
+        f"What these can tell: how far a setting moves from {k_is(trained_k)} on this prompt, and "
         "how well it predicts the prompt. What they cannot: whether the text is true or good, or "
         "which k is better in general; a few tokens decide little, and a text without repetition "
         f"can still be bad. In the glossary: {terms}."
@@ -224,12 +237,12 @@ def log_likelihood(tokens: int) -> str:
 
 def divergence(trained_k: int) -> str:
     """A line of the table."""
-    return f"KL divergence from k = {trained_k}, mean over the prompt, nats"
+    return f"KL divergence from {k_is(trained_k)}, mean over the prompt, nats"
 
 
 def agreement(trained_k: int) -> str:
     """A line of the table."""
-    return f"same likeliest token as k = {trained_k}"
+    return f"same likeliest token as {k_is(trained_k)}"
 
 
 def no_perplexity(tokens: int, least: int) -> str:
@@ -257,7 +270,7 @@ def drift_quantities(trained_k: int, *, fewer: bool) -> dict[str, str]:
     """What each row of the small figures shows; `fewer` where a column has less than that k."""
     ranked = f" Where fewer ran, the router's ranking is followed to {trained_k}." if fewer else ""
     return {
-        KEPT_EXPERTS: f"Of the {trained_k} experts chosen at k = {trained_k}, the share that is "
+        KEPT_EXPERTS: f"Of the {trained_k} experts chosen at {k_is(trained_k)}, the share that is "
         f"among the first {trained_k} here.{ranked} Below 1, earlier layers have changed what the "
         "router sees.",
         MASS: "Sum of the router probabilities of the experts that ran, of 1.",
@@ -302,7 +315,7 @@ def extra_moves(ks: tuple[int, int], names: tuple[str, str], moves: tuple[float,
     """What the experts beyond the smaller k do to the logits of the two tokens."""
     first, second = moves
     return (
-        f"At k = {ks[1]}, the experts of rank {ks[0] + 1} to {ks[1]} together move the logit of "
+        f"At {k_is(ks[1])}, the experts of rank {ks[0] + 1} to {ks[1]} together move the logit of "
         f"“{names[0]}” by {number(first, '+.3g')} and that of “{names[1]}” by "
         f"{number(second, '+.3g')}: directly they favor “{names[int(second > first)]}” by "
         f"{digits(abs(second - first))}."
@@ -337,12 +350,14 @@ def cost_badge(details: str, device: str) -> str:
     )
 
 
-def together(columns: int, tokens_per_second: float) -> str:
-    """The one speed of texts that were written together."""
+def together(columns: int, tokens_per_second: float, megabytes: float, share: float | None) -> str:
+    """The one speed of texts that were written together, and its share of their common limit."""
+    reached = "" if share is None else f", {share:.1%} of the limit"
     return (
-        f"Written together: {tokens_per_second:,.1f} tokens/s in each of {columns} columns. A step "
-        "writes one token in every column, so all columns have this one speed, and it says nothing "
-        "about a single k; time each k alone for that, and for its share of the limit."
+        f"Written together: {tokens_per_second:,.1f} tokens/s in each of {columns} columns"
+        f"{reached}. A step writes one token in every column and reads {megabytes:,.1f} MB: every "
+        "expert that any column uses, once. So all columns have this one speed, and it says "
+        "nothing about a single k; time each k alone for that, and for its share of the limit."
     )
 
 

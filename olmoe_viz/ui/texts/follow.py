@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from olmoe_viz.figures.labels import alike, digits, expert_name, number, visible
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
-from olmoe_viz.ui.widgets.wording import count, layer_of
+from olmoe_viz.ui.widgets.wording import count, k_is, layer_of
 
 Floats = NDArray[np.float64]
 
@@ -177,18 +177,18 @@ def entropy(own: float, even: float, experts: int) -> str:
 def retained(masses: Sequence[float], ks: tuple[int, int]) -> str:
     """What the two ks keep."""
     one, two = alike(masses)
-    second = "" if ks[0] == ks[1] else f" and {two} with k = {ks[1]}"
-    return f"The retained mass is {one} with k = {ks[0]}{second}."
+    second = "" if ks[0] == ks[1] else f" and {two} with {k_is(ks[1])}"
+    return f"The retained mass is {one} with {k_is(ks[0])}{second}."
 
 
 def margins(row: Floats, ks: tuple[int, int]) -> str:
     """How clearly the last expert was chosen at each k that leaves one out."""
     cuts = sorted({k for k in ks if k < len(row)})
     words = alike([float(routing.margin(row, k)) for k in cuts])
-    found = " and ".join(f"{word} at k = {k}" for word, k in zip(words, cuts, strict=True))
+    found = " and ".join(f"{word} at {k_is(k)}" for word, k in zip(words, cuts, strict=True))
     said = [f"The margin at the cutoff is {found}."] if cuts else []
     if len(row) in ks:
-        said.append(f"With k = {len(row)} all experts run, and there is no cutoff.")
+        said.append(f"With {k_is(len(row))} all experts run, and there is no cutoff.")
     return " ".join(said)
 
 
@@ -197,14 +197,14 @@ def what_ran(ks: tuple[int, int]) -> str:
     if ks[0] == ks[1]:
         return ""
     return (
-        f"k = {ks[0]} is what ran. For k = {ks[1]} you see what this router would choose from the "
-        "same probabilities."
+        f"{k_is(ks[0])} is what ran. For {k_is(ks[1])} you see what this router would choose "
+        "from the same probabilities."
     )
 
 
 def table_of_experts(small: int, large: int) -> str:
     """The label of the table of selected experts."""
-    return f"Table of the top {small}" + (f", and what k = {large} adds" if large > small else "")
+    return f"Table of the top {small}" + (f", and what {k_is(large)} adds" if large > small else "")
 
 
 def even_choice(experts: int) -> str:
@@ -214,23 +214,23 @@ def even_choice(experts: int) -> str:
 
 def only_with(k: int) -> str:
     """What a plus at an expert means."""
-    return f"A plus marks an expert that only k = {k} selects. It reads the same vector."
+    return f"A plus marks an expert that only {k_is(k)} selects. It reads the same vector."
 
 
 def with_one(k: int) -> str:
     """Which experts of a table only the larger k selects."""
-    return f"selected only with k = {k}"
+    return f"selected only with {k_is(k)}"
 
 
 def groups(ks: tuple[int, int]) -> tuple[str, str]:
     """The names of the experts that both ks select, and of those of the larger one alone."""
     both = "Selected" if ks[0] == ks[1] else "Selected with both"
-    return both, f"Selected with k = {max(ks)} only"
+    return both, f"Selected with {k_is(max(ks))} only"
 
 
 def selected_with(k: int) -> str:
     """Which k selects an expert, or is measured."""
-    return f"k = {k}"
+    return f"{k_is(k)}"
 
 
 def rows_scroll(rows: int) -> str:
@@ -273,16 +273,17 @@ def changes(same_input: float, input_as_run: float, output_as_run: float) -> str
 def by_weighting(ks: tuple[int, int]) -> str:
     """What the table of the three weightings shows."""
     return (
-        f"Same input, from k = {ks[0]} to k = {ks[1]}, under the three weightings. Gain-anchored "
-        "weights always sum to what the trained k keeps: more experts share the same sum."
+        f"Same input, from {k_is(ks[0])} to {k_is(ks[1])}, under the three weightings. "
+        "Gain-anchored weights always sum to what the trained k keeps: more experts share the same "
+        "sum."
     )
 
 
 def through_layers(ks: tuple[int, int]) -> str:
     """What the line over the layers shows."""
     return (
-        f"As run: how far the residual stream with k = {ks[1]} is from that with k = {ks[0]} after "
-        "each block, as a share of its norm."
+        f"As run: how far the residual stream with {k_is(ks[1])} is from that with {k_is(ks[0])} "
+        "after each block, as a share of its norm."
     )
 
 
@@ -297,8 +298,8 @@ def expectation(tokens: tuple[str, str], position: int, *, same: bool) -> str:
 def uncertainty(entropies: tuple[float, float], divergence: float, ks: tuple[int, int]) -> str:
     """The entropies of both predictions and their divergence, in nats."""
     return (
-        f"The entropy is {digits(entropies[0])} nats with k = {ks[0]} and {digits(entropies[1])} "
-        f"with k = {ks[1]}. The KL divergence of k = {ks[1]} from k = {ks[0]} is "
+        f"The entropy is {digits(entropies[0])} nats with {k_is(ks[0])} and {digits(entropies[1])} "
+        f"with {k_is(ks[1])}. The KL divergence of {k_is(ks[1])} from {k_is(ks[0])} is "
         f"{digits(divergence)} nats."
     )
 
@@ -307,7 +308,7 @@ def lens(k: int, winner: str) -> str:
     """What the logit lens shows; Markdown, `winner` is escaped already."""
     return (
         "**Through the layers.** The logit lens reads the vector after every block as if it were "
-        f"the last, here in the run with k = {k}. The model was not trained for that, so early "
+        f"the last, here in the run with {k_is(k)}. The model was not trained for that, so early "
         "rows mean little. The stronger the color of a cell, the more probable its token. The line "
         f"is the probability of ‘{winner}’, which wins after the last block."
     )

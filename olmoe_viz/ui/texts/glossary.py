@@ -1,5 +1,7 @@
 """The words of the glossary: each term once, in one or two sentences."""
 
+from olmoe_viz.ui.widgets.wording import k_is
+
 TITLE = "Glossary"
 EXPLANATION = "Each word has an address of its own, to link to: the sign beside a heading has it."
 TERMS: dict[str, str] = {
@@ -74,7 +76,8 @@ TERMS: dict[str, str] = {
     "temperature": "A number by which logits are divided before sampling. 0 stands for always "
     "taking the likeliest token; above 1 the choice grows more random.",
     "token": "A piece of text that the model reads as one symbol: a word, a part of one, a sign.",
-    "top-k": "The k experts with the largest router probabilities. OLMoE was trained with k = 8.",
+    "top-k": "The k experts with the largest router probabilities. "
+    f"OLMoE was trained with {k_is(8)}.",
     "vocabulary specialization": "The share of a token id's occurrences that go to one expert, "
     "counted only for ids that occur often enough.",
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from olmoe_viz.figures.labels import visible
 from olmoe_viz.ui import glossary
 from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
+from olmoe_viz.ui.widgets.wording import k_is
 
 TITLE = "Which experts does each token use?"
 CELL_TITLE = "The router's choice for one token in one layer"
@@ -58,8 +59,8 @@ def against(k: int, other: int) -> str:
     if k == other:
         return f"Both ks are {k}, so nothing is compared: choose another k in the row “against”."
     return (
-        f"k = {other} is compared with in three places: on the card of a cell, in the dotted line "
-        "of the retained mass below, and in the view drift, which runs the prompt with it."
+        f"{k_is(other)} is compared with in three places: on the card of a cell, in the dotted "
+        "line of the retained mass below, and in the view drift, which runs the prompt with it."
     )
 
 
@@ -72,7 +73,8 @@ def retained_mass(k: int, other: int) -> str:
     if k == other:
         return words
     return (
-        f"{words} The dotted line is what k = {other} would keep of the same router probabilities."
+        f"{words} The dotted line is what {k_is(other)} would keep of the same router "
+        "probabilities."
     )
 
 

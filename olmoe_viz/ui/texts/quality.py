@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from olmoe_viz.ui import glossary
-from olmoe_viz.ui.widgets.wording import listed
+from olmoe_viz.ui.widgets.wording import k_is, listed
 
 TITLE = "What was measured on held-out text"
 BETTER = "Does a larger k predict better?"
 QUOTED = "The same question on OLMoE-1B-7B-0924"
 DOMAINS = "Do experts prefer domains?"
 SETTLED = "When did the routers settle?"
-NEAR = "Native weights from k = 4 on, where the differences are small."
-ALL = "All three weightings from k = 1 on."
+NEAR = f"Native weights from {k_is(4)} on, where the differences are small."
+ALL = f"All three weightings from {k_is(1)} on."
 TEXT, NUMBERS, DOWNLOAD = "text", "The numbers", "Download all domains as CSV"
 # Where it is not that of the table.
 DOMAIN_NAMES = {
@@ -49,9 +49,9 @@ def bits_per_byte(tokens: int, text: str) -> str:
 def equal_ks(ks: Sequence[int]) -> str:
     """That several ks, the best of them included, cannot be told apart."""
     if len(ks) == 2:
-        return f"k = {listed(ks)} are equal: each value lies in the other's 95% interval."
+        return f"{k_is(listed(ks))} are equal: each value lies in the other's 95% interval."
     return (
-        f"k = {listed(ks)} are equal: the best value lies in the 95% interval of each, and their "
+        f"{k_is(listed(ks))} are equal: the best value lies in the 95% interval of each, and their "
         "values in that of the best."
     )
 
@@ -60,7 +60,7 @@ def best(ks: Sequence[int], weighting: str) -> str:
     """Which ks are best under a weighting, rising; several of them are equal."""
     if len(ks) > 1:
         return f"Best under {weighting} weights: {equal_ks(ks)}"
-    return f"Best under {weighting} weights: k = {ks[0]}."
+    return f"Best under {weighting} weights: {k_is(ks[0])}."
 
 
 def windows(count: int, length: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
+from olmoe_viz.ui.widgets.wording import k_is
 
 # What the map starts with (map.html).
 HTML: Mapping[str, str] = {
@@ -55,7 +56,7 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "cut_off": "expert {layer}·{expert}, cut off",
     "strongest": "strongest {shown} of {ran} shown",
     "hollow": "hollow: cut off",
-    "hollow_at": "hollow: cut off at k = {k}",
+    "hollow_at": f"hollow: cut off at {k_is('{k}')}",
 }
 # What a color means, and what the scale beside it counts.
 LEGENDS: Mapping[str, tuple[str, str]] = {

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from olmoe_viz.figures.labels import expert_name
 from olmoe_viz.ui.texts.quality import equal_ks
+from olmoe_viz.ui.widgets.wording import k_is
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ SAME_WEIGHTS = (
     ),
 )
 ALL_EXPERTS = (
-    "What k = {experts} really does",
+    f"What {k_is('{experts}')} really does",
     (
         "A cell shows how many of the token's k strongest experts are no longer among the k "
         "strongest when all {experts} run in every layer. The first layer gets the same input, "
@@ -114,7 +115,7 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "quality": Question(
         "Guess first: under native weights, which k predicts unseen text best?",
-        ("k = 1", "k = 2", "k = 4", "k = 8", "k = 16", "k = 32", "k = 64"),
+        tuple(k_is(k) for k in (1, 2, 4, 8, 16, 32, 64)),
     ),
 }
 
@@ -143,7 +144,7 @@ def preference(layer: int, expert: int, share: float, domain: str, chance: float
 
 def bits_per_byte(bits: Mapping[int, float], best: Sequence[int]) -> str:
     """Bits per byte by k, and which ks are equal where several are best."""
-    listed = ", ".join(f"{value:.3f} at k = {k}" for k, value in bits.items())
+    listed = ", ".join(f"{value:.3f} at {k_is(k)}" for k, value in bits.items())
     equal = f" {equal_ks(best)}" if len(best) > 1 else ""
     return f"Bits per byte, lower is better: {listed}.{equal}"
 

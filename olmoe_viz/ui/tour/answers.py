@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import tour as texts
+from olmoe_viz.ui.widgets.wording import k_is
 
 _MASS_BOUNDS = (0.25, 0.5, 0.75)
 _TIMES_BOUNDS = (2.0, 4.0, 6.0)
@@ -69,7 +70,7 @@ def quality(table: pd.DataFrame) -> Answer:
     values = tables.lines(rows)["native"]
     best = tables.equal_to_best(ks, values)
     bits = dict(zip(ks, values[0].tolist(), strict=True))
-    return Answer(tuple(f"k = {k}" for k in best), texts.bits_per_byte(bits, best))
+    return Answer(tuple(k_is(k) for k in best), texts.bits_per_byte(bits, best))
 
 
 TABLES: Mapping[str, tuple[str, Callable[[pd.DataFrame], Answer]]] = {

@@ -9,8 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.models import catalogue
+from olmoe_viz.ui.compare import measurement, writing
 from olmoe_viz.ui.session import engine
-from olmoe_viz.ui.widgets.wording import plain
+from olmoe_viz.ui.texts import compare as compare_texts
+from olmoe_viz.ui.widgets.wording import k_is, plain
 from tests.ui.compare_page import COLUMNS, badges, files, generated, heads, shown_texts, tables
 from tests.ui.test_pages import HOSTILE, texts
 from tests.ui.visitor import app, checked, drawn, page
@@ -42,17 +44,17 @@ def test_every_measure_has_its_place(compared: AppTest) -> None:
     ]
     assert len(drawn(compared)) == 7
     quality, held_out, _, cost = tables(compared)
-    assert list(quality) == ["quantity", "k = 8, native", "k = 64, renormalized"]
-    by_name = dict(zip(quality["quantity"], quality["k = 8, native"], strict=True))
-    assert by_name["same likeliest token as k = 8"] == "100.0%"
+    assert list(quality) == ["quantity", f"{k_is(8)}, native", f"{k_is(64)}, renormalized"]
+    by_name = dict(zip(quality["quantity"], quality[f"{k_is(8)}, native"], strict=True))
+    assert by_name[f"same likeliest token as {k_is(8)}"] == "100.0%"
     assert "perplexity of the prompt" not in by_name
     (said,) = [one.value for one in compared.caption if "Perplexity" in one.value]
     assert said.startswith(
         "Perplexity means something from 20 predicted tokens on; this prompt has 3,"
     )
-    assert held_out["k = 8, native"][0] == "1.142"
-    assert cost["k = 64, renormalized"][1] == "100.0%"
-    assert cost["k = 8, native"][4:] == ["not timed", "not timed"]
+    assert held_out[f"{k_is(8)}, native"][0] == "1.142"
+    assert cost[f"{k_is(64)}, renormalized"][1] == "100.0%"
+    assert cost[f"{k_is(8)}, native"][4:] == ["not timed", "not timed"]
 
 
 def test_nothing_is_called_live_before_there_is_a_text() -> None:
@@ -90,18 +92,45 @@ def test_another_column_to_compare_with_goes_into_the_link() -> None:
     assert files(test)
 
 
+def test_the_share_of_the_limit_streams_once_the_bandwidth_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measurement, "_bandwidths", {})
+    monkeypatch.setattr(writing, "PERIOD", 0.001)  # so that each few steps are drawn
+    said: list[tuple[int, float | None, bool]] = []
+
+    def common_speed(largest: int, share: float | None, *, written: bool) -> str:
+        said.append((largest, share, written))
+        return "the common speed"
+
+    monkeypatch.setattr(compare_texts, "common_speed", common_speed)
+    generated(f"tokens=64&{COLUMNS}&prompt=Before+any+measurement")
+    *early, last = said
+    assert early[0] == (64, None, False)
+    assert {share for _, share, _ in early} == {None}
+    assert last[1] is not None
+    assert last[1] > 0
+    said.clear()
+    generated(f"tokens=64&{COLUMNS}&prompt=After+the+measurement")
+    streamed = [share for _, share, written in said[:-1] if written]
+    assert streamed
+    assert None not in streamed
+
+
 def test_each_k_is_timed_alone_when_asked() -> None:
     test = generated(f"tokens=2&{COLUMNS}")
     checked(test.button(key="time_alone").click().run())
     cost = tables(test)[-1]
-    assert all(float(cost[name][4]) > 0 for name in ("k = 8, native", "k = 64, renormalized"))
+    assert all(
+        float(cost[name][4]) > 0 for name in (f"{k_is(8)}, native", f"{k_is(64)}, renormalized")
+    )
 
 
 def timed_with_two_tokens(test: AppTest) -> None:
     checked(test.button(key="time_alone").click().run())
     assert [error.value for error in test.error] == []
     assert any("3 runs of 2 tokens" in caption.value for caption in test.caption)
-    assert float(tables(test)[-1]["k = 1, native"][4]) > 0
+    assert float(tables(test)[-1][f"{k_is(1)}, native"][4]) > 0
 
 
 @pytest.mark.long
@@ -122,7 +151,7 @@ def test_near_the_end_of_a_short_context_each_k_is_timed_with_what_fits() -> Non
 def test_texts_that_agree_have_no_extra_experts_to_show() -> None:
     test = generated("tokens=3&columns=k%3D8~k%3D8")
     assert any("No two columns" in caption.value for caption in test.caption)
-    assert "column 2: k = 8, native" in tables(test)[0]
+    assert f"column 2: {k_is(8)}, native" in tables(test)[0]
 
 
 def test_a_long_prompt_has_a_perplexity() -> None:
@@ -130,7 +159,7 @@ def test_a_long_prompt_has_a_perplexity() -> None:
     test = generated(f"tokens=2&{COLUMNS}&prompt={prompt}")
     quality = tables(test)[0]
     assert quality["quantity"][1] == "perplexity of the prompt"
-    assert float(quality["k = 8, native"][1]) > 1
+    assert float(quality[f"{k_is(8)}, native"][1]) > 1
     assert not any("Perplexity means" in one.value for one in test.caption)
     assert "longer_example" not in [button.key for button in test.button]
 
@@ -162,7 +191,11 @@ def test_a_hostile_prompt_is_continued_as_typed(name: str) -> None:
 def test_of_equal_columns_the_chosen_one_is_compared_with() -> None:
     test = app("columns=k%3D8~k%3D4~k%3D4", "compare")
     box = test.selectbox(key="compare_with")
-    assert box.options == ["k = 8, native", "column 2: k = 4, native", "column 3: k = 4, native"]
+    assert box.options == [
+        f"{k_is(8)}, native",
+        f"column 2: {k_is(4)}, native",
+        f"column 3: {k_is(4)}, native",
+    ]
     checked(box.select_index(1).run())
     assert test.query_params["reference"] == "1"
     assert test.selectbox(key="compare_with").value == 1
@@ -181,7 +214,7 @@ def test_the_columns_follow_the_ks_of_the_frame() -> None:
     test = app("k=2&against=3", "compare")
     shown = ["2", "3", "8", "16", "32", "64"]
     assert [text for text in texts(test) if text.isdigit()] == shown
-    rule = "The columns follow the frame: its k = 2, its against = 3, the trained k = 8 and its "
+    rule = f"The columns follow the frame: its {k_is(2)}, its against = 3, the trained {k_is(8)} "
     assert any(one.value.startswith(rule) for one in test.caption)
     chosen = app(COLUMNS, "compare")
     assert any("do not follow the frame" in one.value for one in chosen.caption)

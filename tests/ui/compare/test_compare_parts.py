@@ -25,6 +25,7 @@ from olmoe_viz.ui.compare.routing_figures import profiles
 from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.compare.table import by_column
 from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.widgets.wording import k_is
 
 SMALL, LARGE = RoutingPolicy(2), RoutingPolicy(8, "renormalized")
 
@@ -36,7 +37,7 @@ def comparison(geometry: Geometry, make_generation: Callable[..., Generation]) -
     for policy, ids in ((SMALL, [1, 2]), (LARGE, [1, 3])):
         record = make_generation(tokens=2, policy=policy, token_ids=np.array(ids))
         columns.append(Column(policy, ["<b>", ","], ids, [-0.5, -1.0], "length", record))
-    return Comparison("=1+1", "m", "sha256:0", geometry, Settings(), columns)
+    return Comparison("=1+1", "m", "sha256:0", geometry, 4, Settings(), columns)
 
 
 def measured(policy: RoutingPolicy, tokens: int) -> PromptQuality:
@@ -50,7 +51,7 @@ def test_a_perplexity_is_shown_from_twenty_tokens_on(comparison: Comparison) -> 
     )
     assert "perplexity of the prompt" not in short
     assert long["perplexity of the prompt"] == ["7.39"] * 2
-    assert short["same likeliest token as k = 2"] == ["50.0%"] * 2
+    assert short[f"same likeliest token as {k_is(2)}"] == ["50.0%"] * 2
     assert next(iter(short)).endswith("mean of 19 tokens, nats")
     nothing = PromptQuality(SMALL, 0, None, None, 0.0, 1.0)
     rows = quality.rows(comparison.columns[:1], [nothing], 2)
@@ -147,27 +148,37 @@ def test_only_a_k_that_was_timed_alone_has_a_share_of_the_limit(
     comparison: Comparison, geometry: Geometry
 ) -> None:
     size = bytes_per_token(geometry, 2, 4)
-    together = cost.facts(comparison, 10 * size, 4)
+    together = cost.facts(comparison, 10 * size)
     assert together[0]["limit_tokens_per_second"] == 10
     assert [row["share_of_limit_alone"] for row in together] == [None, None]
     assert cost.rows(together)["share of the limit, alone"] == ["not timed"] * 2
     comparison.alone[str(SMALL)] = [0.5, 0.2, 0.1]
-    alone = cost.facts(comparison, 10 * size, 4)
+    alone = cost.facts(comparison, 10 * size)
     assert alone[0]["tokens_per_second_alone"] == 5
     assert alone[0]["share_of_limit_alone"] == pytest.approx(0.5)
     rows = cost.rows(alone)
     assert rows["written alone, 3 runs, tokens/s"] == ["5.00", "not timed"]
     assert rows["share of the limit, alone"] == ["50.0%", "not timed"]
     comparison.alone[str(SMALL)] = [0.5]
-    assert "2.00 (1 run)" in str(cost.rows(cost.facts(comparison, size, 4)))
+    assert "2.00 (1 run)" in str(cost.rows(cost.facts(comparison, size)))
 
 
-def test_what_was_written_together_has_one_speed_in_a_file(comparison: Comparison) -> None:
+def test_what_was_written_together_has_one_speed_and_one_share(
+    comparison: Comparison, provenance: Provenance
+) -> None:
     comparison.seconds = 0.5
-    facts = cost.facts(comparison, 1e9, 4)
+    size = comparison.bytes_per_step
+    asked = BandwidthRequest("m")
+    comparison.bandwidth = Bandwidth(asked, 16.0 * size, 1, 1, "cpu", 1, provenance)
+    facts = cost.facts(comparison, 1e9)
     lines = list(csv.DictReader(io.StringIO(csv_text(comparison, facts))))
     assert [line["tokens_per_second_together"] for line in lines] == ["4.0", "4.0"]
-    assert not {"seconds", "tokens_per_second"} & set(lines[0])
+    assert [line["share_of_limit_together"] for line in lines] == ["0.25", "0.25"]
+    assert [line["share_of_limit_alone"] for line in lines] == ["", ""]
+    assert not {"seconds", "tokens_per_second", "share_of_limit"} & set(lines[0])
+    said = cost.together_words(comparison)
+    assert "4.0 tokens/s in each of 2 columns, 25.0% of the limit. A step writes" in said
+    assert f"reads {size / 1e6:,.1f} MB" in said
 
 
 def test_costs_are_those_of_the_experts_that_ran(
@@ -181,7 +192,7 @@ def test_costs_are_those_of_the_experts_that_ran(
     record = make_generation(tokens=2, policy=policy, expert_ids=ids, weights=weights)
     comparison.columns = [Column(RoutingPolicy(8), ["a", "b"], [1, 2], [-1.0, -1.0])]
     comparison.keep([record])
-    (facts,) = cost.facts(comparison, 1e9, 4)
+    (facts,) = cost.facts(comparison, 1e9)
     assert facts["bytes_per_token"] == bytes_per_token(geometry, [1.5, 1, 1], 4)
 
 
@@ -243,7 +254,7 @@ def test_columns_of_the_same_policy_keep_their_own_numbers() -> None:
 
 
 def test_files_hold_texts_numbers_and_the_question(comparison: Comparison) -> None:
-    facts = cost.facts(comparison, 1e9, 4)
+    facts = cost.facts(comparison, 1e9)
     lines = list(csv.DictReader(io.StringIO(csv_text(comparison, facts))))
     assert [line["k"] for line in lines] == ["2", "8"]
     assert lines[0]["text"] == "<b>,"
@@ -263,7 +274,7 @@ def test_no_text_of_the_table_file_is_a_formula(comparison: Comparison, start: s
     comparison.prompt = f"{start}1+1"
     for column, text in zip(comparison.columns, (f"{start}cmd|' /C calc'!A0", " =1"), strict=True):
         column.pieces = [text]
-    facts = cost.facts(comparison, 1e9, 4)
+    facts = cost.facts(comparison, 1e9)
     out = io.StringIO(csv_text(comparison, facts), newline="")
     lines = list(csv.DictReader(out))
     assert [line["prompt"] for line in lines] == [f"'{start}1+1"] * 2

@@ -10,6 +10,7 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.marked_text import END, tokens, unfinished
 from olmoe_viz.ui.compare.settings import Settings
+from olmoe_viz.ui.widgets.wording import k_is
 
 WORDS = {1: " the", 2: " cat", 3: " sat", 4: " old", 5: " mat", 6: " dog", 7: "\n", 8: " ", 0: ""}
 
@@ -29,7 +30,7 @@ def write(geometry: Geometry) -> Callable[..., Comparison]:
             )
             for at, ids in enumerate(texts)
         ]
-        return Comparison("p", "m", "d", geometry, Settings(), columns)
+        return Comparison("p", "m", "d", geometry, 4, Settings(), columns)
 
     return make
 
@@ -44,7 +45,7 @@ def test_the_beginning_is_shared_and_the_first_difference_marked(
     made = write([1, 2, 3, 1, 5], [1, 6, 3, 1, 5])
     assert marks(made, 1, 0) == ["shared", "first", "", "", ""]
     assert marks(made, 0, 0) == ["shared", "first", "", "", ""]
-    assert tokens(made, 1, 0)[1].facts[-1] == ("k = 2, native has", "·cat")
+    assert tokens(made, 1, 0)[1].facts[-1] == (f"{k_is(2)}, native has", "·cat")
 
 
 def test_marks_follow_the_chosen_column(write: Callable[..., Comparison]) -> None:
@@ -58,7 +59,7 @@ def test_added_and_missing_tokens_differ_in_their_mark(write: Callable[..., Comp
     made = write([1, 2, 3, 5], [6, 2, 4, 3, 5], [6, 2, 5])
     assert marks(made, 1, 0) == ["first", "", "changed", "", ""]
     assert marks(made, 2, 0) == ["first", "", "gap"]
-    assert tokens(made, 2, 0)[2].facts[-1] == ("k = 2, native has", "·sat")
+    assert tokens(made, 2, 0)[2].facts[-1] == (f"{k_is(2)}, native has", "·sat")
 
 
 def test_equal_texts_and_shorter_ones_have_no_first_difference(
@@ -86,8 +87,8 @@ def test_a_token_says_its_probabilities_and_its_strongest_layer(
     made.columns[0].generation = record
     made.trained = [np.array([0.25, 1.0])]
     first, second = tokens(made, 0, 0)
-    assert dict(first.facts)["probability at k = 2, native"] == "0.500"
-    assert dict(first.facts)["probability at the trained k = 2"] == "0.250"
+    assert dict(first.facts)[f"probability at {k_is(2)}, native"] == "0.500"
+    assert dict(first.facts)[f"probability at the trained {k_is(2)}"] == "0.250"
     share = np.exp(4) / (np.exp(4) + np.exp(2) + 6)
     experts = dict(first.facts)["surest router, layer 2 (0 to 2): experts"]
     assert experts.startswith(f"2·5 ({share:.3f}), 2·7 (")

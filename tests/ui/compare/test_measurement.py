@@ -67,7 +67,7 @@ def written(model: Model) -> Comparison:
 
 def comparison(model: Model, policies: list[ov.RoutingPolicy]) -> Comparison:
     columns = list(map(Column, policies))
-    made = Comparison("A cat", model.name, model.digest, model.geometry, Settings(), columns)
+    made = Comparison("A cat", model.name, model.digest, model.geometry, 4, Settings(), columns)
     made.keep(ov.compare(model, made.prompt, policies, 3))
     return made
 

@@ -53,7 +53,7 @@ class Line:
 
 @pytest.fixture
 def comparison() -> Comparison:
-    return Comparison("p", "m", "d", OLMOE_1B_7B, Settings(), [Column(RoutingPolicy(8))])
+    return Comparison("p", "m", "d", OLMOE_1B_7B, 2, Settings(), [Column(RoutingPolicy(8))])
 
 
 def written(

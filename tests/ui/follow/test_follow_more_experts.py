@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.widgets import origin
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.follow_page import captions, charts, follow, press, stopped, trace
 from tests.ui.visitor import ROOT
 
@@ -49,8 +50,8 @@ def test_the_trade_off_says_under_which_weights_it_was_measured() -> None:
     assert "Measured on this prompt under renormalized weights;" in captions(test)
     assert "compared with the trained k, 8, under native weights." in captions(test)
     words = " ".join(m.value for m in test.markdown)
-    assert "On this prompt, under renormalized weights, k = 64 predicts" in words
-    assert "that of the trained k under native weights, that of k = 16" in words
+    assert f"On this prompt, under renormalized weights, {k_is(64)} predicts" in words
+    assert f"that of the trained k under native weights, that of {k_is(16)}" in words
 
 
 def test_the_popular_claims_are_answered_with_numbers() -> None:
@@ -65,14 +66,14 @@ def test_the_popular_claims_are_answered_with_numbers() -> None:
     table = table[(table["domain"] == "all") & (table["weighting"] == "native")].set_index("k")
     bits = table["bits_per_byte"]
     for k in (4, 8, 16, 32, 64):
-        assert f"{bits[k]:.3f} at k = {k}" in words
-    assert "k = 8 and 16 are equal: each value lies in the other's 95% interval." in words
-    assert f"k = 64 needs {bits[64] - bits.min():.3f} more than the best" in words
+        assert f"{bits[k]:.3f} at {k_is(k)}" in words
+    assert f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval." in words
+    assert f"{k_is(64)} needs {bits[64] - bits.min():.3f} more than the best" in words
 
 
 def test_what_was_measured_is_what_the_claims_say() -> None:
     test = follow()
-    assert "points, in the run with k = 8." in " ".join(m.value for m in test.markdown)
+    assert f"points, in the run with {k_is(8)}." in " ".join(m.value for m in test.markdown)
     press(test, "Measure")
     table = next(table.value for table in test.table if "retained mass" in table.value)
     eight, sixteen = (table["retained mass"].iloc[at] for at in (2, 3))
@@ -85,7 +86,7 @@ def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.Monk
     table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
     monkeypatch.setattr(claims.tables, "table", lambda _: table[table["k"] <= 16])
     words = " ".join(m.value for m in follow().markdown)
-    assert "k = 8 and 16 are equal" in words
+    assert f"{k_is(8)} and 16 are equal" in words
     assert "more than the best" not in words
     assert "worse" not in words
 

@@ -10,7 +10,7 @@ import pytest
 import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, routing
 from olmoe_viz.ui.follow import expert_steps
-from olmoe_viz.ui.widgets.wording import plain
+from olmoe_viz.ui.widgets.wording import k_is, plain
 from tests.ui.follow_page import (
     PROMPT,
     STEPS,
@@ -28,7 +28,7 @@ def test_the_numbers_are_those_of_the_library() -> None:
     test = follow(query="token=2&layer=5")
     row = routing.probabilities(trace().router_logits)[5, 2]
     eight, sixteen = found(
-        test, r"retained mass is ([\d.]*\d) with k = 8 and ([\d.]*\d) with k = 16"
+        test, rf"retained mass is ([\d.]*\d) with {k_is(8)} and ([\d.]*\d) with {k_is(16)}"
     )
     assert float(eight) == pytest.approx(routing.retained_mass(row, 8), rel=5e-3)
     assert float(sixteen) == pytest.approx(routing.retained_mass(row, 16), rel=5e-3)
@@ -100,7 +100,7 @@ def test_the_logit_lens_says_what_it_draws() -> None:
     lens = drawn(test)["lens"]
     (note,) = json.loads(lens)["figure"]["notes"]
     winner = re.fullmatch("probability of ‘(.+)’, k = 16", note["text"])[1]
-    assert "in the run with k = 16. The model was not" in words
+    assert f"in the run with {k_is(16)}. The model was not" in words
     assert f"the probability of ‘{plain(winner)}’, which wins" in words
 
 

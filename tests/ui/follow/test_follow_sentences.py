@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from olmoe_viz.ui.texts import claims, follow
+from olmoe_viz.ui.widgets.wording import k_is
 
 
 def direction(norms: list[float], cosines: list[float]) -> str:
@@ -32,24 +33,24 @@ def test_the_row_of_the_strongest_expert_is_longer_or_shorter_as_the_signs_have_
 def test_where_all_experts_run_there_is_no_cutoff() -> None:
     row = np.array([0.5, 0.3, 0.2 - 3e-5, 3e-5])
     assert follow.margins(row, (2, 1)) == (
-        "The margin at the cutoff is 0.200 at k = 1 and 0.100 at k = 2."
+        f"The margin at the cutoff is 0.200 at {k_is(1)} and 0.100 at {k_is(2)}."
     )
     assert follow.margins(row, (4, 1)) == (
-        "The margin at the cutoff is 0.200 at k = 1. "
-        "With k = 4 all experts run, and there is no cutoff."
+        f"The margin at the cutoff is 0.200 at {k_is(1)}. "
+        f"With {k_is(4)} all experts run, and there is no cutoff."
     )
-    assert follow.margins(row, (4, 4)) == "With k = 4 all experts run, and there is no cutoff."
+    assert follow.margins(row, (4, 4)) == f"With {k_is(4)} all experts run, and there is no cutoff."
     close = np.array([0.5, 0.49, 0.48999, 0.0])
-    assert "1.00e-02 at k = 1 and 1.00e-05 at k = 2" in follow.margins(close, (1, 2))
+    assert f"1.00e-02 at {k_is(1)} and 1.00e-05 at {k_is(2)}" in follow.margins(close, (1, 2))
 
 
 def test_two_equal_ks_are_named_once() -> None:
-    assert follow.retained([0.5, 0.5], (8, 8)) == "The retained mass is 0.500 with k = 8."
+    assert follow.retained([0.5, 0.5], (8, 8)) == f"The retained mass is 0.500 with {k_is(8)}."
     assert follow.retained([0.5, 0.7], (8, 16)) == (
-        "The retained mass is 0.500 with k = 8 and 0.700 with k = 16."
+        f"The retained mass is 0.500 with {k_is(8)} and 0.700 with {k_is(16)}."
     )
     assert follow.what_ran((8, 8)) == ""
-    assert follow.what_ran((8, 16)).startswith("k = 8 is what ran. For k = 16 you see")
+    assert follow.what_ran((8, 16)).startswith(f"{k_is(8)} is what ran. For {k_is(16)} you see")
 
 
 def test_the_input_of_a_block_differs_only_after_other_layers_have_rerouted() -> None:
@@ -98,17 +99,20 @@ BITS = {4: 1.2, 8: 1.142, 16: 1.14, 64: 1.25}
 @pytest.mark.parametrize(
     ("equal", "said"),
     [
-        ([8, 16], "k = 8 and 16 are equal: each value lies in the other's 95% interval. k = 64 "),
-        ([16], "k = 16 is best. k = 64 needs 0.110 more than the best."),
+        (
+            [8, 16],
+            f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval. {k_is(64)} ",
+        ),
+        ([16], f"{k_is(16)} is best. {k_is(64)} needs 0.110 more than the best."),
         (
             [8, 16, 64],
-            "k = 8, 16 and 64 are equal: the best value lies in the 95% interval of each",
+            f"{k_is(8)}, 16 and 64 are equal: the best value lies in the 95% interval of each",
         ),
     ],
 )
 def test_ks_that_cannot_be_told_apart_are_called_equal(equal: list[int], said: str) -> None:
     words = claims.held_out(BITS, equal)
-    assert "1.142 at k = 8, 1.140 at k = 16" in words
+    assert f"1.142 at {k_is(8)}, 1.140 at {k_is(16)}" in words
     assert said in words
-    assert ("k = 64 needs" in words) == (64 not in equal)
+    assert (f"{k_is(64)} needs" in words) == (64 not in equal)
     assert "slightly" not in words

@@ -15,6 +15,7 @@ from olmoe_viz.requests import TraceRequest
 from olmoe_viz.ui.follow import measuring
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.follow_page import STEPS, captions, follow, press, texts
 from tests.ui.visitor import app
 
@@ -66,7 +67,7 @@ def test_the_table_lists_the_experts_that_ran_and_then_what_another_k_adds() -> 
     assert both == [f"3·{expert}" for expert in range(23, 15, -1)]
     assert added == ["3·0", "3·1", "3·2", "3·3"]
     words = captions(test)
-    assert "k = 8 is what ran. For k = 12 you see what this router would choose" in words
+    assert f"{k_is(8)} is what ran. For {k_is(12)} you see what this router would choose" in words
     fewer = follow(EXAMPLE_PROMPT, "layer=3&token=2&against=2")
     both, ran = (
         list(table.value["expert"]) for table in fewer.table if "cumulative mass" in table.value
@@ -104,9 +105,9 @@ def test_the_claims_speak_of_the_model_at_hand() -> None:
     words = " ".join(part.value for part in follow(EXAMPLE_PROMPT, "token=2").markdown)
     assert "“The top 4 experts hold half of the router's probability”" in words
     assert " for the top 8, by " in words
-    assert "points, in the run with k = 8." in words
+    assert f"points, in the run with {k_is(8)}." in words
     assert "“All 24 experts together show the most that the model can do”" in words
-    assert "Below k = 24 native weights sum to less than 1" in words
+    assert f"Below {k_is(24)} native weights sum to less than 1" in words
 
 
 def test_the_ks_that_are_measured_are_multiples_of_the_trained_one(geometry: Geometry) -> None:

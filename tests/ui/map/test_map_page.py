@@ -18,6 +18,7 @@ from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.requests import TraceRequest
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.visitor import app, checked, drawn
 
 LAYERS = (1, 3, 4)
@@ -78,7 +79,7 @@ def test_the_page_shows_the_experts_that_ran_not_those_of_a_ranking(
     assert journey["names"] == [str(expert) for expert in traces[8].expert_ids[:, 2, 0]]
     assert [words for _, words in figure(test, "load")["y"]["ticks"]] == ["1", "3", "4"]
     said = " ".join(caption.value for caption in test.caption)
-    assert "what k = 16 would keep of the same router probabilities" in said
+    assert f"what {k_is(16)} would keep of the same router probabilities" in said
     assert "what another k would choose from the same router probabilities" in said
 
 

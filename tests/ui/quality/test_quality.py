@@ -7,6 +7,7 @@ import pytest
 
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import quality as texts
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.visitor import app, drawn
 
 KS = [4, 8, 16, 32]
@@ -39,17 +40,19 @@ def test_one_interval_alone_makes_no_equality() -> None:
 
 def test_equal_ks_are_called_equal() -> None:
     assert texts.best([8, 16], "native") == (
-        "Best under native weights: k = 8 and 16 are equal: each value lies in the other's 95% "
-        "interval."
+        f"Best under native weights: {k_is(8)} and 16 are equal: each value lies in the "
+        "other's 95% interval."
     )
-    assert texts.best([64], "renormalized") == "Best under renormalized weights: k = 64."
-    assert texts.equal_ks([4, 8, 16]).startswith("k = 4, 8 and 16 are equal: the best value lies")
+    assert texts.best([64], "renormalized") == f"Best under renormalized weights: {k_is(64)}."
+    assert texts.equal_ks([4, 8, 16]).startswith(
+        f"{k_is(4)}, 8 and 16 are equal: the best value lies"
+    )
 
 
 def test_the_page_calls_and_marks_what_is_equal() -> None:
     test = app(name="quality")
     said = " ".join(caption.value for caption in test.caption)
-    assert "k = 8 and 16 are equal: each value lies in the other's 95% interval." in said
+    assert f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval." in said
     assert "slightly best" not in said
     notes = json.loads(drawn(test)["near"])["figure"]["notes"]
     assert [note["x"] for note in notes if note["text"] == "equal"] == [8, 16]
@@ -67,6 +70,8 @@ def test_the_page_says_why_the_quoted_figures_differ_and_what_a_bit_is() -> None
 def test_a_text_with_one_best_k_has_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "equal_to_best", lambda *_: [16])
     test = app(name="quality")
-    assert "Best under native weights: k = 16." in " ".join(each.value for each in test.caption)
+    assert f"Best under native weights: {k_is(16)}." in " ".join(
+        each.value for each in test.caption
+    )
     notes = json.loads(drawn(test)["near"])["figure"]["notes"]
     assert not [note for note in notes if note["text"] == "equal"]

@@ -13,6 +13,7 @@ from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.texts.glossary import TERMS
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS, number_from
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.visitor import ROOT, app, checked
 
 
@@ -47,7 +48,11 @@ def test_the_texts_speak_of_the_model_at_hand() -> None:
     small = replace(entry(BUNDLED), name="small", layers=5, experts=24)
     told = [stop.on(small) for stop in STOPS]
     words = " ".join(f"{stop.title} {stop.text}" for stop in told)
-    for sentence in ("One token, 5 layers", "scores all 24 experts", "What k = 24 really does"):
+    for sentence in (
+        "One token, 5 layers",
+        "scores all 24 experts",
+        f"What {k_is(24)} really does",
+    ):
         assert sentence in words
     assert not re.search(r"[{}]", words)
     assert {stop.selection.against for stop in told} == {16, 24}
@@ -118,9 +123,10 @@ def test_quality_takes_native_weights_over_all_domains() -> None:
         (32, "renormalized", "all", 0.2, 0.21),
     )
     answer = answers.quality(table)
-    assert answer.right == ("k = 8",)
+    assert answer.right == (k_is(8),)
     assert answer.sentence == (
-        "Bits per byte, lower is better: 1.500 at k = 1, 1.200 at k = 8, 1.400 at k = 64."
+        f"Bits per byte, lower is better: 1.500 at {k_is(1)}, 1.200 at {k_is(8)}, "
+        f"1.400 at {k_is(64)}."
     )
 
 
@@ -131,14 +137,14 @@ def test_ks_that_cannot_be_told_apart_are_both_right() -> None:
         (16, "native", "all", 1.2, 1.21),
     )
     answer = answers.quality(table)
-    assert answer.right == ("k = 8", "k = 16")
+    assert answer.right == (k_is(8), k_is(16))
     assert answer.sentence.endswith(
-        "k = 8 and 16 are equal: each value lies in the other's 95% interval."
+        f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval."
     )
 
 
 def test_every_answer_is_one_of_the_options() -> None:
-    assert "k = 8" in texts.QUESTIONS["quality"].options
+    assert k_is(8) in texts.QUESTIONS["quality"].options
     even = np.zeros((2, 3, 64), dtype=np.float32)
     for k, option in ((8, 0), (16, 1), (64, 3)):
         ran = np.tile(np.arange(k, dtype=np.int16), (2, 3, 1))
@@ -199,7 +205,7 @@ def test_a_missing_table_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> No
     number = next(at for at, stop in enumerate(STOPS, 1) if stop.question == "quality")
     test = app(f"tour={number}")
     guesses = test.segmented_control(key=f"tour_guess_{number}")
-    test = checked(guesses.set_value("k = 64").run())
+    test = checked(guesses.set_value(k_is(64)).run())
     assert any("quality.csv is missing" in caption for caption in captions(test))
 
 
@@ -212,6 +218,6 @@ def test_larger_type_is_a_switch_and_a_part_of_the_link() -> None:
 
 
 def test_a_guess_is_right_alone_right_among_others_or_not_quite() -> None:
-    assert texts.verdict("k = 8", ("k = 8",)) == "Right."
-    assert texts.verdict("k = 8", ("k = 8", "k = 16")) == "Right: k = 8 and k = 16."
-    assert texts.verdict("k = 64", ("k = 8",)) == "Not quite: k = 8."
+    assert texts.verdict(k_is(8), (k_is(8),)) == "Right."
+    assert texts.verdict(k_is(8), (k_is(8), k_is(16))) == f"Right: {k_is(8)} and {k_is(16)}."
+    assert texts.verdict(k_is(64), (k_is(8),)) == f"Not quite: {k_is(8)}."

@@ -20,6 +20,7 @@ from olmoe_viz.ui.texts.routing_map import LEGENDS
 from olmoe_viz.ui.widgets import routing_map
 from olmoe_viz.ui.widgets.routing_map import Columns, MapEvent
 from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, budget, build, shown_token
+from olmoe_viz.ui.widgets.wording import k_is
 
 EIGHT = RoutingPolicy(8)
 
@@ -61,7 +62,7 @@ def test_cells_hold_the_strongest_experts_and_their_mass(
     layers, tokens, _ = probabilities.shape
     sent = build(trace, policy=RoutingPolicy(2), against=RoutingPolicy(4))
     assert (sent["shown"], sent["depth"], sent["ks"]) == (4, 2, [2] * layers)
-    assert sent["againstName"] == "k = 4"
+    assert sent["againstName"] == k_is(4)
     ids = numbers(sent["ids"], 1, (tokens, layers, 4), high=255.0)
     order = routing.ranking(probabilities)[..., :4]
     np.testing.assert_array_equal(ids, order)

@@ -8,7 +8,15 @@ from olmoe_viz.figures.labels import visible
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.ui.widgets.origin import details
-from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, billions, count, listed, place, plain
+from olmoe_viz.ui.widgets.wording import (
+    WEIGHTING_NAMES,
+    billions,
+    count,
+    k_is,
+    listed,
+    place,
+    plain,
+)
 
 JOINER = "\N{WORD JOINER}"
 
@@ -37,6 +45,10 @@ def test_plain_leaves_no_directive_or_formula() -> None:
 def test_ordinary_sentences_carry_nothing_invisible() -> None:
     for sentence in ("At most 2,048 tokens; this has 3.", "k = 8: it isn't (yet) well-known."):
         assert JOINER not in plain(sentence)
+
+
+def test_no_line_breaks_between_k_and_its_number() -> None:
+    assert k_is(8) == "k\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}8"
 
 
 def test_numbers_have_units_and_sensible_digits() -> None:

@@ -31,6 +31,7 @@ from olmoe_viz.ui.widgets.routing_map.cells import (
     drift,
     would_run,
 )
+from olmoe_viz.ui.widgets.wording import k_is
 
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -216,7 +217,7 @@ def _most(cells: Cells, would: Ints | None) -> int:
 
 
 def _name(policy: RoutingPolicy) -> str:
-    return f"k = {policy.k}" if one_k([policy]) else str(replace(policy, weighting="native"))
+    return k_is(str(policy.k)) if one_k([policy]) else str(replace(policy, weighting="native"))
 
 
 def _each_layers(counts: Ints) -> list[int] | None:
