@@ -95,18 +95,14 @@ def test_every_block_says_what_it_holds(path: Path):
 
 
 @pytest.mark.parametrize("command", sorted(SERVERS))
-def test_a_server_of_the_documents_starts(
-    command: str, tmp_path: Path, installation: Installation
-):
+def test_a_server_of_the_documents_starts(command: str, tmp_path: Path, installation: Installation):
     folder = folder_of(command, tmp_path)
     with started(arguments(command), folder, installation.variables) as address:
         assert answers(address)
 
 
 @pytest.mark.parametrize("command", sorted(RUNS))
-def test_a_command_of_the_documents_runs(
-    command: str, tmp_path: Path, installation: Installation
-):
+def test_a_command_of_the_documents_runs(command: str, tmp_path: Path, installation: Installation):
     ran = subprocess.run(
         arguments(command),
         cwd=folder_of(command, tmp_path),
