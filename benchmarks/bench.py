@@ -12,6 +12,7 @@ import olmoe_viz as ov
 from benchmarks import machine
 from benchmarks.random_model import endless, geometry_of, random_model
 from benchmarks.stock import Stock
+from olmoe_viz.engine.compiling import wait_for_compiled
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics import costs
 
@@ -70,6 +71,7 @@ class Bench:
         self.copy = median(self.copy_now() for _ in range(5))
         self.to_host = machine.to_host_bandwidth(self.model.device)
         self.stock = Stock(self.model)
+        wait_for_compiled(self.model)
         trained = ov.RoutingPolicy(self.model.geometry.trained_k)
         (written,) = ov.compare(self.model, self.prompt(1), [trained], 1)
         self.runner = written.provenance.runner

