@@ -1,0 +1,1 @@
+"""Decoding steps written by hand: for a GPU in Triton, for a CPU in numba."""
