@@ -44,7 +44,7 @@ def figure(
             ),
             _line(shares, saturation.mean(1), "mean of the layers", "mean"),
         ),
-        rules=[Rule("y", chance, "line", dotted=True)],
+        rules=[Rule("y", chance, "muted", dotted=True)],
         notes=[Note("by chance", 1, chance, "x", anchor="end", shift=(0, -9))],
         theme=theme,
     )
@@ -56,7 +56,7 @@ def _line(shares: Floats, values: Floats, words: str, layer: int | str) -> Line:
     return Line(
         shares.tolist(),
         values.tolist(),
-        "accent" if mean else "line",
+        "accent" if mean else "muted",
         [
             f"{words}\n{percent(share)} of the training\n{percent(value)} of the final choices"
             for share, value in zip(shares.tolist(), values.tolist(), strict=True)

@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 import olmoe_viz as ov
 from olmoe_viz.models.model import Model
 from olmoe_viz.ui.compare.marked_text import END
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.browser.server import ENDLESS, WAIT, at_rest, settled
 from tests.browser.sweep import sideways
 
@@ -109,10 +110,10 @@ def test_a_token_is_marked_and_says_what_it_was_worth(visit: Visit) -> None:
     expect(card).to_be_hidden()
     first.hover()
     expect(card).to_be_visible()
-    expect(card).to_contain_text("probability at k = 64, native")
-    expect(card).to_contain_text("probability at the trained k = 8")
+    expect(card).to_contain_text(f"probability at {k_is(64)}, native")
+    expect(card).to_contain_text(f"probability at the trained {k_is(8)}")
     expect(card).to_contain_text(re.compile(r"surest router, layer \d+ \(0 to 15\): experts"))
-    expect(card).to_contain_text("k = 8, native has")
+    expect(card).to_contain_text(f"{k_is(8)}, native has")
     named = card.locator(".name").inner_text()
     page.mouse.move(0, 0)
     expect(card).to_be_hidden()
@@ -124,7 +125,7 @@ def test_a_token_is_marked_and_says_what_it_was_worth(visit: Visit) -> None:
     expect(card).to_be_hidden()
     # The marks follow the column that is compared with.
     page.get_by_role("combobox", name="compare with").click()
-    page.get_by_role("option", name="k = 64, native").click()
+    page.get_by_role("option", name=f"{k_is(64)}, native").click()
     expect(page).to_have_url(re.compile("reference=1"))
     settled(page)
     expect(text(page, 0).locator(".changed").first).to_be_attached()
@@ -135,10 +136,10 @@ def test_of_equal_columns_the_chosen_one_is_compared_with(visit: Visit) -> None:
     page = visit("compare?columns=k%3D8~k%3D4~k%3D4")
     box = page.get_by_role("combobox", name="compare with")
     box.click()
-    page.get_by_role("option", name="column 2: k = 4, native").click()
+    page.get_by_role("option", name=f"column 2: {k_is(4)}, native").click()
     expect(page).to_have_url(re.compile("reference=1"))
     settled(page)
-    expect(box).to_have_value("column 2: k = 4, native")
+    expect(box).to_have_value(f"column 2: {k_is(4)}, native")
 
 
 def test_a_link_to_texts_opens_the_same_texts_and_the_same_pair(visit: Visit) -> None:
@@ -151,7 +152,7 @@ def test_a_link_to_texts_opens_the_same_texts_and_the_same_pair(visit: Visit) ->
     pair.scroll_into_view_if_needed()
     at_rest(page)  # what scrolls closes the list again
     pair.click()
-    page.get_by_role("option", name="k = 8, native and k = 64, native").click()
+    page.get_by_role("option", name=f"{k_is(8)}, native and {k_is(64)}, native").click()
     expect(page).to_have_url(re.compile("pair=1-2"))
     settled(page)
     again = visit(page.url.split("/", 3)[3], theme="dark", width=768, wait=False)
@@ -159,7 +160,7 @@ def test_a_link_to_texts_opens_the_same_texts_and_the_same_pair(visit: Visit) ->
         expect(text(again, at)).to_have_text(text(page, at).inner_text(), timeout=2 * WAIT)
     expect(again.get_by_text("of 12 tokens in each column")).to_be_visible()
     expect(again.get_by_role("combobox", name="two columns that part")).to_have_value(
-        "k = 8, native and k = 64, native", timeout=2 * WAIT
+        f"{k_is(8)}, native and {k_is(64)}, native", timeout=2 * WAIT
     )
     assert {"generate=1", "pair=1-2"} <= set(again.url.split("&"))
     # A link from before the texts asks for none.
@@ -172,7 +173,7 @@ def test_a_whole_comparison_settles_with_measures_and_files(visit: Visit) -> Non
     page = visit("compare?tokens=12&k=4")
     finish(page)
     expect(page.get_by_text("parameters active")).to_have_count(5)
-    expect(page.get_by_role("cell", name="same likeliest token as k = 8")).to_be_visible()
+    expect(page.get_by_role("cell", name=f"same likeliest token as {k_is(8)}")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     lines = download.value.path().read_text("utf-8")

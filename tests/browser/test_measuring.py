@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.browser.held_engine import SCRIPT
 from tests.browser.server import ROOT, serve, settled
 
@@ -32,7 +33,7 @@ def test_measuring_moves_nothing_can_be_stopped_and_keeps_what_it_has(
     empty, below = page.locator(".st-key-more_measured"), claims.evaluate(place)
     expect(empty).to_contain_text("Here will be a table")
     page.get_by_role("button", name="Measure").click()
-    expect(page.locator(".st-key-step_10").get_by_text("k = 4", exact=True)).to_be_visible()
+    expect(page.locator(".st-key-step_10").get_by_text(k_is(4), exact=True)).to_be_visible()
     expect(heading).to_be_visible()
     expect(empty).to_contain_text("Here will be a table")
     assert abs(claims.evaluate(place) - below) < 30  # the line of progress is no higher

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from olmoe_viz.ui.widgets.wording import k_is
 from tests.browser.routing_map_app import HOSTILE, SCRIPT
 from tests.browser.server import ROOT, serve, settled
 
@@ -84,9 +85,9 @@ def test_the_card_says_what_ran_and_what_another_k_would_choose(open_map: Visit)
     page = open_map("against=k%3D12")
     cells(page).hover(position=at(page, 4, 1))
     card = page.locator(".card")
-    expect(card).to_contain_text("hollow: cut off at k = 8")
+    expect(card).to_contain_text(f"hollow: cut off at {k_is(8)}")
     expect(card).to_contain_text("mass of the top 8")
-    expect(card).to_contain_text("k = 12 would keep")
+    expect(card).to_contain_text(f"{k_is(12)} would keep")
     assert card.locator(".expert.selected").count() == 8
     assert card.locator(".expert.cut").count() == 4
 

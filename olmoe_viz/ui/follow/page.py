@@ -31,6 +31,7 @@ from olmoe_viz.ui.texts import follow as texts
 from olmoe_viz.ui.texts import follow_steps as words
 from olmoe_viz.ui.texts import more_experts as more_texts
 from olmoe_viz.ui.texts.follow_steps import StepWords
+from olmoe_viz.ui.widgets import panel
 from olmoe_viz.ui.widgets.rail import rail
 from olmoe_viz.ui.widgets.token_characters import described
 
@@ -264,8 +265,7 @@ def _more_experts(details: Details) -> None:
     """The button, the table and figures of what has been measured, and the claims beside it."""
     with st.container(key=f"step_{len(_STEPS) + 1}"):
         # No origin here: every table and every claim below has its own.
-        with st.container(key="head_more_experts"):
-            st.subheader(more_texts.NAME, anchor=False)
+        panel.head(more_texts.NAME, None)
         st.markdown(more_texts.SENTENCE)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(texts.MEASURE, key="measure", type="primary", on_click=measuring.wish)

@@ -364,11 +364,11 @@ def together(columns: int, tokens_per_second: float, megabytes: float, share: fl
 def limit(gigabytes: float, copies: int, mebibytes: int, threads: int | None) -> str:
     """Where the limit comes from, and what a share of it does not say."""
     with_all = f" with {count(threads, 'thread')}" if threads else ""
-    one = "A small model decodes with one thread, which alone may reach less. " if threads else ""
+    fewer = "A small model may decode with fewer, which reach less. " if threads else ""
     return (
         f"Limit: every token needs its bytes read, and this memory copies {gigabytes:.1f} GB/s, "
         f"measured once for this server as the fastest of {copies} copies of {mebibytes} "
-        f"MiB{with_all}. {one}A share above 100% says that the copies were disturbed by other "
+        f"MiB{with_all}. {fewer}A share above 100% says that the copies were disturbed by other "
         "work, or that weights stay in a cache."
     )
 

@@ -230,7 +230,7 @@ def groups(ks: tuple[int, int]) -> tuple[str, str]:
 
 def selected_with(k: int) -> str:
     """Which k selects an expert, or is measured."""
-    return f"{k_is(k)}"
+    return k_is(k)
 
 
 def rows_scroll(rows: int) -> str:
