@@ -3,7 +3,7 @@
     python -m training.publish --run training/runs/nano --results training/results
 
 Copies the checkpoint and its tokenizer into the package, the measured tables into its data folder,
-records the example trace that the app opens on, stores the greedy continuations that a test
+records the bundled runs, stores the greedy continuations that a test
 reproduces, and writes the model card and ``SHA256SUMS``. Runs on a CPU in about a minute.
 """
 
@@ -19,9 +19,9 @@ import olmoe_viz as ov
 from olmoe_viz.models.catalogue import bundled_path
 from olmoe_viz.models.files import digest, weight_files
 from olmoe_viz.models.model import Model
-from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
 from training.card import CURVE, DATA, write_card
 from training.evaluate import MEASURED
+from training.record import record
 
 TABLES = ("quality.csv", "experts.csv", "layers.csv", "router_checkpoints.safetensors", MEASURED)
 CONTINUATIONS = "continuations.json"
@@ -65,9 +65,8 @@ def write_digests(folder: Path) -> None:
     (folder / "SHA256SUMS").write_text("".join(lines))
 
 
-def record(model: Model, data: Path) -> None:
-    """The example trace of the first screen, and the continuations of the six prompts."""
-    ov.trace(model, EXAMPLE_PROMPT).save(data / "example.safetensors")
+def record_continuations(model: Model, data: Path) -> None:
+    """The continuations of the six prompts."""
     policy = [ov.RoutingPolicy(model.geometry.trained_k)]
     texts = [ov.compare(model, prompt, policy, max_new_tokens=NEW_TOKENS)[0] for prompt in PROMPTS]
     rows = [
@@ -94,7 +93,9 @@ def main() -> None:
     for name in TABLES:
         shutil.copy(options.results / name, DATA / name)
     shutil.copy(options.run / "curve.jsonl", CURVE)
-    record(ov.load_model("olmoe-nano"), DATA)
+    model = ov.load_model("olmoe-nano")
+    record(model)
+    record_continuations(model, DATA)
     write_card(folder)
 
 

@@ -226,6 +226,7 @@ class Generating:
             provenance=provenance(
                 self._model, self.prefill_seconds + row.seconds, self._runner_name
             ),
+            score=self._model.sites[0].rule.score,
             **row.arrays(self._model.geometry),
         )
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import olmoe_viz
 from olmoe_viz.engine.engine import Answer, Ticket
 from olmoe_viz.errors import MissingError
 from olmoe_viz.records import file
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.model_facts import ModelFacts
@@ -17,11 +19,13 @@ from olmoe_viz.records.timing import Bandwidth, Timing
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import GenerateRequest, ModelRequest, Request
 
-_KINDS: dict[str, type[Record]] = {
+RUNS = Path(olmoe_viz.__file__).parent / "data" / "runs"
+_KINDS: dict[str, type[Record] | type[Comparison]] = {
     kind.kind: kind
     for kind in (
         Trace,
         Generation,
+        Comparison,
         Inspection,
         Attention,
         Predictions,
@@ -38,15 +42,17 @@ _KINDS: dict[str, type[Record]] = {
 class RecordedEngine:
     """Answers the requests that its records were made for, and no others.
 
-    Raises ValueError in a sentence for a file that holds no record, and OSError.
+    A record is given as it is or as the path of its file. Raises ValueError in a sentence for a file that holds no record, and OSError.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, sources: Iterable[Path | Record | Comparison]) -> None:
         self._answers: dict[Request, Answer] = {}
         rows: dict[GenerateRequest, dict[int, Generation]] = {}
-        for path in paths:
-            record = load(path)
-            if isinstance(record, Generation):
+        for source in sources:
+            record = load(source) if isinstance(source, Path) else source
+            if isinstance(record, Comparison):
+                self._answers[record.request] = record.generations
+            elif isinstance(record, Generation):
                 rows.setdefault(record.request, {})[record.row] = record
             else:
                 self._answers[record.request] = record  # type: ignore[attr-defined]
@@ -93,7 +99,12 @@ class RecordedEngine:
         return None
 
 
-def load(path: Path) -> Record:
+def bundled_runs() -> tuple[Path, ...]:
+    """Return the files of the runs that come with the package: five texts at k = 8 and 16."""
+    return tuple(sorted(RUNS.glob("*.safetensors")))
+
+
+def load(path: Path) -> Record | Comparison:
     """Read a record of any kind; ValueError in a sentence for a file that holds none, OSError."""
     try:
         kind = _KINDS.get(file.kind_of(path))

@@ -45,6 +45,7 @@ def trace(model: Model, request: TraceRequest, on_progress: OnProgress) -> Trace
         geometry=model.geometry,
         provenance=provenance(model, time.perf_counter() - start),
         message=message_of(model, request.text, ids),
+        score=model.sites[0].rule.score,
         **arrays,
     )
 

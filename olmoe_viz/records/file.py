@@ -27,10 +27,18 @@ Array = NDArray[Any]
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 
 FORMAT = 2
+MISSING_EXPERT = -1  # what stands where a token has fewer experts than a record has columns
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_BYTES = 4 * 2**30
 _LENGTH_BYTES = 8  # a safetensors file begins with the length of its JSON header
-_DTYPES = {"float32": "F32", "float64": "F64", "int16": "I16", "int64": "I64", "uint8": "U8"}
+_DTYPES = {
+    "float16": "F16",
+    "float32": "F32",
+    "float64": "F64",
+    "int16": "I16",
+    "int64": "I64",
+    "uint8": "U8",
+}
 _DESCRIPTION = "olmoe_viz"
 _NO_DIGEST = "0" * 64
 
@@ -56,7 +64,13 @@ def write(path: Path, kind: str, facts: Mapping[str, object], arrays: Mapping[st
 
     The file appears whole or not at all: it is written beside its place and then renamed.
     """
-    description = {"sha256": _NO_DIGEST, "kind": kind, "format": FORMAT, "facts": facts}
+    description = {
+        "sha256": _NO_DIGEST,
+        "kind": kind,
+        "format": FORMAT,
+        "missing_expert": MISSING_EXPERT,
+        "facts": facts,
+    }
     described = json.dumps(description, allow_nan=False)
     # An array that is a view would be written with the order of what it is a view of.
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -91,6 +105,8 @@ def read_header(path: Path) -> Header:
     kind, facts, digest = (description.get(name) for name in ("kind", "facts", "sha256"))
     if not isinstance(kind, str) or not isinstance(facts, dict):
         raise ValueError("its description is damaged")
+    if description.get("missing_expert") != MISSING_EXPERT:
+        raise ValueError(f"it does not mark missing experts with {MISSING_EXPERT}")
     if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
         raise ValueError("its checksum is missing or damaged")
     return Header(kind, facts, declared, digest, raw, data_bytes)
@@ -111,6 +127,11 @@ def read_arrays(path: Path, header: Header, expected: Layout) -> dict[str, Array
         return safetensors.numpy.load(data)
     except SafetensorError as error:
         raise ValueError(f"its arrays are damaged ({error})") from None
+
+
+def array_bytes(layout: Layout) -> int:
+    """Return the bytes that the arrays of a layout take in a file."""
+    return sum(np.dtype(dtype).itemsize * prod(shape) for dtype, shape in layout.values())
 
 
 def kind_of(path: Path) -> str:
@@ -165,7 +186,7 @@ def _compare(header: Header, expected: Layout) -> None:
         found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
         if found != (_DTYPES[dtype], list(shape)):
             raise ValueError(f"{name} is not {dtype} of shape {list(shape)}")
-    total = sum(np.dtype(dtype).itemsize * prod(shape) for dtype, shape in expected.values())
+    total = array_bytes(expected)
     if header.data_bytes != total:
         raise ValueError(f"it holds {header.data_bytes:,} bytes of arrays where {total:,} belong")
 

@@ -15,14 +15,13 @@ from olmoe_viz.records.record import (
     ExpertIds,
     Float32s,
     Ids,
-    Record,
     check_count,
     check_ids,
     check_number,
     check_text,
     check_tokens,
 )
-from olmoe_viz.records.routed import check_routing, routing_layout
+from olmoe_viz.records.routed import RoutedRecord, check_routing, routing_layout
 from olmoe_viz.requests import GenerateRequest
 
 Finish = Literal["length", "end", "stopped", "error"]
@@ -63,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Generation(Record):
+class Generation(RoutedRecord):
     """One continuation of one prompt under one policy, as recorded; arrays are read-only.
 
     It is row `row` of its request. `prompt` is the prompt, or what its ids decode to, `text` the

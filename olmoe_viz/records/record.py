@@ -85,23 +85,45 @@ class Record:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the record to one safetensors file; OSError from the file system."""
-        names = self._array_names()
-        arrays = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        file.write(Path(path), self.kind, json_form.encode_fields(self, without=names), arrays)
+        file.write(Path(path), self.kind, *self.stored())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Read a saved record; ValueError in a sentence for a file that is not one, OSError."""
-        path, names = Path(path), cls._array_names()
+        path = Path(path)
         try:
             header = file.read_header(path)
             if header.kind != cls.kind:
                 raise ValueError("it holds a record of another kind")
-            facts = json_form.decode_fields(cls, header.facts, without=names)
-            arrays = file.read_arrays(path, header, cls.layout(facts))
-            return cls(**facts, **dict.fromkeys(names) | arrays)
+            facts = cls.read_facts(header.facts)
+            return cls.restored(facts, file.read_arrays(path, header, cls.stored_layout(facts)))
         except ValueError as error:
             raise ValueError(f"{path.name} is not a readable {cls.kind}: {error}.") from None
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return the JSON form of the facts, and the arrays as a file holds them."""
+        names, layout = self._array_names(), self.stored_layout(vars(self))
+        arrays = {
+            name: getattr(self, name).astype(kind, copy=False) for name, (kind, _) in layout.items()
+        }
+        return json_form.encode_fields(self, without=names), arrays
+
+    @classmethod
+    def stored_layout(cls, facts: Mapping[str, Any]) -> Layout:
+        """Return the layout of the arrays in a file."""
+        return cls.layout(facts)
+
+    @classmethod
+    def read_facts(cls, values: Any) -> dict[str, Any]:
+        """Return the facts from their JSON form; ValueError when they are none."""
+        return json_form.decode_fields(cls, values, without=cls._array_names())
+
+    @classmethod
+    def restored(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the record of these facts and of the arrays of a file; ValueError as the class."""
+        layout = cls.layout(facts)
+        whole = {name: array.astype(layout[name][0], copy=False) for name, array in arrays.items()}
+        return cls(**facts, **dict.fromkeys(cls._array_names()) | whole)
 
     @classmethod
     def _array_names(cls) -> tuple[str, ...]:

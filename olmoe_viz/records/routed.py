@@ -3,15 +3,64 @@
 The logits do not name the experts: equal ones tie, and some families add a bias to the choice.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from os import PathLike
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.records.record import ExpertIds, Float32s
+from olmoe_viz.records.file import Layout
+from olmoe_viz.records.record import ExpertIds, Float32s, Record
+
+Precision = Literal["float32", "float16"]
+Score = Literal["softmax", "sigmoid"]
+_LOGITS = "router_logits"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RoutedRecord(Record):
+    """A record of what ran in the layers of experts.
+
+    `score` is what the model's router makes of the logits before it chooses. The router logits are
+    float32; `logits_precision` is "float16" where they were rounded to fit into a smaller file,
+    which they were loaded from.
+    """
+
+    logits_precision: Precision = field(default="float32", kw_only=True)
+    score: Score = field(default="softmax", kw_only=True)
+
+    def save(self, path: str | PathLike[str], *, half_logits: bool = False) -> None:
+        """Write the record to one safetensors file, its router logits in float16 on request.
+
+        OSError from the file system; ValueError as `halved`.
+        """
+        Record.save(self.halved() if half_logits else self, path)
+
+    def halved(self) -> Self:
+        """Return the record with router logits rounded to float16, as its file will hold them.
+
+        ValueError when they are too large for that.
+        """
+        names = [part.name for part in fields(self) if part.name.endswith(_LOGITS)]
+        with np.errstate(over="ignore"):
+            logits = {name: getattr(self, name).astype(np.float16) for name in names}
+        if not all(np.isfinite(each).all() for each in logits.values()):
+            raise ValueError("Router logits above 65,504 do not fit into float16.")
+        rounded: dict[str, Any] = {name: each.astype("float32") for name, each in logits.items()}
+        return replace(self, logits_precision="float16", **rounded)
+
+    @classmethod
+    def stored_layout(cls, facts: Mapping[str, Any]) -> Layout:
+        """Return the layout of the arrays in a file."""
+        kind = facts.get("logits_precision", "float32")
+        return {
+            name: (kind if name.endswith(_LOGITS) else dtype, shape)
+            for name, (dtype, shape) in cls.layout(facts).items()
+        }
 
 
 def width(policy: RoutingPolicy, geometry: Geometry) -> int:

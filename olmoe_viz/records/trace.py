@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.records.file import Layout
+from olmoe_viz.records.file import Layout, array_bytes
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.record import (
     ARRAY,
@@ -18,21 +18,20 @@ from olmoe_viz.records.record import (
     ExpertIds,
     Float32s,
     Ids,
-    Record,
     check_count,
     check_ids,
     check_number,
     check_text,
     check_tokens,
 )
-from olmoe_viz.records.routed import check_routing, routing_layout
+from olmoe_viz.records.routed import RoutedRecord, check_routing, routing_layout
 from olmoe_viz.requests import ChatMessage, Detail, TraceRequest
 
 NEXT_TOKENS = 50
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trace(Record):
+class Trace(RoutedRecord):
     """One pass over one text; arrays are read-only.
 
     `text` is all that was read: the text, what its ids decode to, or the message of the request in
@@ -97,6 +96,19 @@ class Trace(Record):
             layout["hidden_states"] = ("float32", (blocks + 1, count, geometry.hidden))
             layout["attention_outputs"] = ("float32", (blocks, count, geometry.hidden))
         return layout
+
+    @classmethod
+    def file_bytes(
+        cls, request: TraceRequest, geometry: Geometry, tokens: int, *, half_logits: bool = False
+    ) -> int:
+        """Return what the arrays of a trace of so many tokens will take in a file.
+
+        The header comes on top: about 30 bytes a token and 3,000 beside. ValueError when the
+        request does not fit the model.
+        """
+        facts = {"request": request, "geometry": geometry, "tokens": range(tokens)}
+        precision = "float16" if half_logits else "float32"
+        return array_bytes(cls.stored_layout(facts | {"logits_precision": precision}))
 
     def check(self) -> None:
         """Raise ValueError unless facts and arrays fit each other, beyond their shapes."""

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import olmoe_viz
 from olmoe_viz import Generation, RoutingPolicy, Trace
 from olmoe_viz.engine.engine import asking
-from olmoe_viz.engine.recorded import RecordedEngine, load
+from olmoe_viz.engine.recorded import RecordedEngine, bundled_runs, load
 from olmoe_viz.errors import MissingError
 from olmoe_viz.requests import GenerateRequest, ModelRequest, TraceRequest
 
-DATA = Path(olmoe_viz.__file__).parent / "data"
+ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = TraceRequest(
     "olmoe-nano", "Once upon a time there was a little robot who", RoutingPolicy(8)
 )
@@ -53,7 +52,7 @@ def test_a_generation_needs_all_its_rows(
 
 
 def test_what_a_model_is_follows_from_any_record_of_it(tmp_path: Path) -> None:
-    facts = asking(RecordedEngine([DATA / "example.safetensors"]))(ModelRequest("olmoe-nano"))
+    facts = asking(RecordedEngine(bundled_runs()))(ModelRequest("olmoe-nano"))
     assert (facts.geometry.layers, facts.geometry.experts, facts.geometry.trained_k) == (16, 64, 8)
     assert facts.capabilities == ()
     with pytest.raises(MissingError):
@@ -74,20 +73,17 @@ def test_the_bundled_records_are_answered_without_torch() -> None:
     script = (
         "import sys\n"
         "sys.modules['torch'] = sys.modules['transformers'] = None\n"
-        "from pathlib import Path\n"
-        "import olmoe_viz\n"
         "from olmoe_viz.engine.engine import asking\n"
-        "from olmoe_viz.engine.recorded import RecordedEngine\n"
+        "from olmoe_viz.engine.recorded import RecordedEngine, bundled_runs\n"
         "from olmoe_viz.requests import from_json\n"
-        "data = Path(olmoe_viz.__file__).parent / 'data'\n"
-        "ask = asking(RecordedEngine(sorted(data.glob('example*.safetensors'))))\n"
+        "ask = asking(RecordedEngine(bundled_runs()))\n"
         "print(ask(from_json(sys.argv[1])).expert_ids.shape)\n"
     )
     from olmoe_viz.requests import to_json
 
     ran = subprocess.run(
         [sys.executable, "-c", script, to_json(EXAMPLE)],
-        cwd=DATA.parent.parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,

@@ -12,11 +12,22 @@ from hypothesis import HealthCheck, settings
 
 from olmoe_viz import Trace
 from olmoe_viz.records.record import Record
+from olmoe_viz.records.routed import RoutedRecord
 
 Rewrite = Callable[..., Path]
 SUM = re.compile(rb'(?<=\\"sha256\\": \\")[0-9a-f]{64}(?=\\")')
 SUM_OF_NONE = b"0" * 64
 same_path = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def kinds() -> list[type[Record]]:
+    """Return every kind of record."""
+    return [
+        kind
+        for base in (Record, RoutedRecord)
+        for kind in base.__subclasses__()
+        if kind is not RoutedRecord
+    ]
 
 
 def split(path: Path) -> tuple[dict, bytes]:

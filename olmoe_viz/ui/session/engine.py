@@ -7,15 +7,11 @@ are all there is. Knows nothing about streamlit.
 import threading
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
 
-import olmoe_viz
 from olmoe_viz.engine.engine import Answer, Engine
-from olmoe_viz.engine.recorded import RecordedEngine
+from olmoe_viz.engine.recorded import RecordedEngine, bundled_runs
 from olmoe_viz.requests import Request
-
-_RECORDS = (Path(olmoe_viz.__file__).parent / "data" / "example.safetensors",)
 
 
 class PageEngine(Engine, Protocol):
@@ -70,7 +66,7 @@ def current() -> PageEngine:
 @cache
 def bundled() -> RecordedEngine:
     """The records that come with the application: what is shown first needs no model."""
-    return RecordedEngine(path for path in _RECORDS if path.is_file())
+    return RecordedEngine(bundled_runs())
 
 
 def records_only() -> bool:
