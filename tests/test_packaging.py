@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 from tests.installation import ROOT, Installation
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-# Where torch is built for CUDA; without it there is no GPU to write kernels for.
-BROUGHT_BY_TORCH = ("triton",)
+# triton comes with torch where that is built for CUDA, llvmlite with numba, in the version it needs.
+BROUGHT_BY_OTHERS = ("llvmlite", "triton")
 RANGES = {
     canonicalize_name(each.name): each.specifier
     for each in map(Requirement, PROJECT["dependencies"])
@@ -96,7 +96,7 @@ def test_every_library_that_is_imported_is_declared():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(str(node.module).split(".")[0])
-    libraries = imported - sys.stdlib_module_names - {"olmoe_viz", *BROUGHT_BY_TORCH}
+    libraries = imported - sys.stdlib_module_names - {"olmoe_viz", *BROUGHT_BY_OTHERS}
     named = packages_distributions()
     declared = {
         each for each in libraries if set(map(canonicalize_name, named[each])) & RANGES.keys()
