@@ -1,6 +1,7 @@
 """Which decoder writes: a model's GPU kernels where they can, else the plain one."""
 
 import logging
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from olmoe_viz.engine.gpu_decoder import GpuKernels
 
 _log = logging.getLogger(__name__)
+_making = threading.Lock()
 # The kernels of a model, or why it has none.
 _made: "WeakKeyDictionary[Model, GpuKernels | str]" = WeakKeyDictionary()
 
@@ -57,9 +59,10 @@ def prepared(model: Model) -> bool:
 
 def kernels_of(model: Model) -> "GpuKernels | str":
     """Return the GPU kernels of a model, made when first asked for, or why it has none."""
-    if model not in _made:
-        _made[model] = _unfit(model) or _make(model)
-    return _made[model]
+    with _making:
+        if model not in _made:
+            _made[model] = _unfit(model) or _make(model)
+        return _made[model]
 
 
 def _make(model: Model) -> "GpuKernels | str":

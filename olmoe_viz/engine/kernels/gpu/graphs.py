@@ -118,7 +118,9 @@ class Graphs:
         self._aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._aside):
             self._step(work, drawn=drawn)  # compiles, and lets libraries allocate
-        with torch.cuda.graph(flight.graph, pool=self._memory, stream=self._aside):
+        # What other threads do on the device meanwhile is no part of the graph, and no error.
+        mode = "thread_local"
+        with torch.cuda.graph(flight.graph, self._memory, self._aside, mode):
             self._step(work, drawn=drawn)
             flight.fetch(work)
         torch.cuda.current_stream().wait_stream(self._aside)
