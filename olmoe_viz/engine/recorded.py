@@ -42,7 +42,8 @@ _KINDS: dict[str, type[Record] | type[Comparison]] = {
 class RecordedEngine:
     """Answers the requests that its records were made for, and no others.
 
-    A record is given as it is or as the path of its file. Raises ValueError in a sentence for a file that holds no record, and OSError.
+    A record is given as it is or as the path of its file. Raises ValueError in a sentence for a
+    file that holds no record, and OSError.
     """
 
     def __init__(self, sources: Iterable[Path | Record | Comparison]) -> None:

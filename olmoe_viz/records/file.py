@@ -186,9 +186,26 @@ def _compare(header: Header, expected: Layout) -> None:
         found = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else None
         if found != (_DTYPES[dtype], list(shape)):
             raise ValueError(f"{name} is not {dtype} of shape {list(shape)}")
+    _check_places(header.declared, expected)
     total = array_bytes(expected)
     if header.data_bytes != total:
         raise ValueError(f"it holds {header.data_bytes:,} bytes of arrays where {total:,} belong")
+
+
+def _check_places(declared: Mapping[str, Any], expected: Layout) -> None:
+    """Raise ValueError unless the arrays are said to lie one behind the other."""
+    places = []
+    for name, entry in expected.items():
+        place, size = declared[name].get("data_offsets"), array_bytes({name: entry})
+        whole = isinstance(place, list) and all(type(offset) is int for offset in place)
+        if not whole or len(place) != 2 or place[1] - place[0] != size:
+            raise ValueError(f"{name} has another length than its shape")
+        places.append(place)
+    end = 0
+    for first, last in sorted(places):
+        if first != end:
+            raise ValueError("its arrays do not lie one behind the other")
+        end = last
 
 
 def _json_object(text: str | bytes, what: str) -> dict[str, Any]:
