@@ -189,6 +189,16 @@ def test_a_press_elsewhere_shuts_the_menu(visit: Visit) -> None:
     expect(entry).to_be_hidden()
 
 
+def test_a_press_right_after_the_menu_opens_shuts_it(visit: Visit) -> None:
+    page = open_page(visit)
+    sign(page, "tradeoff").evaluate("""(sign) => {
+      sign.click()
+      document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }))
+    }""")
+    entry = panel(page, "tradeoff").get_by_role("button", name="Figure as SVG")
+    expect(entry).to_be_hidden()
+
+
 def test_on_a_phone_the_menu_fits_and_its_targets_are_large_enough(visit: Visit) -> None:
     page = open_page(visit, width=390, touch=True)
     for name in SAMPLES:

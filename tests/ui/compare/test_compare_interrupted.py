@@ -1,8 +1,7 @@
 """Texts of Compare k that are stopped, left, or broken off, and those asked for again."""
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 from urllib.parse import quote_plus
 
 import pytest
@@ -10,7 +9,7 @@ from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
-from olmoe_viz.engine.olmoe_runner import OlmoeRunner
+from olmoe_viz.engine.decoder import PlainDecoder, Written
 from olmoe_viz.ui.compare import controls, text_columns
 from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers
@@ -50,20 +49,20 @@ def test_who_leaves_while_waiting_takes_back_what_was_asked(
     assert test.session_state["comparison"].ended.is_set()
 
 
-class Passes:
-    """Watches the passes of the model; after so many of them, `then` is called before each."""
+class Steps:
+    """Watches who writes, compiled or not; after so many tokens, `then` is called before each."""
 
     def __init__(self, patch: pytest.MonkeyPatch, most: int, then: Callable[[], None]) -> None:
-        step, made = OlmoeRunner.step, 0
+        write, made = PlainDecoder.write, 0
 
-        def watched(runner: OlmoeRunner, *arguments: Any) -> Any:
+        def watched(decoder: PlainDecoder, rows: Sequence[int]) -> Written:
             nonlocal made
             made += 1
             if made > most:
                 then()
-            return step(runner, *arguments)
+            return write(decoder, rows)
 
-        patch.setattr(OlmoeRunner, "step", watched)
+        patch.setattr(PlainDecoder, "write", watched)
 
 
 def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
@@ -77,12 +76,12 @@ def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(
             raise StopException
 
     def wait() -> None:
-        """In the pass of the sixth token, until the page has been left."""
+        """In the step of the sixth token, until the page has been left."""
         while not tickets[0].cancelled:
             assert not left.wait(0.01)
 
     with monkeypatch.context() as patch:
-        Passes(patch, 6, wait)  # reading the prompt, and five tokens
+        Steps(patch, 5, wait)
         patch.setattr(text_columns, "grow", cut_short)
         test = generated(f"tokens=12&{COLUMNS}&prompt=Cut+short")
     kept = test.session_state["comparison"]
@@ -119,7 +118,7 @@ def test_an_error_in_the_middle_keeps_the_text_and_is_said(
         raise error
 
     with monkeypatch.context() as patch:
-        Passes(patch, 6, fail)  # reading the prompt, and five tokens
+        Steps(patch, 5, fail)
         test = generated(f"tokens=12&{COLUMNS}&prompt={quote_plus(prompt)}")
     assert [plain(sentence) in shown.value for shown in test.error] == [True]
     whole = ov.compare(ov.load_model(), prompt, [ov.RoutingPolicy(8)], max_new_tokens=5)

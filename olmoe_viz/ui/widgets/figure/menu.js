@@ -71,10 +71,8 @@ const offer = (parts, state) => {
   const sign = menu.querySelector("summary")
   const shut = () => { menu.open = false }
   const outside = (event) => { if (!event.composedPath().includes(menu)) shut() }
-  menu.ontoggle = () => {
-    const listen = menu.open ? "addEventListener" : "removeEventListener"
-    document[listen]("pointerdown", outside)
-  }
+  // Always, because a menu says that it is open some time after it is.
+  document.addEventListener("pointerdown", outside)
   menu.onkeydown = ({ key }) => {
     if (key !== "Escape" || !menu.open) return
     shut()
