@@ -209,6 +209,7 @@ class Generating:
 
     def _generation(self, row: Sequence) -> Generation:
         table = self._model.token_bytes
+        arrays: dict[str, Any] = row.arrays(self._model.geometry)
         return Generation(
             request=self._request,
             row=row.slot,
@@ -227,7 +228,7 @@ class Generating:
                 self._model, self.prefill_seconds + row.seconds, self._runner_name
             ),
             score=self._model.sites[0].rule.score,
-            **row.arrays(self._model.geometry),
+            **arrays,
         )
 
 

@@ -60,7 +60,7 @@ def _run(
     measured = []
     done = 0
     for hidden, _ in read(model, state, ids, plan, on_progress):
-        for piece in hidden.split(_PIECE, dim=1):
+        for piece in torch.split(hidden, _PIECE, dim=1):
             following = torch.tensor(
                 ids[done + 1 : done + 1 + piece.shape[1]], device=hidden.device
             )

@@ -191,10 +191,13 @@ def test_a_press_elsewhere_shuts_the_menu(visit: Visit) -> None:
 
 def test_a_press_right_after_the_menu_opens_shuts_it(visit: Visit) -> None:
     page = open_page(visit)
-    sign(page, "tradeoff").evaluate("""(sign) => {
+    opened = sign(page, "tradeoff").evaluate("""(sign) => {
       sign.click()
+      const { open } = sign.parentElement
       document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }))
+      return open
     }""")
+    assert opened
     entry = panel(page, "tradeoff").get_by_role("button", name="Figure as SVG")
     expect(entry).to_be_hidden()
 

@@ -158,7 +158,8 @@ class Work:
     def clone(self) -> "Work":
         """Return a copy that shares nothing."""
         values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Work(**{n: v.clone() if isinstance(v, Tensor) else v for n, v in values.items()})
+        values |= {name: each.clone() for name, each in values.items() if isinstance(each, Tensor)}
+        return Work(**values)
 
 
 def weights_of(parts: Parts, sites: Sequence[Site], positions: int) -> Weights:
