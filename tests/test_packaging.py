@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from tests.installation import ROOT, Installation
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-# triton comes with torch where that is built for CUDA, llvmlite with numba, in the version it needs.
+# torch brings triton where it is built for CUDA, numba llvmlite, each in the version that it needs.
 BROUGHT_BY_OTHERS = ("llvmlite", "triton")
 RANGES = {
     canonicalize_name(each.name): each.specifier
