@@ -1,12 +1,13 @@
-"""The application where importing torch fails: every page opens on what is recorded."""
+"""The application with the viewer's libraries alone: every page opens on what is recorded."""
 
 import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.server import drawn_map, serve
+from tests.browser.server import drawn_map
+from tests.browser.viewer import memory, pins, seconds_to_map, serve_viewer
 
 Visit = Callable[..., Page]
 MISSING = re.compile("No model runs here")
@@ -14,11 +15,8 @@ MISSING = re.compile("No model runs here")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of the application in an environment in which there is no model library."""
-    modules = tmp_path_factory.mktemp("modules")
-    for name in ("torch", "transformers", "accelerate"):
-        (modules / f"{name}.py").write_text('raise ImportError("not here")\n')
-    with serve(modules=modules) as address:
+    """Address of the application where only what requirements-viewer.txt names can be imported."""
+    with serve_viewer(tmp_path_factory.mktemp("modules")) as address:
         yield address
 
 
@@ -49,7 +47,7 @@ def test_the_recorded_run_is_drawn_and_its_cells_can_be_picked(visit: Visit) -> 
     expect(page.locator(".st-key-place_map")).to_contain_text("layer 6")
 
 
-@pytest.mark.parametrize("path", ["?prompt=Nobody+recorded+this", "follow?prompt=Nobody", "?k=16"])
+@pytest.mark.parametrize("path", ["?prompt=Nobody+recorded+this", "follow?prompt=Nobody", "?k=32"])
 def test_what_no_record_answers_is_said_in_a_sentence(visit: Visit, path: str) -> None:
     page = visit(path)
     expect(page.get_by_text(MISSING).first).to_be_visible()
@@ -60,3 +58,16 @@ def test_compare_says_that_nothing_can_write_here(visit: Visit) -> None:
     page = visit("compare")
     expect(page.get_by_text(MISSING).first).to_be_visible()
     expect(page.get_by_role("button", name="Generate")).to_be_disabled()
+
+
+def test_the_viewer_has_the_same_versions_and_no_model_library() -> None:
+    viewer = pins("requirements-viewer.txt")
+    assert viewer.items() <= pins("requirements.txt").items()
+    assert not viewer.keys() & {"torch", "transformers", "accelerate", "tokenizers", "numba"}
+
+
+@pytest.mark.long
+def test_the_viewer_stays_under_250_mb(server: str, browser: Browser) -> None:
+    for _ in range(3):
+        seconds_to_map(browser, server)
+    assert 20e6 < memory(server) < 250e6
