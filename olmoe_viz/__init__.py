@@ -12,6 +12,7 @@ from olmoe_viz.numerics import costs, routing
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.routed import RoutedRecord
 from olmoe_viz.records.trace import Trace
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ _LAZY = {
     "stream": "olmoe_viz.engine.calls",
     "trace": "olmoe_viz.engine.calls",
 }
+
+
+def _drawn(record: Generation | Trace) -> str:
+    from olmoe_viz.figures.record_html import html
+
+    return html(record)
+
+
+RoutedRecord.drawing = _drawn
 
 
 def __getattr__(name: str) -> object:

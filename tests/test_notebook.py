@@ -101,7 +101,8 @@ def test_every_cell_runs_and_every_figure_is_drawn(executed: tuple[NotebookNode,
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     shown = [output.get("data", {}).get("text/html", "") for output in outputs]
     figures = [html for html in shown if "<svg" in html]
-    assert len(figures) == 5
+    assert len(figures) == 6
+    assert sum("Color: the strongest expert" in html for html in figures) == 1
     assert sum("share of tokens" in html for html in figures) == 2
     assert not any("<script" in html for html in figures)
 

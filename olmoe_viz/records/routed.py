@@ -3,10 +3,10 @@
 The logits do not name the experts: equal ones tie, and some families add a bias to the choice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ class RoutedRecord(Record):
     which they were loaded from.
     """
 
+    # How a notebook shows a record. Figures stand above records; the package puts theirs here.
+    drawing: ClassVar[Callable[[Any], str]]
+
     logits_precision: Precision = field(default="float32", kw_only=True)
     score: Score = field(default="softmax", kw_only=True)
 
@@ -39,6 +42,9 @@ class RoutedRecord(Record):
         OSError from the file system; ValueError as `halved`.
         """
         Record.save(self.halved() if half_logits else self, path)
+
+    def _repr_html_(self) -> str:
+        return RoutedRecord.drawing(self)
 
     def halved(self) -> Self:
         """Return the record with router logits rounded to float16, as its file will hold them.

@@ -20,6 +20,7 @@ from olmoe_viz.figures import (
     quality_against_k,
     rank_change,
     router_bars,
+    routing_map,
     saturation,
     strongest_experts,
     temperature,
@@ -116,6 +117,14 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     ),
     "router_bars": lambda theme: router_bars.figure(
         PROBABILITIES[0], expert_ids=RAN[0], marks=(4,), theme=theme
+    ),
+    "routing_map": lambda theme: routing_map.figure(
+        RAN[None].repeat(2, 0),
+        PROBABILITIES[None].repeat(2, 0),
+        tokens=TOKENS,
+        layer_ids=LAYERS[:2],
+        first=48,
+        theme=theme,
     ),
     "strongest_experts": lambda theme: strongest_experts.figure(
         RAN, PROBABILITIES, layer_ids=LAYERS, layer=4, theme=theme
