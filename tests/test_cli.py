@@ -44,7 +44,7 @@ def step(*rows: tuple[str, str | None]) -> Step:
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no command load a model."""
 
-    def load(*_: object) -> None:
+    def load(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
     monkeypatch.setattr(ov, "load_model", load)
@@ -194,7 +194,7 @@ class TestDownload:
         """Names of the models that were loaded, each of which is refused then."""
         names: list[str] = []
 
-        def load(name: str) -> None:
+        def load(name: str, **_: object) -> None:
             names.append(name)
             raise ov.ModelError("Loaded.")
 

@@ -20,11 +20,15 @@ FLOORS = [
     {"models"},
     {"engine"},
     {"analysis", "figures"},
+    {"exchange", "report"},
     {"__init__"},
     {"ui", "cli"},
     {"pages", "app"},
 ]
-LIGHT = ["policy", "errors", "json_form", "numerics", "requests", "records", "figures", "analysis"]
+LIGHT = [
+    *("policy", "errors", "json_form", "numerics", "requests", "records"),
+    *("figures", "analysis", "exchange", "report"),
+]
 MODEL_LIBRARIES = {"torch", "transformers", "accelerate"}
 MAY_IMPORT_MODEL_LIBRARIES = {"engine", "models", "families"}
 MAY_IMPORT_STREAMLIT = {"ui", "app"}

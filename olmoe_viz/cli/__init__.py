@@ -10,6 +10,14 @@ import click
 from olmoe_viz.cli.app import app
 from olmoe_viz.cli.check import check
 from olmoe_viz.cli.compare import compare
+from olmoe_viz.cli.diff import diff
+from olmoe_viz.cli.export import export
+from olmoe_viz.cli.import_ import import_
+from olmoe_viz.cli.inspect import inspect
+from olmoe_viz.cli.models import models
+from olmoe_viz.cli.quality import quality
+from olmoe_viz.cli.report import report
+from olmoe_viz.cli.show import show
 from olmoe_viz.cli.trace import trace
 from olmoe_viz.errors import EngineError, ModelError
 
@@ -28,7 +36,20 @@ class _Commands(click.Group):
 
 @click.group(
     cls=_Commands,
-    commands=[app, trace, compare, check],
+    commands=[
+        app,
+        trace,
+        compare,
+        inspect,
+        quality,
+        check,
+        show,
+        diff,
+        report,
+        export,
+        import_,
+        models,
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog='Try: olmoe-viz trace "Once upon a time" --k 16',
 )

@@ -8,7 +8,7 @@ import click
 import olmoe_viz as ov
 from olmoe_viz import json_form
 from olmoe_viz.cli.loading import load
-from olmoe_viz.cli.options import model_options
+from olmoe_viz.cli.options import Wanted, json_option, wanted_model
 from olmoe_viz.models.catalogue import BUNDLED
 
 if TYPE_CHECKING:
@@ -17,23 +17,16 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Compare a model with known answers.")
 @click.argument("model", default=BUNDLED)
-@model_options
+@wanted_model
 @click.option(
     "--as",
     "known_as",
     metavar="NAME",
     help="Compare with what is known of this model, as for a folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
 @click.pass_context
-def check(
-    context: click.Context,
-    model: str,
-    revision: str | None,
-    yes: bool,
-    known_as: str | None,
-    as_json: bool,
-) -> None:
+def check(context: click.Context, wanted: Wanted, known_as: str | None, as_json: bool) -> None:
     """Compare a model with answers that are known of it, and with transformers.
 
     MODEL is a model's name, or a folder with a checkpoint. Of OLMoE-1B-7B-0924 token ids, logits
@@ -41,7 +34,7 @@ def check(
     with what transformers gives on the same weights. The exit code is 1 if something fails, or
     nothing could be checked.
     """
-    loaded = load(model, revision, agreed=yes)
+    loaded = load(wanted)
     report = ov.check(loaded, lambda what: click.echo(f"Checking {what}.", err=True), known_as)
     if as_json:
         click.echo(json.dumps(json_form.encode(report) | {"passed": report.passed}, indent=1))

@@ -1,13 +1,23 @@
 """`olmoe-viz compare`: one prompt continued under several ks, printed while it is written."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import click
 import numpy as np
 
 import olmoe_viz as ov
+from olmoe_viz import json_form
 from olmoe_viz.cli.loading import load
-from olmoe_viz.cli.options import model_and_policy, policies
+from olmoe_viz.cli.options import (
+    Wanted,
+    chat_template,
+    json_option,
+    model_and_policy,
+    policies,
+    sampling,
+)
 from olmoe_viz.records.generation import Step
 from olmoe_viz.records.routed import experts_used
 from olmoe_viz.records.tokens import display_token
@@ -19,36 +29,39 @@ from olmoe_viz.records.tokens import display_token
     "--k", default="8,16,32,64", show_default=True, help="One k or more, with commas between."
 )
 @click.option("--tokens", default=80, show_default=True, help="Most tokens of each text.")
-@click.option("--temperature", default=0.0, show_default=True, help="0 takes the likeliest token.")
-@click.option("--seed", default=0, show_default=True, help="Of the sampling; the same for all k.")
+@sampling
+@chat_template
+@json_option
 def compare(
     prompt: str,
-    model: str,
-    revision: str | None,
-    yes: bool,
+    wanted: Wanted,
     plain: bool,
     k: str,
     threshold: str | None,
     weighting: str,
     tokens: int,
     temperature: float,
+    top_p: float,
     seed: int,
+    as_json: bool,
 ) -> None:
     """Continue a prompt once for each k, and count the parameters that each k uses.
 
-    All texts are written at the same time and printed one below the other.
+    All texts are written at the same time and printed one below the other, or with --json when
+    all are complete.
     """
-    chosen = policies(model, k.split(","), threshold, weighting)
-    loaded, template = load(model, revision, agreed=yes), False if plain else None
+    chosen = policies(wanted.name, k.split(","), threshold, weighting)
+    loaded, template = load(wanted), False if plain else None
     with ov.stream(
-        loaded, prompt, chosen, tokens, temperature, seed=seed, chat_template=template
+        loaded, prompt, chosen, tokens, temperature, top_p, seed, chat_template=template
     ) as generating:
         for part in as_written(chosen, generating):
-            click.echo(part, nl=False)
+            if not as_json:
+                click.echo(part, nl=False)
     generations = generating.generations()
     if generating.error is not None:
         raise ov.GenerationError(generating.error, generations)
-    click.echo(summary(generations))
+    click.echo(json.dumps(list(map(facts, generations))) if as_json else summary(generations))
 
 
 def as_written(chosen: Sequence[ov.RoutingPolicy], steps: Iterable[Step]) -> Iterator[str]:
@@ -59,7 +72,7 @@ def as_written(chosen: Sequence[ov.RoutingPolicy], steps: Iterable[Step]) -> Ite
         for row, part in enumerate(step.rows):
             waiting[row] += part.text
         while shown < len(chosen):
-            yield _printable(waiting[shown])
+            yield printable(waiting[shown])
             waiting[shown] = ""
             if step.rows[shown].finish is None:
                 break
@@ -76,12 +89,29 @@ def summary(generations: Sequence[ov.Generation]) -> str:
     return "\n".join(lines)
 
 
+def facts(run: ov.Generation) -> dict[str, Any]:
+    """Return what JSON says of one text."""
+    return {
+        "model": run.request.model,
+        "policy": str(run.policy),
+        "prompt": run.prompt,
+        "text": run.text,
+        "tokens": list(run.tokens),
+        "token_ids": run.token_ids.tolist(),
+        "logprobs": run.logprobs.tolist(),
+        "finish": run.finish,
+        "active_parameters": _active(run),
+        "seconds": run.seconds,
+        "provenance": json_form.encode(run.provenance),
+    }
+
+
 def _active(run: ov.Generation) -> int:
     # Of prompt and text together: with a threshold their numbers of experts differ by token.
     ran = np.concatenate([run.prompt_expert_ids, run.expert_ids], axis=1)
     return ov.costs.active_parameters(run.geometry, experts_used(ran).tolist())
 
 
-def _printable(text: str) -> str:
-    # What a model writes may hold characters that steer a terminal.
+def printable(text: str) -> str:
+    """Return text without characters that steer a terminal, which a model may write."""
     return "\n".join(display_token(line.encode()) for line in text.split("\n"))

@@ -1,6 +1,11 @@
-"""The options of all commands that run a model."""
+"""The options that several commands have, and what they become."""
 
+import functools
+import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,7 +13,24 @@ from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.models.sizes import known_sizes
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 
+if TYPE_CHECKING:
+    from olmoe_viz.records.comparison import Comparison
+    from olmoe_viz.records.record import Record
+
 Command = Callable[..., None]
+DTYPES = ("float32", "bfloat16", "float16")
+_FILE = "olmoe_viz.prompt_file"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which model a command shall load, where and how, and whether it may download it."""
+
+    name: str
+    revision: str | None
+    device: str | None
+    dtype: str | None
+    agreed: bool
 
 
 class _Weighting(click.Choice[str]):
@@ -21,6 +43,23 @@ class _Weighting(click.Choice[str]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         return super().convert(str(value).replace("_", "-"), param, ctx)
+
+
+class RecordFile(click.ParamType["Record | Comparison"]):
+    """A file with a record, read when the command starts; one that is none is a wrong argument."""
+
+    name = "record"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Record | Comparison":
+        """Return the record in a file; the error of the argument when there is none."""
+        from olmoe_viz.engine.recorded import load  # every kind of record: not for --help
+
+        try:
+            return load(Path(str(value)))
+        except (ValueError, OSError) as error:
+            self.fail(str(error), param, ctx)
 
 
 def model_and_policy(command: Command) -> Command:
@@ -38,36 +77,120 @@ def model_and_policy(command: Command) -> Command:
             metavar="P",
             help="Of the k experts keep those with at least this router probability.",
         ),
-        click.option(
-            "--no-chat-template",
-            "plain",
-            is_flag=True,
-            help="Give a model that was tuned on conversations the bare text.",
-        ),
-        model_options,
+        wanted_model,
         click.option(
             "--model",
             default=BUNDLED,
             show_default=True,
             help="A model's name, or a folder with a checkpoint.",
         ),
-        click.argument("prompt"),
+        prompt_argument,
     ):
         command = add(command)
     return command
 
 
-def model_options(command: Command) -> Command:
-    """Add which revision of a model is meant, and the consent to a download."""
+def chat_template(command: Command) -> Command:
+    """Add the option that a text is read bare."""
+    return click.option(
+        "--no-chat-template",
+        "plain",
+        is_flag=True,
+        help="Give a model that was tuned on conversations the bare text.",
+    )(command)
+
+
+def sampling(command: Command) -> Command:
+    """Add how the next token is chosen."""
+    for add in (
+        click.option(
+            "--seed", default=0, show_default=True, help="Of the sampling; the same for all k."
+        ),
+        click.option(
+            "--top-p",
+            default=1.0,
+            show_default=True,
+            help="Sample from the likeliest tokens that have this probability together.",
+        ),
+        click.option(
+            "--temperature", default=0.0, show_default=True, help="0 takes the likeliest token."
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def prompt_argument(command: Command) -> Command:
+    """Add the prompt: an argument, `-` for standard input, or --file for a file's text."""
+    argument = click.argument("prompt", required=False, callback=_prompt)
+    option = click.option(
+        "--file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        is_eager=True,
+        expose_value=False,
+        callback=_remember_file,
+        help="Read the prompt from this file; PROMPT - reads standard input.",
+    )
+    return argument(option(command))
+
+
+def _remember_file(context: click.Context, _: click.Parameter, value: object) -> None:
+    context.meta[_FILE] = value
+
+
+def _prompt(context: click.Context, _: click.Parameter, value: str | None) -> str:
+    """Return the prompt; of a file or standard input without the line end that closes it."""
+    file: Path | None = context.meta[_FILE]
+    if (value is None) == (file is None):
+        raise click.UsageError("Give a PROMPT, - to read it from standard input, or --file.")
+    if value is not None and value != "-":
+        return value
+    data = sys.stdin.buffer.read() if file is None else file.read_bytes()
+    return data.decode("utf-8").removesuffix("\n").removesuffix("\r")
+
+
+def wanted_model(command: Command) -> Command:
+    """Add which revision of a model is meant, where it runs, and the consent to a download.
+
+    The command gets these, and the name in `model`, as one `Wanted`.
+    """
+
+    @functools.wraps(command)
+    def run(
+        *arguments: object,
+        model: str,
+        revision: str | None,
+        device: str | None,
+        dtype: str | None,
+        yes: bool,
+        **others: object,
+    ) -> None:
+        command(*arguments, wanted=Wanted(model, revision, device, dtype, yes), **others)
+
     for add in (
         click.option("--yes", is_flag=True, help="Download the model without asking."),
+        click.option(
+            "--dtype",
+            type=click.Choice(DTYPES),
+            help="Type of the weights; chosen by size and device if left out.",
+        ),
+        click.option(
+            "--device", help="cpu, cuda or cuda:1; the GPU with most free memory if left out."
+        ),
         click.option(
             "--revision",
             help="A commit, branch or tag of it on the hub, as step10000-tokens41B.",
         ),
     ):
-        command = add(command)
-    return command
+        run = add(run)
+    return run
+
+
+def json_option(command: Command) -> Command:
+    """Add the option that the result is printed as JSON."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")(
+        command
+    )
 
 
 def policies(

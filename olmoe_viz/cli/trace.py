@@ -1,13 +1,16 @@
 """`olmoe-viz trace`: one pass over a text, printed and saved."""
 
+import json
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import click
 
 import olmoe_viz as ov
-from olmoe_viz.cli.loading import load
-from olmoe_viz.cli.options import model_and_policy, policies
+from olmoe_viz import json_form
+from olmoe_viz.cli.loading import load, reading
+from olmoe_viz.cli.options import Wanted, chat_template, json_option, model_and_policy, policies
 
 NEXT_TOKENS_SHOWN = 5
 
@@ -18,16 +21,17 @@ NEXT_TOKENS_SHOWN = 5
     "--k", default="8", show_default=True, help="Experts of each token; a k a layer as 8-8-16-…"
 )
 @click.option("--save", type=click.Path(path_type=Path), help="Also write the trace to this file.")
+@chat_template
+@json_option
 def trace(
     prompt: str,
-    model: str,
-    revision: str | None,
-    yes: bool,
+    wanted: Wanted,
     plain: bool,
     k: str,
     threshold: str | None,
     weighting: str,
     save: Path | None,
+    as_json: bool,
 ) -> None:
     """Show the experts of every token of a text, and what the model expects next.
 
@@ -35,15 +39,36 @@ def trace(
     layers), and its strongest expert in each layer. A token of the chat template, which goes around
     the text of a model that was tuned on conversations, has a | before it.
     """
-    (policy,) = policies(model, [k], threshold, weighting)
-    loaded, template = load(model, revision, agreed=yes), False if plain else None
-    recorded = ov.trace(loaded, prompt, policy, chat_template=template)
-    click.echo(_text(recorded))
+    (policy,) = policies(wanted.name, [k], threshold, weighting)
+    loaded, template = load(wanted), False if plain else None
+    recorded = ov.trace(loaded, prompt, policy, progress=reading, chat_template=template)
+    click.echo(json.dumps(facts(recorded)) if as_json else table(recorded))
     if save is not None:
         recorded.save(save)
 
 
-def _text(trace: ov.Trace) -> str:
+def facts(trace: ov.Trace) -> dict[str, Any]:
+    """Return what JSON says of a trace: what ran, without the router logits."""
+    probabilities = ov.routing.probabilities(trace.router_logits)
+    return {
+        "model": trace.request.model,
+        "policy": str(trace.policy),
+        "text": trace.text,
+        "tokens": list(trace.tokens),
+        "token_ids": trace.token_ids.tolist(),
+        "layers": list(trace.geometry.layer_ids),
+        "expert_ids": trace.expert_ids.tolist(),
+        "weights": trace.weights.tolist(),
+        "mass": ov.routing.mass(probabilities, trace.expert_ids).tolist(),
+        "next_tokens": list(trace.next_tokens),
+        "next_ids": trace.next_ids.tolist(),
+        "next_probabilities": trace.next_probabilities().tolist(),
+        "provenance": json_form.encode(trace.provenance),
+    }
+
+
+def table(trace: ov.Trace) -> str:
+    """Return one line a token, and what is likely to follow."""
     probabilities = ov.routing.probabilities(trace.router_logits)
     masses = ov.routing.mass(probabilities, trace.expert_ids).mean(axis=0)
     strongest = trace.expert_ids[..., 0].T

@@ -1,0 +1,50 @@
+"""`olmoe-viz export`: a saved run in the forms of other tools."""
+
+import json
+from pathlib import Path
+
+import click
+
+from olmoe_viz import json_form
+from olmoe_viz.analysis.run import Run, run_of
+from olmoe_viz.cli.options import RecordFile
+from olmoe_viz.cli.whole_file import whole_file
+from olmoe_viz.exchange import long_form, transformer_lens
+from olmoe_viz.exchange.routes import routes_of
+from olmoe_viz.records.record import Record
+
+KINDS = (".parquet", ".csv", ".npz")
+
+
+@click.command(short_help="Write a saved run for other tools.")
+@click.argument("file", type=RecordFile())
+@click.argument("output", type=click.Path(path_type=Path))
+def export(file: Record, output: Path) -> None:
+    """Write the routing of a saved run for other tools.
+
+    FILE is a trace or a generation; the end of OUTPUT says what is written. A table in the long
+    form as .parquet or .csv has a row for each expert of each token in each layer: token, layer,
+    rank, expert, logit, probability, weight. Dense arrays as .npz have TransformerLens's names:
+    blocks.0.mlp.hook_expert_weights (the softmax over all experts) and hook_expert_indices.
+    """
+    if output.suffix not in KINDS:
+        raise click.UsageError(f"The output must end in {', '.join(KINDS)}; it is {output.name}.")
+    run = run_of(file)
+    with whole_file(output) as part:
+        if output.suffix == ".npz":
+            transformer_lens.write(part, run)
+        else:
+            long_form.write(part, output.suffix, long_form.table(routes_of(run), _about(run)))
+    click.echo(f"{output}: {output.stat().st_size:,} bytes.", err=True)
+
+
+def _about(run: Run) -> dict[str, str]:
+    """Return what a Parquet file says of the run beside the rows."""
+    about = {
+        "model": run.model,
+        "policy": str(run.policy),
+        "tokens": list(run.tokens),
+        "token_ids": run.token_ids.tolist(),
+        "provenance": json_form.encode(run.provenance),
+    }
+    return {"olmoe_viz": json.dumps(about)}

@@ -1,0 +1,98 @@
+"""`olmoe-viz inspect`: one token in one layer, opened."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+import olmoe_viz as ov
+from olmoe_viz import json_form
+from olmoe_viz.cli.loading import load, reading
+from olmoe_viz.cli.options import Wanted, chat_template, json_option, model_and_policy, policies
+
+if TYPE_CHECKING:
+    from olmoe_viz.records.inspection import Inspection
+
+
+@click.command(short_help="Open one token in one layer.")
+@model_and_policy
+@click.option("--k", default="8", show_default=True, help="One k or more, with commas between.")
+@click.option("--layer", default=0, show_default=True, help="The layer, counted from 0.")
+@click.option("--token", default=-1, show_default=True, help="Place of the token; -1 is the last.")
+@chat_template
+@json_option
+def inspect(
+    prompt: str,
+    wanted: Wanted,
+    plain: bool,
+    k: str,
+    threshold: str | None,
+    weighting: str,
+    layer: int,
+    token: int,
+    as_json: bool,
+) -> None:
+    """Open one token in one layer of experts: router, weights, and what each expert gives.
+
+    The text is read under the first k; the layer is then opened under each k on the same input. A
+    line is one expert that a k chooses, by falling router logit: its probability, the share of its
+    inner units that are active, the length of its output, and its weight under each k.
+    """
+    chosen = policies(wanted.name, k.split(","), threshold, weighting)
+    loaded, template = load(wanted), False if plain else None
+    run = ov.trace(loaded, prompt, chosen[0], "full", reading, template)
+    place = token + len(run.tokens) if token < 0 else token
+    found = ov.inspect(loaded, run, layer, place, chosen)
+    click.echo(json.dumps(facts(found, run)) if as_json else table(found, run))
+
+
+def table(found: "Inspection", run: ov.Trace) -> str:
+    """Return one line an expert."""
+    columns = [f"weight at {policy}" for policy in found.policies]
+    where = f"token {found.token} {run.tokens[found.token]}, layer {found.layer}"
+    lines = [
+        f"{run.provenance.model}, {where}",
+        "expert    logit  probability  active  output norm  " + "  ".join(columns),
+    ]
+    for row in _rows(found):
+        weights = "  ".join(
+            f"{weight:{len(column)}.4f}"
+            for weight, column in zip(row["weights"], columns, strict=True)
+        )
+        lines.append(
+            f"{row['expert']:6}  {row['logit']:7.3f}  {row['probability']:11.4f}  "
+            f"{row['active_share']:6.2f}  {row['output_norm']:11.4g}  {weights}"
+        )
+    return "\n".join(lines)
+
+
+def facts(found: "Inspection", run: ov.Trace) -> dict[str, Any]:
+    """Return what JSON says of it: a row an expert, without the vectors."""
+    return {
+        "model": run.request.model,
+        "layer": found.layer,
+        "token": found.token,
+        "token_text": run.tokens[found.token],
+        "policies": list(map(str, found.policies)),
+        "input_norm": found.input_norm,
+        "experts": _rows(found),
+        "provenance": json_form.encode(found.provenance),
+    }
+
+
+def _rows(found: "Inspection") -> list[dict[str, Any]]:
+    probabilities = ov.routing.probabilities(found.router_logits)
+    norms = np.linalg.norm(found.outputs.astype(np.float64), axis=-1)
+    return [
+        {
+            "expert": expert,
+            "logit": float(found.router_logits[expert]),
+            "probability": float(probabilities[expert]),
+            "cosine": float(found.router_cosines[expert]),
+            "active_share": float(found.active_shares[row]),
+            "output_norm": float(norms[row]),
+            "weights": found.weights[:, row].tolist(),
+        }
+        for row, expert in enumerate(found.ids.tolist())
+    ]

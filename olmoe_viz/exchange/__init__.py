@@ -1,0 +1,1 @@
+"""Routing in the forms of other tools, written and read; loads no torch."""

@@ -1,0 +1,178 @@
+"""A report: one HTML file with a run's map, chosen cells, comparison and provenance.
+
+It needs no other file, runs no script (its policy forbids any) and opens offline. All that is
+foreign, texts and names, is escaped: by the template, and in figures by their SVG.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from olmoe_viz.analysis.run import Run, run_of
+from olmoe_viz.analysis.two_runs import difference
+from olmoe_viz.errors import InputError
+from olmoe_viz.figures import expert_load, layer_lines, rank_change, router_bars, routing_map
+from olmoe_viz.figures.figure import Figure
+from olmoe_viz.figures.labels import visible
+from olmoe_viz.figures.palette import INKS
+from olmoe_viz.figures.svg_canvas import legal
+from olmoe_viz.numerics import routing
+from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.records.record import Record
+from olmoe_viz.records.trace import Trace
+
+MAX_CELLS = 17_500  # of map and load together: with the rest of the page under 6 MB
+STRIP = 48  # tokens in a row of the map, as many as are written out
+NEXT_TOKENS = 10
+_PIXELS = 17  # a token's, in the map
+Cell = tuple[int, int]
+Kept = Record | Comparison
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A figure as XML, in which all text is escaped, with the words above it."""
+
+    title: str
+    svg: str
+
+
+def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) -> str:
+    """Return the report's HTML.
+
+    `cells` are (layer, token) whose router is drawn, layers counted over all blocks; without any,
+    the last token in the first, the middle and the last layer of experts. Raises InputError for
+    records that do not say how a text was routed, and for cells that are not in the run.
+    """
+    run = run_of(record)
+    layers = len(run.geometry.layer_ids)
+    room = MAX_CELLS - layers * run.geometry.experts
+    shown = min(len(run.tokens), max(room // layers, 1))
+    environment = Environment(
+        loader=PackageLoader("olmoe_viz.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        inks=INKS["light"],
+        run=run,
+        text=legal(run.text),
+        shown=shown,
+        maps=_maps(run, shown),
+        cells=[_cell(run, *cell) for cell in cells or _usual_cells(run)],
+        load=_drawn("", _load(run)),
+        next_tokens=_next(record),
+        comparison=None if other is None else _comparison(record, other),
+        provenance=[_provenance(each) for each in (record, other) if each is not None],
+    )
+
+
+def _drawn(title: str, figure: Figure, width: int = 860) -> _Drawn:
+    return _Drawn(title, figure.to_svg(width))
+
+
+def _maps(run: Run, shown: int) -> list[_Drawn]:
+    """The map in strips, as a text is broken into lines."""
+    probabilities, strips = run.probabilities(), []
+    for first in range(0, shown, STRIP):
+        part = slice(first, min(first + STRIP, shown))
+        tokens = run.tokens[part]
+        figure = routing_map.figure(
+            run.expert_ids[:, part],
+            probabilities[:, part],
+            tokens=tokens,
+            layer_ids=run.geometry.layer_ids,
+            first=first,
+        )
+        strips.append(_drawn("", figure, 56 + _PIXELS * max(len(tokens), 8)))
+    return strips
+
+
+def _usual_cells(run: Run) -> list[Cell]:
+    layers = run.geometry.layer_ids
+    chosen = dict.fromkeys((layers[0], layers[len(layers) // 2], layers[-1]))
+    return [(layer, len(run.tokens) - 1) for layer in chosen]
+
+
+def _cell(run: Run, layer: int, token: int) -> _Drawn:
+    if layer not in run.geometry.layer_ids or not 0 <= token < len(run.tokens):
+        raise InputError(
+            f"The run has no token {token} in a layer {layer} of experts: its tokens are 0 to "
+            f"{len(run.tokens) - 1}, its layers {', '.join(map(str, run.geometry.layer_ids))}."
+        )
+    row = run.geometry.layer_ids.index(layer)
+    figure = router_bars.figure(
+        routing.probabilities(run.router_logits[row, token]),
+        expert_ids=run.expert_ids[row, token],
+        layer=layer,
+    )
+    return _drawn(f"Token {token} {visible(run.tokens[token])}, layer {layer}", figure)
+
+
+def _load(run: Run) -> Figure:
+    return expert_load.figure(
+        routing.load(run.expert_ids, run.geometry.experts),
+        tokens=len(run.tokens),
+        layer_ids=run.geometry.layer_ids,
+    )
+
+
+def _next(record: Kept) -> list[tuple[str, float]]:
+    """The likeliest next tokens of a trace; a generation has none."""
+    if not isinstance(record, Trace):
+        return []
+    pairs = zip(record.next_tokens, record.next_probabilities().tolist(), strict=True)
+    return [(visible(token), share) for token, share in islice(pairs, NEXT_TOKENS)]
+
+
+def _comparison(record: Kept, other: Kept) -> dict[str, Any]:
+    first, second = run_of(record), run_of(other)
+    found = difference(first, second)
+    names = _names(first, second)
+    figures = []
+    if found.layers is not None:
+        ids = first.geometry.layer_ids
+        shared = found.layers.shared[None]
+        figures = [
+            _drawn(
+                "Experts of the first run that the second used too",
+                layer_lines.figure(shared, names=("shared",), quantity="share", layer_ids=ids),
+            ),
+            _drawn(
+                "Share of the router probability that the experts keep",
+                layer_lines.figure(
+                    np.stack(found.layers.masses), names=names, quantity="mass", layer_ids=ids
+                ),
+            ),
+        ]
+    if isinstance(record, Trace) and isinstance(other, Trace):
+        sides = [_side(trace) for trace in (record, other)]
+        title = "The likeliest next tokens"
+        figures.append(_drawn(title, rank_change.figure(sides[0], sides[1], names=names)))
+    return {"runs": (first, second), "names": names, "found": found, "figures": figures}
+
+
+def _names(first: Run, second: Run) -> tuple[str, str]:
+    """What tells two runs apart: their policies, else their models, else their order."""
+    for one, two in ((first.policy, second.policy), (first.model, second.model)):
+        if one != two:
+            return str(one), str(two)
+    return "first", "second"
+
+
+def _side(trace: Trace) -> rank_change.Side:
+    shares = trace.next_probabilities()[:NEXT_TOKENS]
+    count = len(shares)
+    return trace.next_ids[:count].tolist(), trace.next_tokens[:count], shares
+
+
+def _provenance(record: Kept) -> dict[str, object]:
+    facts = asdict(run_of(record).provenance)
+    versions = ", ".join(f"{name} {number}" for name, number in facts.pop("versions").items())
+    return {**facts, "versions": versions, "policy": str(run_of(record).policy)}

@@ -1,0 +1,32 @@
+"""A report opens from the disk in a browser without a network, and cells say their numbers."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+import olmoe_viz as ov
+from olmoe_viz.report.page import page
+
+
+def test_a_report_opens_offline(
+    browser: Browser, tmp_path: Path, make_trace: Callable[..., ov.Trace]
+) -> None:
+    trace = make_trace(text="<script>document.title = 'run'</script>")
+    path = tmp_path / "report.html"
+    path.write_text(page(trace, make_trace(policy=ov.RoutingPolicy(3))), encoding="utf-8")
+    context = browser.new_context(offline=True)
+    shown, asked, said = context.new_page(), [], []
+    shown.on("request", lambda request: asked.append(request.url))
+    shown.on("console", lambda message: said.append(message.text))
+    shown.on("pageerror", lambda error: said.append(str(error)))
+    shown.goto(path.as_uri())
+    assert shown.title() == "Routing of random, k=2"
+    assert shown.locator("pre").inner_text() == trace.text
+    cell = shown.locator("#map ~ figure").first.locator("rect").first
+    strongest = trace.expert_ids[0, 0, 0]
+    assert f"expert 0·{strongest}, the strongest" in cell.locator("title").text_content()
+    assert shown.locator("h2").count() == 7
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert (asked, said) == ([path.as_uri()], [])
+    context.close()

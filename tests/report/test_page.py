@@ -1,0 +1,110 @@
+"""The report: one page without a script, in which all foreign text is text."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import olmoe_viz as ov
+from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.report.page import page
+
+HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>&\"'{{ 1 }}\x00"
+MAP = re.compile(r"Map of the strongest expert of (\d+) tokens")
+Make = Callable[..., ov.Trace]
+
+
+class _Elements(HTMLParser):
+    """The names of all elements, and the attributes that could load or run something."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.links += [str(value) for name, value in attrs if name in ("src", "href", "xlink:href")]
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+
+def hostile(make_trace: Make, provenance: object) -> ov.Trace:
+    tokens = (HOSTILE, "b", "c")
+    return make_trace(
+        text=HOSTILE * 3,
+        tokens=tokens,
+        token_bytes=(b"a", b"b", b"c"),
+        token_ids=np.arange(3),
+        next_tokens=(HOSTILE,) * 40,
+        provenance=replace(provenance, model=HOSTILE, digest=HOSTILE, versions={HOSTILE: HOSTILE}),
+    )
+
+
+def test_foreign_text_is_text(make_trace: Make, provenance: object):
+    trace = hostile(make_trace, provenance)
+    written = page(trace, trace)
+    elements = _Elements(written)
+    assert not elements.names & {"script", "iframe", "object", "embed", "link", "base", "form"}
+    assert "img" not in elements.names
+    assert all(link.startswith("data:image/png") for link in elements.links)
+    assert "{{ 1 }}" in written
+    assert "default-src 'none'" in written
+
+
+def test_it_has_the_map_cells_load_next_tokens_and_provenance(make_trace: Make):
+    trace = make_trace()
+    written = page(trace)
+    headings = re.findall(r'<h2 id="(\w+)">', written)
+    assert headings == ["text", "map", "cells", "load", "next", "provenance"]
+    assert MAP.findall(written) == [str(len(trace.tokens))]
+    last = len(trace.tokens) - 1
+    assert [f"Token {last} !, layer {layer}" in written for layer in (0, 1, 2)] == [True] * 3
+    assert "<td>sha256:00</td>" in written
+
+
+def test_two_runs_are_compared(make_trace: Make, make_generation: Callable[..., ov.Generation]):
+    written = page(make_trace(), make_trace(policy=ov.RoutingPolicy(3)))
+    assert "Their tokens are the same." in written
+    assert "The likeliest next tokens" in written
+    written = page(make_trace(), make_generation())
+    assert "Their tokens differ from token 0 on." in written
+    assert "The texts differ from their first token on." in written
+
+
+def test_a_map_of_many_tokens_is_in_strips(make_trace: Make):
+    count = 100
+    written = page(
+        make_trace(
+            tokens=("a",) * count,
+            token_bytes=(b"a",) * count,
+            token_ids=np.zeros(count, np.int64),
+        )
+    )
+    assert MAP.findall(written) == ["48", "48", "4"]
+
+
+def test_the_longest_text_stays_under_6_mb_and_says_what_is_left_out(make_trace: Make):
+    """Layers and experts as OLMoE's, more tokens than are drawn, and the text as long as may be."""
+    geometry = Geometry(16, 64, 8, 16, 8, 2, 2, 40, 4096)
+    tokens = ("<&'\"" * 10,) * 1_100
+    trace = make_trace(
+        geometry=geometry,
+        policy=ov.RoutingPolicy(8),
+        text="<" * 200_000,
+        tokens=tokens,
+        token_bytes=(b"a",) * len(tokens),
+        token_ids=np.zeros(len(tokens), np.int64),
+    )
+    written = page(trace, trace)
+    assert "The map shows the first 1029 of 1100 tokens." in written
+    assert sum(map(int, MAP.findall(written))) == 1029
+    assert len(written.encode()) < 6_000_000
+
+
+def test_a_record_without_routing_is_refused(make_trace: Make):
+    with pytest.raises(ov.InputError, match="no token 99 in a layer 0"):
+        page(make_trace(), cells=[(0, 99)])
