@@ -101,18 +101,18 @@ class Graphs:
         work.hidden.zero_()
         work.hidden[: len(hidden)] = hidden
         settle(self._sizes, self._weights.norm, work)
-        next_token.score(self._sizes, self._weights, work, pdl=False)
-        self._choose(work, drawn=drawn, pdl=False)
+        next_token.score(self._sizes, self._weights, work, pdl=self._pdl)
+        self._choose(work, drawn=drawn)
 
     def _step(self, work: Work, *, drawn: bool) -> None:
         step.run(self._sizes, self._weights, self._cache, work, pdl=self._pdl)
-        self._choose(work, drawn=drawn, pdl=self._pdl)
+        self._choose(work, drawn=drawn)
 
-    def _choose(self, work: Work, *, drawn: bool, pdl: bool) -> None:
+    def _choose(self, work: Work, *, drawn: bool) -> None:
         if drawn:
             numbers = self._uniforms[work.position.long() + 1]
             work.token.copy_(draw(work.logits, self._temperature, self._top_p, numbers))
-        next_token.advance(self._sizes, self._weights, work, drawn=drawn, pdl=pdl)
+        next_token.advance(self._sizes, self._weights, work, drawn=drawn, pdl=self._pdl)
 
     def _capture(self, flight: Flight, work: Work, *, drawn: bool) -> None:
         self._aside.wait_stream(torch.cuda.current_stream())
