@@ -11,6 +11,7 @@ from olmoe_viz.errors import EngineError, GenerationError, InputError, ModelErro
 from olmoe_viz.numerics import costs, routing
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.routed import RoutedRecord
 from olmoe_viz.records.trace import Trace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from olmoe_viz.models.load import load_model
 
 __all__ = [
+    "Comparison",
     "EngineError",
     "Generation",
     "GenerationError",

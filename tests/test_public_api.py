@@ -28,6 +28,7 @@ def run(script: str) -> str:
 
 def test_the_public_names():
     assert ov.__all__ == [
+        "Comparison",
         "EngineError",
         "Generation",
         "GenerationError",
