@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.server import drawn_map
-from tests.browser.viewer import memory, pins, seconds_to_map, serve_viewer
+from tests.browser.viewer import pins, process_of, seconds_to_map, serve_viewer
 
 Visit = Callable[..., Page]
 MISSING = re.compile("No model runs here")
@@ -70,4 +70,4 @@ def test_the_viewer_has_the_same_versions_and_no_model_library() -> None:
 def test_the_viewer_stays_under_250_mb(server: str, browser: Browser) -> None:
     for _ in range(3):
         seconds_to_map(browser, server)
-    assert 20e6 < memory(server) < 250e6
+    assert 20e6 < process_of(server).memory_info().rss < 250e6

@@ -39,12 +39,12 @@ def serve_viewer(modules: Path) -> Iterator[str]:
         yield address
 
 
-def memory(address: str) -> int:
-    """Bytes that the server at an address, a child of this process, holds in memory."""
+def process_of(address: str) -> psutil.Process:
+    """The server at an address, a child of this process."""
     for process in psutil.Process().children(recursive=True):
         listening = {each.laddr.port for each in process.net_connections("tcp") if each.laddr}
         if urlsplit(address).port in listening:
-            return int(process.memory_info().rss)
+            return process
     raise LookupError(f"No child of this process listens at {address}.")
 
 
