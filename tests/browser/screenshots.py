@@ -20,6 +20,7 @@ PAGES = {
     "follow": "follow",
     "compare": "compare?tokens=24",
     "quality": "quality",
+    "runs": "runs",
     "glossary": "glossary",
     "about": "about",
 }

@@ -27,6 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("follow", ".st-key-follow_story"),
         ("compare", ".st-key-compare_controls"),
         ("quality", ".st-key-saturation"),
+        ("runs", "text=Two runs set against each other"),
         ("about", "text=Muennighoff"),
         ("glossary", ".st-key-term_vocabulary-specialization"),
     ],

@@ -34,7 +34,9 @@ def heads(test: AppTest) -> list[str]:
 
 
 def files(test: AppTest) -> list[str]:
-    return [button.proto.label for button in test.get("download_button")]
+    """The files of what was measured; that of the texts themselves is there before."""
+    labels = [button.proto.label for button in test.get("download_button")]
+    return [label for label in labels if not label.startswith("Save comparison")]
 
 
 def badges(test: AppTest) -> list[str]:

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.figures.labels import visible
+from olmoe_viz.ui.runs import opening
 from olmoe_viz.ui.texts import frame
 from olmoe_viz.ui.widgets.wording import place, plain
 from tests.ui.visitor import ROOT, app, checked, drawn, page
@@ -76,7 +77,7 @@ def test_where_torch_cannot_be_imported_every_page_shows_what_is_recorded(
         f"import os, sys; os.chdir({str(ROOT)!r}); sys.path.insert(0, '.')\n"
         f"{without[how]}\n"
         "from tests.ui.visitor import app\n"
-        "for name in ('map', 'follow', 'compare', 'quality', 'about', 'glossary'):\n"
+        "for name in ('map', 'follow', 'compare', 'quality', 'runs', 'about', 'glossary'):\n"
         "    test = app(name=name)\n"
         "    assert not test.error, (name, test.error)\n"
         "for name in ('map', 'follow'):\n"
@@ -213,14 +214,14 @@ def test_quality_shows_the_recorded_numbers_of_the_chosen_text() -> None:
 
 
 def test_drift_says_that_it_is_drawn_from_two_runs() -> None:
-    test = app("view=drift")
+    test = app("view=drift&against=12")
     said = [part.value for part in test.markdown if part.value.startswith(":gray-badge")]
     assert said[:3] == [f":gray-badge[{name}]" for name in ("recorded", "live", "recorded")]
 
 
-def test_nobody_can_park_files_on_a_server_that_takes_none() -> None:
+def test_files_are_taken_in_one_place_and_none_is_larger_than_it_takes() -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    assert config["server"]["maxUploadSize"] == 1
-    for folder in ("pages", "olmoe_viz/ui"):
-        for path in (ROOT / folder).rglob("*.py"):
-            assert "file_uploader" not in path.read_text(encoding="utf-8"), path
+    assert config["server"]["maxUploadSize"] * 10**6 == opening.UPLOAD_LIMIT
+    paths = [path for folder in ("pages", "olmoe_viz/ui") for path in (ROOT / folder).rglob("*.py")]
+    taking = [path for path in paths if "file_uploader" in path.read_text(encoding="utf-8")]
+    assert taking == [Path(opening.__file__)]

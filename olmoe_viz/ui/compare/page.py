@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.requests import ModelRequest
 from olmoe_viz.ui.compare import (
+    as_record,
     controls,
     live_map,
     measurement,
@@ -17,6 +18,7 @@ from olmoe_viz.ui.compare import (
 )
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.settings import Settings
+from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, engine, state, url
 from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.session.stop import need_button
@@ -37,7 +39,7 @@ def draw() -> None:
     line = st.container(key="progress_line", gap=None)
     of_model, progress, speed = line.empty(), line.empty(), line.empty()
     new = _new_comparison(of_model)
-    comparison = new or _kept_comparison()
+    comparison = new or kept()
     columns = comparison.columns if comparison else list(map(Column, controls.policies()))
     with row:
         reference = controls.draw(columns, _trained_k(comparison))
@@ -58,6 +60,20 @@ def draw() -> None:
     if comparison is not None:
         _finish(comparison, slots, reference, badge)
         speed.caption(_speed_words(columns, comparison))  # the bandwidth is known by now
+
+
+def kept() -> Comparison | None:
+    """The comparison of an earlier run of the page."""
+    found: Comparison | None = st.session_state.get(_KEPT)
+    if found is not None:
+        # Streamlit begins this run before the one that was stopped has stored its records.
+        found.ended.wait(timeout=writing.STOP_TIMEOUT)
+    return found
+
+
+def keep(comparison: Comparison) -> None:
+    """Show a comparison that was opened from a file."""
+    st.session_state[_KEPT] = comparison
 
 
 def _buttons() -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -94,15 +110,6 @@ def _new_comparison(place: DeltaGenerator) -> Comparison | None:
         columns=list(map(Column, controls.policies())),
         bandwidth=measurement.known_bandwidth(model.provenance.device),
     )
-
-
-def _kept_comparison() -> Comparison | None:
-    """The comparison of an earlier run of the page."""
-    kept: Comparison | None = st.session_state.get(_KEPT)
-    if kept is not None:
-        # Streamlit begins this run before the one that was stopped has stored its records.
-        kept.ended.wait(timeout=writing.STOP_TIMEOUT)
-    return kept
 
 
 def _trained_k(comparison: Comparison | None) -> int:
@@ -163,3 +170,6 @@ def _finish(
         refusal(comparison.error)
     elif comparison.written:
         report.draw(comparison, slots, reference)
+    record = as_record.record_of(comparison)
+    if record is not None:
+        keeping.button(record, key="keep")

@@ -23,6 +23,7 @@ from olmoe_viz.ui.follow import (
 from olmoe_viz.ui.follow.details import Details, begin
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.follow.step import step
+from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, engine, state, url
 from olmoe_viz.ui.session.errors import guard
 from olmoe_viz.ui.session.settings import FollowSettings
@@ -49,7 +50,10 @@ def draw() -> None:
     offer = st.empty()  # kept without an offer: else all below would move
     if not details.full:
         with offer.container():
-            bar.offer(None if engine.records_only() else state.change)
+            if answers.from_file(trace):
+                st.caption(texts.FILE_LACKS_VECTORS)
+            else:
+                bar.offer(None if engine.records_only() else state.change)
     with st.container(horizontal=True, wrap=False, gap="large", key="follow_page"):
         with st.container(width=170, key="follow_left"), st.container(key="follow_rail"):
             rail(
@@ -63,6 +67,7 @@ def draw() -> None:
             for each in _STEPS:
                 _draw(each, details)
             _more_experts(details)
+            keeping.button(trace, key="keep")
 
 
 @dataclass(frozen=True)
@@ -91,11 +96,14 @@ def _draw(each: _Step, details: Details) -> None:
         if shows:
             each.draw(details)
         else:
-            _missing(texts.COMPUTED_LIVE)
+            _missing(details, texts.COMPUTED_LIVE)
 
 
-def _missing(remedy: str) -> None:
+def _missing(details: Details, remedy: str) -> None:
     """Say that the stored example lacks something, and what helps where a model can run."""
+    if answers.from_file(details.trace):
+        st.caption(texts.FILE_LACKS_VECTORS)
+        return
     st.caption(f"{texts.NO_VECTORS} {texts.NO_MODEL if engine.records_only() else remedy}")
 
 
@@ -175,7 +183,7 @@ def _router(details: Details) -> None:
     logits = details.logits
     if not details.full:
         router_steps.router(details.place, logits, None)
-        _missing(texts.DIRECTION_IS_LIVE)
+        _missing(details, texts.DIRECTION_IS_LIVE)
         return
     seen = details.inspection(details.trace)
     router_steps.router(details.place, logits, seen.router_cosines)

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from olmoe_viz.ui.map import cell_panel, load_panel, map_panel, token_panel
+from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.texts import map as texts
 from olmoe_viz.ui.widgets import origin, panel
@@ -30,3 +31,4 @@ def draw() -> None:
     token_panel.draw(trace, chosen)
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
+    keeping.button(trace, key="keep")

@@ -7,12 +7,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.engine.engine import Answer, Ask, Ticket
+from olmoe_viz.errors import MissingError
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.model_facts import ModelFacts
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import Detail, ModelRequest, Request, TraceRequest
-from olmoe_viz.ui.session import download, engine, state
+from olmoe_viz.ui.session import download, engine, opened, state
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.session.waiting import Waiting
@@ -60,10 +61,20 @@ def current(detail: Detail = "routing", place: DeltaGenerator | None = None) -> 
     """The trace of the selection, or None after the page has said what is missing."""
     chosen = state.selection()
     request = TraceRequest(chosen.model, chosen.text, chosen.policy, detail)
-    if not state.asked() and engine.bundled().kept(request) is None:
+    if not state.asked() and _recorded(request) is None:
         hint(texts.NOTHING_ASKED)
         return None
     return answer(request, place)
+
+
+def at_hand() -> Trace | None:
+    """The trace of the selection, if nothing has to be computed for it."""
+    chosen = state.selection()
+    request = TraceRequest(chosen.model, chosen.text, chosen.policy)
+    found = _recorded(request)
+    if found is None and state.asked() and engine.started(0):
+        found = engine.current().kept(request)
+    return cast("Trace | None", found)
 
 
 def run(chosen: Selection, policy: RoutingPolicy, detail: Detail = "routing") -> Trace | None:
@@ -77,9 +88,18 @@ def where(trace: Trace) -> tuple[origin.Origin, str]:
 
 
 def source(what: Request | Trace | Generation) -> origin.Origin:
-    """Whether a record, or the answer to a request, comes with the application."""
+    """Whether a record, or the answer to a request, is from a file: the application's or opened."""
     request = what.request if isinstance(what, Trace | Generation) else what
-    return "live" if engine.bundled().kept(request) is None else "recorded"
+    return "live" if _recorded(request) is None else "recorded"
+
+
+def from_file(trace: Trace) -> bool:
+    """Whether a run was opened: what its file lacks is not computed."""
+    return opened.covers(trace.request)
+
+
+def _recorded(request: Request) -> Answer | None:
+    return opened.kept(request) or engine.bundled().kept(request)
 
 
 def can_run(model: str, place: DeltaGenerator) -> bool:
@@ -109,6 +129,8 @@ def wait_for_start(ticket: Ticket, place: DeltaGenerator) -> None:
 
 
 def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Answer:
+    if opened.covers(request):
+        return _from_file(request)
     # What a model is says whoever runs it: where it was recorded it may have run in another dtype.
     found = None if isinstance(request, ModelRequest) else engine.bundled().kept(request)
     if found is not None:
@@ -125,3 +147,15 @@ def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Ans
         finally:
             ticket.cancel()
     return ticket.result()
+
+
+def _from_file(request: Request) -> Answer:
+    """The answer of opened files; MissingError names what they lack."""
+    found = opened.kept(request)
+    if found is None:
+        raise MissingError(
+            texts.not_in_files(str(request.policy))
+            if isinstance(request, TraceRequest)
+            else texts.DETAIL_NOT_IN_FILES
+        )
+    return found

@@ -26,6 +26,10 @@ WITH_BOTH = "selected with both"
 COMPUTING = "Computing what the steps show."
 STORED = "This is the stored example. It has the numbers of the routers, but no vectors."
 NO_VECTORS = "The stored example has no vectors."
+FILE_LACKS_VECTORS = (
+    "The opened file has the numbers of the routers, but no vectors. A run that is saved with all "
+    "details has them."
+)
 COMPUTED_LIVE = "Run the model, and this step shows them."
 DIRECTION_IS_LIVE = "Run the model, and this step also shows norm and direction of its input."
 NO_MODEL = "No model runs here that could compute them."

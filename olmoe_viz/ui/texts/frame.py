@@ -40,6 +40,9 @@ CHAT_TEMPLATE_SAYS = {
     False: "This model was tuned on conversations; the prompt is read without its chat template.",
 }
 
+DETAIL_NOT_IN_FILES = (
+    "The opened file does not hold this. Close it on the page Runs, and the model can compute it."
+)
 RUNNING = "Running the prompt through the model."
 LOADING_BUNDLED = "Loading the model. The first run takes a few seconds."
 PREPARING = "Compiling and testing the GPU kernels. This happens once, in some ten seconds."
@@ -47,6 +50,14 @@ LOADING_LARGE = "Loading the model. It is large: the first run can take minutes.
 READING_WEIGHTS = "Reading the weights."
 AGAIN = "Try again"
 BACK = f"Back to {BUNDLED}"
+
+
+def not_in_files(policy: str) -> str:
+    """Of a text that was opened from a file, a run under another policy is missing."""
+    return (
+        f"No opened file holds this text with {policy}. Open one, or close this text's file on the "
+        "page Runs, and the model can run it."
+    )
 
 
 def settings(k: int, against: int, weighting: Weighting) -> str:

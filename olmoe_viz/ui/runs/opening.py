@@ -1,0 +1,124 @@
+"""Files that are opened: uploaded by the visitor, or listed in a folder that the operator names.
+
+A link never opens a file. `OLMOE_VIZ_RUNS` is the folder; visitors see the names of the files in it
+that end in .safetensors, and choose among them.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path, PurePath
+
+import streamlit as st
+
+from olmoe_viz.engine import recorded
+from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui.session import opened
+from olmoe_viz.ui.texts import runs as texts
+from olmoe_viz.ui.widgets.message import refusal
+
+FOLDER = "OLMOE_VIZ_RUNS"
+UPLOAD_LIMIT = 16 * 10**6  # bytes
+FOLDER_LIMIT = 256 * 10**6
+_MOST_NAMES = 500
+_UPLOADS, _REFUSED = "uploads", "refused_file"
+
+
+def draw() -> None:
+    """The two ways to open a file, with what is wrong with the last one."""
+    st.caption(texts.limit(UPLOAD_LIMIT))
+    key = f"upload_{st.session_state.get(_UPLOADS, 0)}"
+    st.file_uploader(
+        texts.UPLOAD,
+        type="safetensors",
+        key=key,
+        max_upload_size=UPLOAD_LIMIT // 10**6,
+        on_change=_take,
+        args=(key,),
+    )
+    names = listed()
+    if names:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = st.selectbox(
+                texts.FOLDER, names, index=None, placeholder=texts.CHOOSE, key="folder_run"
+            )
+            st.button(
+                texts.OPEN, key="open_run", disabled=chosen is None, on_click=_open, args=(chosen,)
+            )
+    refused = st.session_state.pop(_REFUSED, None)
+    if refused is not None:
+        refusal(refused)
+
+
+def listed() -> list[str]:
+    """The names of the operator's files; none without a folder."""
+    folder = os.environ.get(FOLDER, "")
+    try:
+        found = sorted(
+            path.name
+            for path in Path(folder).iterdir()
+            if path.suffix == ".safetensors" and path.is_file()
+        )
+    except OSError:
+        return []
+    return found[:_MOST_NAMES] if folder else []
+
+
+def from_folder(name: str) -> opened.Run:
+    """Read a file of the operator's folder; ValueError in a sentence."""
+    if name not in listed():
+        raise ValueError(texts.gone(name))
+    path = Path(os.environ[FOLDER]) / name
+    try:
+        size = path.stat().st_size
+        if size > FOLDER_LIMIT:
+            raise ValueError(texts.too_large(name, size, FOLDER_LIMIT))
+        return _run(path)
+    except OSError:
+        raise ValueError(texts.gone(name)) from None
+
+
+def from_upload(name: str, size: int, data: Callable[[], bytes | memoryview]) -> opened.Run:
+    """Read what was uploaded under a name, which is foreign text; ValueError in a sentence."""
+    if size > UPLOAD_LIMIT:
+        raise ValueError(texts.too_large(_plain_name(name), size, UPLOAD_LIMIT))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / _plain_name(name)
+        path.write_bytes(data())
+        return _run(path)
+
+
+def _run(path: Path) -> opened.Run:
+    record = recorded.load(path)
+    if not isinstance(record, Trace | Generation | Comparison):
+        raise ValueError(f"{path.name}: {texts.NOT_A_RUN}")
+    return record
+
+
+def _take(key: str) -> None:
+    """Callback: open what was uploaded. The next widget is a new one, so that nothing is held."""
+    file = st.session_state[key]
+    if file is not None:
+        st.session_state[_UPLOADS] = st.session_state.get(_UPLOADS, 0) + 1
+        _add(file.name, lambda: from_upload(file.name, file.size, file.getbuffer))
+
+
+def _open(name: str) -> None:
+    """Callback: open a file of the operator's folder."""
+    _add(name, lambda: from_folder(name))
+
+
+def _add(name: str, read: Callable[[], opened.Run]) -> None:
+    """Open what is read, or note in a sentence why not; nothing is kept of a bad file."""
+    try:
+        opened.add(_plain_name(name), read())
+    except ValueError as error:
+        st.session_state[_REFUSED] = str(error)
+
+
+def _plain_name(name: str) -> str:
+    """A file name of letters, digits, dots and dashes, made of what somebody calls a file."""
+    return re.sub(r"[^\w.-]", "_", PurePath(name).name)[-80:].lstrip(".") or "run"

@@ -1,0 +1,129 @@
+"""The page Runs as a visitor meets it, and the other pages while a run is open."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import olmoe_viz as ov
+from olmoe_viz import RoutingPolicy, Trace
+from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.requests import TraceRequest
+from olmoe_viz.ui.runs import opening
+from olmoe_viz.ui.texts import runs as texts
+from olmoe_viz.ui.widgets.wording import plain
+from tests.ui.engines import Watched, serve
+from tests.ui.visitor import app, checked, drawn, page
+
+PROMPT = "A text that only a file has"
+
+
+@pytest.fixture(scope="module")
+def traces() -> list[Trace]:
+    model = ov.load_model()
+    return [ov.trace(model, PROMPT, RoutingPolicy(k)) for k in (8, 16)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(opening.FOLDER, str(tmp_path))
+    return tmp_path
+
+
+def press(test: AppTest, label: str) -> AppTest:
+    return checked(next(one for one in test.button if one.label == label).click().run())
+
+
+def opened(test: AppTest, name: str) -> AppTest:
+    box = next(one for one in test.selectbox if one.label == texts.FOLDER)
+    return press(checked(box.select(name).run()), texts.OPEN)
+
+
+def captions(test: AppTest) -> list[str]:
+    return [one.value for one in test.caption]
+
+
+def test_without_a_run_the_page_says_what_to_do() -> None:
+    said = captions(app(name="runs"))
+    assert texts.NONE_OPENED in said
+    assert texts.NEEDS_TWO in said
+
+
+def test_an_opened_run_answers_the_pages_and_the_engine_is_not_asked(
+    folder: Path, traces: list[Trace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched()
+    serve(monkeypatch, watched)
+    traces[0].save(folder / "eight.safetensors")
+    test = opened(app(name="runs"), "eight.safetensors")
+    press(test, texts.SHOW)
+    on_map = page(test, "map")
+    assert on_map.text_area(key="draft").value == PROMPT
+    assert [error.value for error in on_map.error] == []
+    badges = [one.value for one in on_map.markdown if one.value.startswith(":gray-badge")]
+    assert badges
+    assert set(badges) == {":gray-badge[recorded]"}
+    checked(on_map.segmented_control(key="view").set_value("drift").run())
+    (said,) = on_map.error
+    assert said.value.startswith(plain("No opened file holds this text with k=16."))
+    follow = page(test, "follow")
+    assert [error.value for error in follow.error] == []
+    assert drawn(follow)
+    assert not [one for one in watched.asked if isinstance(one, TraceRequest)]
+    closed = press(page(test, "runs"), texts.CLOSE)
+    assert texts.NONE_OPENED in captions(closed)
+
+
+def test_two_opened_runs_are_set_against_each_other(folder: Path, traces: list[Trace]) -> None:
+    for name, trace in zip(("a.safetensors", "b.safetensors"), traces, strict=True):
+        trace.save(folder / name)
+    test = opened(opened(app(name="runs"), "a.safetensors"), "b.safetensors")
+    boxes = [test.selectbox(key=f"two_{at}") for at in range(2)]
+    named = boxes[0].options
+    checked(boxes[0].select(named[-2]).run())
+    checked(test.selectbox(key="two_1").select(named[-1]).run())
+    figures = drawn(test)
+    assert {"two_shared", "two_mass", "two_load", "two_loads_0", "two_loads_1"} <= figures.keys()
+    assert texts.same_tokens(len(traces[0].tokens)) in [one.value for one in test.text]
+
+
+def test_a_run_of_an_unknown_model_can_be_compared_and_not_shown(
+    folder: Path, make_trace: Callable[..., Trace]
+) -> None:
+    make_trace().save(folder / "odd.safetensors")
+    test = opened(app(name="runs"), "odd.safetensors")
+    assert texts.UNKNOWN_MODEL in captions(test)
+    assert texts.SHOW not in [one.label for one in test.button]
+
+
+def test_a_damaged_file_is_said_and_nothing_is_opened(folder: Path, traces: list[Trace]) -> None:
+    path = folder / "bad.safetensors"
+    traces[0].save(path)
+    path.write_bytes(path.read_bytes()[:-7])
+    test = opened(app(name="runs"), "bad.safetensors")
+    (said,) = test.error
+    assert said.value.startswith(plain("bad.safetensors is not a readable trace"))
+    assert texts.NONE_OPENED in captions(test)
+
+
+def test_what_one_visitor_opens_no_other_sees(folder: Path, traces: list[Trace]) -> None:
+    odd = replace(traces[0], request=TraceRequest(BUNDLED, PROMPT, RoutingPolicy(8)))
+    odd.save(folder / "run.safetensors")
+    opened(app(name="runs"), "run.safetensors")
+    assert texts.NONE_OPENED in captions(app(name="runs"))
+
+
+def test_written_texts_are_opened_on_compare_as_they_were_written(folder: Path) -> None:
+    model = ov.load_model()
+    policies = [RoutingPolicy(k) for k in (8, 16)]
+    written = Comparison(tuple(ov.compare(model, PROMPT, policies, max_new_tokens=5)))
+    written.save(folder / "texts.safetensors")
+    test = page(press(opened(app(name="runs"), "texts.safetensors"), texts.SHOW), "compare")
+    shown = test.session_state["comparison"]
+    assert [column.text for column in shown.columns] == [one.text for one in written.generations]
+    assert shown.settings.new_tokens == 5
+    assert test.text_area(key="draft").value == PROMPT
+    assert ":gray-badge[recorded]" in [one.value for one in test.markdown]
