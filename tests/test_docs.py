@@ -4,15 +4,19 @@ Every command of the READMEs and of docs/ is in one of three lists below: those 
 application, those that run and end, and those that are not run here, with the reason.
 """
 
+import json
 import re
 import shlex
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from olmoe_viz import RoutingPolicy, Trace
+from olmoe_viz.cli import main
 from tests.installation import MAKE, ROOT, Installation
 from tests.servers import answers, started
 
@@ -23,7 +27,15 @@ SERVERS = {"make app", "olmoe-viz app", "streamlit run app.py"}
 RUNS = {
     'olmoe-viz trace "Once upon a time" --k 16 --save run.safetensors': "k=16",
     'olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20': "k=64",
+    'olmoe-viz inspect "Once upon a time" --layer 3 --k 8,16': ", layer 3",
+    'olmoe-viz quality "Once upon a time there was" --k 8,64': "k=64",
     "olmoe-viz check olmoe-nano": "0 failed",
+    "olmoe-viz models": "olmoe-nano",
+    "olmoe-viz show run.safetensors": "next token:",
+    "olmoe-viz diff run.safetensors other.safetensors": "second: random, k=3",
+    "olmoe-viz report run.safetensors other.safetensors --save report.html": "",
+    "olmoe-viz export run.safetensors routes.parquet": "",
+    "olmoe-viz import answer.json --save routes.csv": "1 tokens, 1 layers",
     "olmoe-viz --help": "Commands:",
     "python -m olmoe_viz.cli --help": "Commands:",
     "python -m benchmarks.decode --model random:tiny --device cpu --sections mixed --rounds 1 "
@@ -31,6 +43,8 @@ RUNS = {
     "python -m benchmarks.decode --help": "usage:",
     "python -m benchmarks.tables benchmarks/measured/cpu.json": "### One row",
 }
+DIFFERENT = "olmoe-viz diff run.safetensors other.safetensors"  # as of diff, the exit code is 1
+WRITTEN = ("report.html", "routes.parquet", "routes.csv")
 NOT_RUN_HERE = {
     "make test": "it is what runs this test",
     "make wheel": "the tests of the installed package build their wheel with it",
@@ -83,6 +97,15 @@ def test_every_command_is_in_one_list():
     assert all(NOT_RUN_HERE.values())
 
 
+def test_every_command_of_ours_is_documented_and_its_help_has_the_same_example():
+    written = [each for each in commands(README.read_text("utf-8")) if "olmoe-viz " in each]
+    for name, command in main.commands.items():
+        examples = [each for each in written if each.startswith(f"olmoe-viz {name}")]
+        assert examples, name
+        assert command.epilog in (None, *(f"Try: {each}" for each in examples))
+        assert command.epilog or name == "app"
+
+
 def test_a_new_command_is_found_wherever_it_stands():
     text = "Say `make tea` or\n\n```sh\n# first\nmake coffee  # black\n```\n\n`pip install tea`"
     assert commands(text) == {"make tea", "make coffee", "pip install tea"}
@@ -103,19 +126,57 @@ def test_a_server_of_the_documents_starts(command: str, tmp_path: Path, installa
         assert answers(address)
 
 
-@pytest.mark.parametrize("command", sorted(RUNS))
-def test_a_command_of_the_documents_runs(command: str, tmp_path: Path, installation: Installation):
+@pytest.fixture
+def saved_runs(tmp_path: Path, make_trace: Callable[..., Trace]) -> Path:
+    """Return a folder with the files that the commands of the documents read."""
+    make_trace().save(tmp_path / "run.safetensors")
+    make_trace(policy=RoutingPolicy(3)).save(tmp_path / "other.safetensors")
+    (tmp_path / "answer.json").write_text('{"routed_experts": [[[3, 1]]]}', encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_commands_of_the_documents_run(
+    installed: bool, saved_runs: Path, installation: Installation
+):
+    """In one process, which imports torch once; each in its own in the long form."""
+    apart = [command for command in sorted(RUNS) if command.startswith("olmoe-viz") == installed]
+    # -P: the folder of this script is not among those of modules.
+    way = ["python", "-P", ROOT / "tests" / "commands.py"]
     ran = subprocess.run(
-        arguments(command),
-        cwd=folder_of(command, tmp_path),
+        [*way, *apart] if installed else ["python", "-m", "tests.commands", *apart],
+        cwd=folder_of(apart[0], saved_runs),
         env=installation.variables,
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+    for command, (code, printed) in zip(apart, json.loads(ran.stdout), strict=True):
+        assert code == (command == DIFFERENT), (command, ran.stderr)
+        assert RUNS[command] in printed, command
+    assert [(saved_runs / name).exists() for name in WRITTEN] == [installed] * 3
+    assert (Trace.load(saved_runs / "run.safetensors").policy.k == 16) == installed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", sorted(RUNS))
+def test_a_command_of_the_documents_runs(
+    command: str, saved_runs: Path, installation: Installation
+):
+    ran = subprocess.run(
+        arguments(command),
+        cwd=folder_of(command, saved_runs),
+        env=installation.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == (command == DIFFERENT), ran.stderr
     assert RUNS[command] in ran.stdout
-    assert (tmp_path / "run.safetensors").exists() == ("--save" in command)
+    assert all((saved_runs / name).exists() == (name in command) for name in WRITTEN)
+    saves = "--save run.safetensors" in command
+    assert (Trace.load(saved_runs / "run.safetensors").policy.k == 16) == saves
 
 
 def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from olmoe_viz.records.checks import Check, CheckReport
 
 
-@click.command(short_help="Compare a model with known answers.")
+@click.command(
+    short_help="Compare a model with known answers.",
+    epilog="Try: olmoe-viz check olmoe-nano",
+)
 @click.argument("model", default=BUNDLED)
 @wanted_model
 @click.option(

@@ -23,7 +23,10 @@ from olmoe_viz.records.routed import experts_used
 from olmoe_viz.records.tokens import display_token
 
 
-@click.command(short_help="Continue a prompt once for each k.")
+@click.command(
+    short_help="Continue a prompt once for each k.",
+    epilog='Try: olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20',
+)
 @model_and_policy
 @click.option(
     "--k", default="8,16,32,64", show_default=True, help="One k or more, with commas between."

@@ -16,7 +16,10 @@ from olmoe_viz.records.record import Record
 NEXT_TOKENS = 5
 
 
-@click.command(short_help="Set two saved runs against each other.")
+@click.command(
+    short_help="Set two saved runs against each other.",
+    epilog="Try: olmoe-viz diff run.safetensors other.safetensors",
+)
 @click.argument("first", type=RecordFile())
 @click.argument("second", type=RecordFile())
 @json_option

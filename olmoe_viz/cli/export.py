@@ -16,7 +16,10 @@ from olmoe_viz.records.record import Record
 KINDS = (".parquet", ".csv", ".npz")
 
 
-@click.command(short_help="Write a saved run for other tools.")
+@click.command(
+    short_help="Write a saved run for other tools.",
+    epilog="Try: olmoe-viz export run.safetensors routes.parquet",
+)
 @click.argument("file", type=RecordFile())
 @click.argument("output", type=click.Path(path_type=Path))
 def export(file: Record, output: Path) -> None:

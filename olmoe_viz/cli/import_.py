@@ -13,7 +13,11 @@ from olmoe_viz.exchange import long_form, serving
 TABLES = (".parquet", ".csv")
 
 
-@click.command("import", short_help="Read routes that another tool wrote.")
+@click.command(
+    "import",
+    short_help="Read routes that another tool wrote.",
+    epilog="Try: olmoe-viz import answer.json --save routes.csv",
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--layers",

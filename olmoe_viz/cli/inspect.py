@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from olmoe_viz.records.inspection import Inspection
 
 
-@click.command(short_help="Open one token in one layer.")
+@click.command(
+    short_help="Open one token in one layer.",
+    epilog='Try: olmoe-viz inspect "Once upon a time" --layer 3 --k 8,16',
+)
 @model_and_policy
 @click.option("--k", default="8", show_default=True, help="One k or more, with commas between.")
 @click.option("--layer", default=0, show_default=True, help="The layer, counted from 0.")

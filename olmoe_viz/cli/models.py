@@ -9,7 +9,10 @@ from olmoe_viz.cli.options import json_option
 from olmoe_viz.models import catalogue
 
 
-@click.command(short_help="List the models that are known by name.")
+@click.command(
+    short_help="List the models that are known by name.",
+    epilog="Try: olmoe-viz models",
+)
 @json_option
 def models(as_json: bool) -> None:
     """List the models that are known by name, and which of them are on this machine.

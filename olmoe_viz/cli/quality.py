@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from olmoe_viz.analysis.quality import PromptQuality
 
 
-@click.command(short_help="Measure how well each k predicts a text.")
+@click.command(
+    short_help="Measure how well each k predicts a text.",
+    epilog='Try: olmoe-viz quality "Once upon a time there was" --k 8,64',
+)
 @model_and_policy
 @click.option(
     "--k", default="8,16,32,64", show_default=True, help="One k or more, with commas between."

@@ -23,7 +23,10 @@ class _CellParameter(click.ParamType[tuple[int, int]]):
         return int(layer), int(token)
 
 
-@click.command(short_help="Write a saved run as one HTML page.")
+@click.command(
+    short_help="Write a saved run as one HTML page.",
+    epilog="Try: olmoe-viz report run.safetensors other.safetensors --save report.html",
+)
 @click.argument("file", type=RecordFile())
 @click.argument("other", type=RecordFile(), required=False)
 @click.option(

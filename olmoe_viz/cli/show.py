@@ -34,7 +34,10 @@ class _Shown(RecordFile):
             self.fail(str(error), param, ctx)
 
 
-@click.command(short_help="Print what a saved file holds.")
+@click.command(
+    short_help="Print what a saved file holds.",
+    epilog="Try: olmoe-viz show run.safetensors",
+)
 @click.argument("file", type=_Shown())
 @json_option
 def show(file: Record | Comparison | Routes, as_json: bool) -> None:

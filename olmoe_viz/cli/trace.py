@@ -15,7 +15,10 @@ from olmoe_viz.cli.options import Wanted, chat_template, json_option, model_and_
 NEXT_TOKENS_SHOWN = 5
 
 
-@click.command(short_help="Show the experts of every token of a text.")
+@click.command(
+    short_help="Show the experts of every token of a text.",
+    epilog='Try: olmoe-viz trace "Once upon a time" --k 16 --save run.safetensors',
+)
 @model_and_policy
 @click.option(
     "--k", default="8", show_default=True, help="Experts of each token; a k a layer as 8-8-16-…"
