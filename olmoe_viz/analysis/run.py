@@ -50,6 +50,8 @@ def run_of(record: Record | Comparison) -> Run:
         return _of_trace(record)
     if isinstance(record, Generation):
         return _of_generation(record)
+    if isinstance(record, Comparison):
+        raise InputError("A comparison holds several texts: choose one of its generations.")
     raise InputError(
         f"A trace or a generation is needed; a record of kind {record.kind} does not say how a "
         "text was routed."

@@ -9,7 +9,7 @@ import click
 import olmoe_viz as ov
 from olmoe_viz.analysis.run import Run, run_of
 from olmoe_viz.analysis.two_runs import Difference, difference
-from olmoe_viz.cli.options import RecordFile, json_option
+from olmoe_viz.cli.options import RunFile, json_option
 from olmoe_viz.errors import InputError
 from olmoe_viz.records.record import Record
 
@@ -20,14 +20,15 @@ NEXT_TOKENS = 5
     short_help="Set two saved runs against each other.",
     epilog="Try: olmoe-viz diff run.safetensors other.safetensors",
 )
-@click.argument("first", type=RecordFile())
-@click.argument("second", type=RecordFile())
+@click.argument("first", type=RunFile())
+@click.argument("second", type=RunFile())
 @json_option
 @click.pass_context
 def diff(context: click.Context, first: Record, second: Record, as_json: bool) -> None:
     """Set two saved runs against each other: k against k, model against model.
 
-    FIRST and SECOND are traces or generations. A line is one layer, over the tokens that both begin
+    FIRST and SECOND are traces or generations, or as FILE#1 the second text of a comparison, FILE#0
+    its first. A line is one layer, over the tokens that both begin
     with: the share of the first run's experts that the second used too, the router probability that
     each keeps, and how far apart the load of the experts is (0 is alike, 1 has none in common). As
     with diff, the exit code is 0 if tokens, experts and weights are the same, 1 if they differ, and

@@ -7,7 +7,7 @@ import click
 
 from olmoe_viz import json_form
 from olmoe_viz.analysis.run import Run, run_of
-from olmoe_viz.cli.options import RecordFile
+from olmoe_viz.cli.options import RunFile
 from olmoe_viz.cli.whole_file import whole_file
 from olmoe_viz.exchange import long_form, transformer_lens
 from olmoe_viz.exchange.routes import routes_of
@@ -20,15 +20,16 @@ KINDS = (".parquet", ".csv", ".npz")
     short_help="Write a saved run for other tools.",
     epilog="Try: olmoe-viz export run.safetensors routes.parquet",
 )
-@click.argument("file", type=RecordFile())
+@click.argument("file", type=RunFile())
 @click.argument("output", type=click.Path(path_type=Path))
 def export(file: Record, output: Path) -> None:
     """Write the routing of a saved run for other tools.
 
-    FILE is a trace or a generation; the end of OUTPUT says what is written. A table in the long
-    form as .parquet or .csv has a row for each expert of each token in each layer: token, layer,
-    rank, expert, logit, probability, weight. Dense arrays as .npz have TransformerLens's names:
-    blocks.0.mlp.hook_expert_weights (the softmax over all experts) and hook_expert_indices.
+    FILE is a trace, a generation, or as FILE#0 the first text of a comparison; the end of OUTPUT
+    says what is written. A table in the long form as .parquet or .csv has a row for each expert of
+    each token in each layer: token, layer, rank, expert, logit, probability, weight. Dense arrays
+    as .npz have TransformerLens's names: blocks.0.mlp.hook_expert_weights (the softmax over all
+    experts) and hook_expert_indices.
     """
     if output.suffix not in KINDS:
         raise click.UsageError(f"The output must end in {', '.join(KINDS)}; it is {output.name}.")

@@ -62,6 +62,25 @@ class RecordFile(click.ParamType["Record | Comparison"]):
             self.fail(str(error), param, ctx)
 
 
+class RunFile(RecordFile):
+    """A file with a run; of a comparison, FILE#1 is the second text."""
+
+    name = "run"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Record | Comparison":
+        """Return the record of a run, which of a comparison is one of its generations."""
+        path, _, row = str(value).rpartition("#")
+        if not path or not row.isdecimal() or Path(str(value)).exists():
+            return super().convert(value, param, ctx)
+        texts = getattr(super().convert(path, param, ctx), "generations", ())
+        if int(row) >= len(texts):
+            self.fail(f"{path} has {len(texts)} texts to choose from, counted from 0.", param, ctx)
+        found: Record = texts[int(row)]
+        return found
+
+
 def model_and_policy(command: Command) -> Command:
     """Add the prompt, the model, and what a policy has beside its k."""
     for add in (

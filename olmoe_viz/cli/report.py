@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from olmoe_viz.cli.options import RecordFile
+from olmoe_viz.cli.options import RunFile
 from olmoe_viz.cli.whole_file import whole_file
 from olmoe_viz.records.record import Record
 
@@ -27,8 +27,8 @@ class _CellParameter(click.ParamType[tuple[int, int]]):
     short_help="Write a saved run as one HTML page.",
     epilog="Try: olmoe-viz report run.safetensors other.safetensors --save report.html",
 )
-@click.argument("file", type=RecordFile())
-@click.argument("other", type=RecordFile(), required=False)
+@click.argument("file", type=RunFile())
+@click.argument("other", type=RunFile(), required=False)
 @click.option(
     "--save",
     type=click.Path(path_type=Path),
@@ -50,7 +50,7 @@ def report(
 
     It has the map, the routers of some cells, the load of the experts, and where the numbers are
     from; with OTHER, a second run, also what differs between the two. FILE and OTHER are traces or
-    generations.
+    generations, or as FILE#0 the first text of a comparison.
     """
     from olmoe_viz.report.page import page
 

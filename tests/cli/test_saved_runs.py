@@ -16,6 +16,8 @@ from click.testing import Result
 import olmoe_viz as ov
 from olmoe_viz.cli import main
 from olmoe_viz.exchange import long_form
+from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.requests import GenerateRequest
 
 Run = Callable[..., Result]
 
@@ -80,6 +82,27 @@ def test_diff_says_what_each_layer_shares_and_ends_with_1(run: Run, saved: ov.Tr
 
 def test_diff_of_a_run_with_itself_ends_with_0(run: Run, saved: ov.Trace):
     assert run("diff", "run.safetensors", "run.safetensors").exit_code == 0
+
+
+def test_a_text_of_a_comparison_is_chosen_by_its_number(
+    run: Run, tmp_path: Path, make_generation: Callable[..., ov.Generation]
+):
+    policies = (ov.RoutingPolicy(2), ov.RoutingPolicy(3))
+    request = GenerateRequest("random", "one two", policies, 4)
+    rows = [
+        make_generation(request=request, row=row, policy=policy)
+        for row, policy in enumerate(policies)
+    ]
+    Comparison(tuple(rows)).save(tmp_path / "both.safetensors")
+    lines = run("diff", "both.safetensors#0", "both.safetensors#1").stdout.splitlines()
+    assert lines[:2] == ["first: random, k=2", "second: random, k=3"]
+    ran = run("diff", "both.safetensors", "both.safetensors#2")
+    assert (ran.exit_code, ran.stderr.splitlines()[-1].endswith("from 0.")) == (2, True)
+    ran = run("export", "both.safetensors", "out.csv")
+    assert (ran.exit_code, "several texts" in ran.stderr) == (1, True)
+    shown = run("show", "both.safetensors")
+    assert shown.stdout.count("one two") == 2
+    assert "k=3" in shown.stdout
 
 
 def test_diff_needs_runs(run: Run, tmp_path: Path, saved: ov.Trace):
