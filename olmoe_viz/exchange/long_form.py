@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from olmoe_viz.exchange.routes import MAX_EXPERT, VALUES, Routes, check_sizes
+from olmoe_viz.exchange.routes import MAX_EXPERT, MAX_ROUTES, VALUES, Routes, check_sizes
 from olmoe_viz.numerics.geometry import MAX_LAYERS
 from olmoe_viz.records.record import MAX_TOKENS
 
@@ -107,6 +107,8 @@ def _columns(path: Path) -> dict[str, NDArray[Any]]:
     """Return the columns that are known, as numbers."""
     known = [*_PLACES, *VALUES]
     if path.suffix == ".parquet":
+        if pa.parquet.read_metadata(path).num_rows > MAX_ROUTES:  # a small file may hold many
+            raise ValueError(f"it has more than {MAX_ROUTES:,} rows")
         names = pa.parquet.read_schema(path).names
         rows = pa.parquet.read_table(path, columns=[name for name in known if name in names])
     else:

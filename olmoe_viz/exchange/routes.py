@@ -11,7 +11,7 @@ from olmoe_viz.records.record import MAX_TOKENS, ExpertIds
 
 Values = NDArray[np.float64]
 VALUES = ("logit", "probability", "weight")
-MAX_ROUTES = 2**26
+MAX_ROUTES = 2**24
 MAX_EXPERT = 32_767
 
 

@@ -10,6 +10,7 @@ import base64
 import binascii
 import io
 import json
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.exchange.routes import MAX_EXPERT, Routes, check_sizes
 
-MAX_BYTES = 2**29
+MAX_BYTES = 2**27
 _NAME = "routed_experts"
 _DEPTH = 5  # how deep in an answer the value may stand
 
@@ -91,13 +92,28 @@ def _decoded(value: str, layers: int, k: int) -> NDArray[Any]:
     except (binascii.Error, ValueError):
         raise ValueError(f"{_NAME} is not base64") from None
     if data.startswith(b"\x93NUMPY"):
-        return _checked(np.load(io.BytesIO(data), allow_pickle=False))
+        return _checked(_numpy_file(data))
     if not data or len(data) % (4 * layers * k):
         raise ValueError(
             f"{len(data):,} bytes are not int32 of {layers} layers and {k} experts; "
             "say how many there are"
         )
     return np.frombuffer(data, "<i4").reshape(-1, layers, k)
+
+
+def _numpy_file(data: bytes) -> NDArray[Any]:
+    """Return the array of a NumPy file; its header must fit the bytes, so that no more are taken.
+
+    Of a pickled array nothing is read: its header says that it holds objects.
+    """
+    file = io.BytesIO(data)
+    first = np.lib.format.read_magic(file) == (1, 0)
+    header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = header(file)
+    start = file.tell()
+    if dtype.kind not in "iu" or prod(shape) * dtype.itemsize != len(data) - start:
+        raise ValueError("its NumPy array is damaged, or does not hold whole numbers")
+    return np.frombuffer(data, dtype, offset=start).reshape(shape, order="F" if by_columns else "C")
 
 
 def _checked(ids: NDArray[Any]) -> NDArray[Any]:

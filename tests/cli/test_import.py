@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 from click.testing import Result
 
@@ -118,6 +120,26 @@ def test_a_pickle_in_an_answer_is_not_read(run: Run, tmp_path: Path):
     (tmp_path / "answer.json").write_text(json.dumps(answer))
     ran = run("import", "answer.json")
     assert (ran.exit_code, ran.stdout) == (1, "")
+
+
+def test_a_numpy_array_larger_than_its_bytes_is_refused(run: Run, tmp_path: Path):
+    data = base64.b64decode(numpy_file(IDS)).replace(b"(3, 2, 2), }   ", b"(9999, 2, 2), }")
+    assert b"9999" in data
+    answer = {"routed_experts": base64.b64encode(data).decode()}
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
+    ran = run("import", "answer.json")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "answer.json is not a readable answer" in ran.stderr
+
+
+def test_a_small_parquet_file_of_very_many_rows_is_refused(run: Run, tmp_path: Path):
+    zeros = pyarrow.array(np.zeros(2**24 + 1, np.int8))
+    names = ("token", "layer", "expert")
+    table = pyarrow.table(dict.fromkeys(names, zeros))
+    pyarrow.parquet.write_table(table, tmp_path / "routes.parquet")
+    assert (tmp_path / "routes.parquet").stat().st_size < 200_000
+    ran = run("import", "routes.parquet")
+    assert (ran.exit_code, "more than 16,777,216 rows" in ran.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
