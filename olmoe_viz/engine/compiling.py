@@ -6,7 +6,7 @@ Until it is ready, and where it cannot be had, the plain pass runs.
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # Joined when the process ends, which LLVM would not survive in the middle of its work.
 _compiler = ThreadPoolExecutor(1, thread_name_prefix="compiler")
+_asked_once: "WeakSet[Model]" = WeakSet()
 _made: "WeakKeyDictionary[Model, Future[CpuKernels | None]]" = WeakKeyDictionary()
 
 
@@ -32,6 +33,21 @@ def compiled(model: Model) -> "Future[CpuKernels | None]":
     if found is None:
         found = _made.setdefault(model, _compiler.submit(_make, model))
     return found
+
+
+def ready(model: Model) -> "CpuKernels | None":
+    """Return the compiled step of a model if it is there; the second call begins to make it.
+
+    A program that writes one text is through before the step would be, and would have to wait for
+    it at its end.
+    """
+    if not fits(model):
+        return None
+    if model not in _made and model not in _asked_once:
+        _asked_once.add(model)
+        return None
+    making = compiled(model)
+    return making.result() if making.done() else None
 
 
 def wait_for_compiled(model: Model) -> None:

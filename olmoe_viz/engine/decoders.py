@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from olmoe_viz.engine.compiling import compiled, fits
+from olmoe_viz.engine import compiling
 from olmoe_viz.engine.decoder import Decoder, PlainDecoder
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.engine.sampling import Sampling
@@ -45,7 +45,7 @@ def _on_cpu(
     model: Model, policies: Sequence[RoutingPolicy], sampling: Sampling, prompt: int, limit: int
 ) -> Decoder:
     """Return the compiled decoder once it is ready; until then nobody waits for it."""
-    if fits(model) and (making := compiled(model)).done() and (made := making.result()):
+    if (made := compiling.ready(model)) is not None:
         from olmoe_viz.engine.cpu_decoder import CpuDecoder
 
         return CpuDecoder(made, model, policies, sampling, prompt, limit)

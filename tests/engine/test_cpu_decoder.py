@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from olmoe_viz import RoutingPolicy, compare, load_model
-from olmoe_viz.engine import compiling, cpu_decoder, decoders
+from olmoe_viz.engine import compiling, cpu_decoder
 from olmoe_viz.engine.cpu_decoder import CpuKernels
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.families.base import Parts
@@ -52,7 +52,7 @@ def test_generations_are_those_of_the_plain_pass(
     wide_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = compare(wide_model, PROMPT, POLICIES, 12)
-    monkeypatch.setattr(decoders, "fits", lambda _: False)
+    monkeypatch.setattr(compiling, "fits", lambda _: False)
     plain = compare(wide_model, PROMPT, POLICIES, 12)
     for one, other in zip(ours, plain, strict=True):
         assert (one.provenance.runner, other.provenance.runner) == (COMPILED, PLAIN)
@@ -134,10 +134,22 @@ def test_the_plain_pass_runs_until_the_step_is_compiled(
     wide_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pending: Future[CpuKernels | None] = Future()
-    monkeypatch.setattr(decoders, "compiled", lambda _: pending)
+    monkeypatch.setattr(compiling, "compiled", lambda _: pending)
     assert compare(wide_model, PROMPT, POLICIES[:1], 2)[0].provenance.runner == PLAIN
     pending.set_result(CpuKernels(wide_model, parts_of(wide_model)))
     assert compare(wide_model, PROMPT, POLICIES[:1], 2)[0].provenance.runner == COMPILED
+
+
+def test_the_second_text_of_a_program_begins_to_compile(
+    wide_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Model] = []
+    pending: Future[CpuKernels | None] = Future()
+    monkeypatch.setattr(compiling, "compiled", lambda model: begun.append(model) or pending)
+    model = load_model(str(wide_folder), device="cpu")
+    for texts in (0, 1, 2):
+        assert len(begun) == max(texts - 1, 0)
+        assert compare(model, PROMPT, POLICIES[:1], 2)[0].provenance.runner == PLAIN
 
 
 def test_without_numba_the_plain_pass_runs(
