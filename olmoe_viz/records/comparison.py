@@ -54,9 +54,7 @@ class Comparison:
         """Read a saved comparison; ValueError in a sentence for a file that is not one, OSError."""
         path = Path(path)
         try:
-            header = file.read_header(path)
-            if header.kind != cls.kind:
-                raise ValueError("it holds a record of another kind")
+            header = file.read_header_of(cls.kind, path)
             values = header.facts.get("generations")
             if not isinstance(values, list) or header.facts.keys() != {"generations"}:
                 raise ValueError("its generations are missing or damaged")

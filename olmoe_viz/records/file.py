@@ -112,6 +112,14 @@ def read_header(path: Path) -> Header:
     return Header(kind, facts, declared, digest, raw, data_bytes)
 
 
+def read_header_of(kind: str, path: Path) -> Header:
+    """Read what a file says of itself, if it holds that kind of record; errors as `read_header`."""
+    header = read_header(path)
+    if header.kind != kind:
+        raise ValueError("it holds a record of another kind")
+    return header
+
+
 def read_arrays(path: Path, header: Header, expected: Layout) -> dict[str, Array]:
     """Read the arrays of a file whose header is known, which must be those expected.
 

@@ -92,9 +92,7 @@ class Record:
         """Read a saved record; ValueError in a sentence for a file that is not one, OSError."""
         path = Path(path)
         try:
-            header = file.read_header(path)
-            if header.kind != cls.kind:
-                raise ValueError("it holds a record of another kind")
+            header = file.read_header_of(cls.kind, path)
             facts = cls.read_facts(header.facts)
             return cls.restored(facts, file.read_arrays(path, header, cls.stored_layout(facts)))
         except ValueError as error:

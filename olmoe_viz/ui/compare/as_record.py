@@ -39,6 +39,7 @@ def comparison_of(record: Record, settings: Settings) -> Comparison:
         bytes_per_value=4 if first.provenance.dtype == "float32" else 2,
         settings=settings,
         columns=[Column(each.policy) for each in record.generations],
+        opened=True,
     )
     comparison.keep(record.generations)
     comparison.ended.set()

@@ -153,7 +153,7 @@ def _progress_words(comparison: Comparison | None) -> str:
 
 def _speed_words(columns: Sequence[Column], comparison: Comparison | None) -> str:
     """Whose speed the columns have, and its share of the limit where there is one."""
-    written = comparison is not None and comparison.written > 0
+    written = comparison is not None and comparison.written > 0 and not comparison.opened
     share = comparison.share_of_limit if comparison else None
     return texts.common_speed(max(column.k for column in columns), share, written=written)
 
