@@ -27,7 +27,7 @@ _made: "WeakKeyDictionary[Model, Future[CpuKernels | None]]" = WeakKeyDictionary
 def compiled(model: Model) -> "Future[CpuKernels | None]":
     """Return the compiled step of a model, begun by the first call; None where there is none.
 
-    Takes some seconds of one core, once a process.
+    Takes some seconds of one core the first time on a machine, and half a second later.
     """
     found = _made.get(model)
     if found is None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from olmoe_viz.engine.kernels.cpu.attention import attend, rotate
 from olmoe_viz.engine.kernels.cpu.experts import mix
 from olmoe_viz.engine.kernels.cpu.linear import add, clamp, clear, copy, linear, rms_norm
+from olmoe_viz.engine.kernels.cpu.machine_code import kept
 from olmoe_viz.engine.kernels.cpu.router import route
 from olmoe_viz.engine.kernels.cpu.team import DONE, OPEN, read, take, write
 from olmoe_viz.engine.kernels.cpu.weights import Floats, view
@@ -64,7 +65,7 @@ class Shared(NamedTuple):
         return cls(normed, upper, np.zeros(layers, np.int64))
 
 
-@njit(nogil=True)
+@kept
 def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any) -> None:
     """Run the tokens of a `Batch` and fill a `Record`; `cache` is that of `entries_of`."""
     hidden = np.empty((len(batch.tokens), sizes.hidden), np.float32)
@@ -93,7 +94,7 @@ def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: 
     linear(weights.head, normed, record.scores)
 
 
-@njit(nogil=True)
+@kept
 def help_with(sizes: Any, weights: Any, record: Any, shared: Any) -> None:
     """Run on a second thread beside `step`, and do what it has not come to yet."""
     for layer in range(len(weights.layers)):
