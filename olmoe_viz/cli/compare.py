@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +18,7 @@ from olmoe_viz.cli.options import (
     model_and_policy,
     policies,
     sampling,
+    saving,
 )
 from olmoe_viz.records.generation import Step
 from olmoe_viz.records.routed import experts_used
@@ -33,6 +35,7 @@ from olmoe_viz.records.tokens import display_token
 )
 @click.option("--tokens", default=80, show_default=True, help="Most tokens of each text.")
 @sampling
+@saving
 @chat_template
 @json_option
 def compare(
@@ -46,12 +49,14 @@ def compare(
     temperature: float,
     top_p: float,
     seed: int,
+    save: Path | None,
+    half_logits: bool,
     as_json: bool,
 ) -> None:
     """Continue a prompt once for each k, and count the parameters that each k uses.
 
     All texts are written at the same time and printed one below the other, or with --json when
-    all are complete.
+    all are complete. --save keeps them all in one file, for show, diff and report.
     """
     chosen = policies(wanted.name, k.split(","), threshold, weighting)
     loaded, template = load(wanted), False if plain else None
@@ -65,6 +70,8 @@ def compare(
     if generating.error is not None:
         raise ov.GenerationError(generating.error, generations)
     click.echo(json.dumps(list(map(facts, generations))) if as_json else summary(generations))
+    if save is not None:
+        ov.Comparison(generations).save(save, half_logits=half_logits)
 
 
 def as_written(chosen: Sequence[ov.RoutingPolicy], steps: Iterable[Step]) -> Iterator[str]:

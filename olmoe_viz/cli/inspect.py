@@ -47,15 +47,16 @@ def inspect(
     run = ov.trace(loaded, prompt, chosen[0], "full", reading, template)
     place = token + len(run.tokens) if token < 0 else token
     found = ov.inspect(loaded, run, layer, place, chosen)
-    click.echo(json.dumps(facts(found, run)) if as_json else table(found, run))
+    text = run.tokens[found.token]
+    click.echo(json.dumps(facts(found) | {"token_text": text}) if as_json else table(found, text))
 
 
-def table(found: "Inspection", run: ov.Trace) -> str:
-    """Return one line an expert."""
+def table(found: "Inspection", token: str = "") -> str:
+    """Return one line an expert; `token` is the text of the token, where it is known."""
     columns = [f"weight at {policy}" for policy in found.policies]
-    where = f"token {found.token} {run.tokens[found.token]}, layer {found.layer}"
+    where = " ".join(filter(None, ["token", str(found.token), token]))
     lines = [
-        f"{run.provenance.model}, {where}",
+        f"{found.provenance.model}, {where}, layer {found.layer}",
         "expert    logit  probability  active  output norm  " + "  ".join(columns),
     ]
     for row in _rows(found):
@@ -70,13 +71,12 @@ def table(found: "Inspection", run: ov.Trace) -> str:
     return "\n".join(lines)
 
 
-def facts(found: "Inspection", run: ov.Trace) -> dict[str, Any]:
+def facts(found: "Inspection") -> dict[str, Any]:
     """Return what JSON says of it: a row an expert, without the vectors."""
     return {
-        "model": run.request.model,
+        "model": found.request.model,
         "layer": found.layer,
         "token": found.token,
-        "token_text": run.tokens[found.token],
         "policies": list(map(str, found.policies)),
         "input_norm": found.input_norm,
         "experts": _rows(found),

@@ -205,6 +205,32 @@ def wanted_model(command: Command) -> Command:
     return run
 
 
+def saving(command: Command) -> Command:
+    """Add the file that the records are also written to, and how precise its router logits are."""
+    for add in (
+        click.option(
+            "--half-logits",
+            is_flag=True,
+            help="Round the router logits in the file to float16: it is little over half as large.",
+        ),
+        click.option(
+            "--save",
+            type=click.Path(path_type=Path),
+            callback=_writable,
+            help="Also write all that was recorded to this file.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def _writable(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse a file that cannot be, before anything is computed for it."""
+    if value is not None and not value.absolute().parent.is_dir():
+        raise click.BadParameter(f"There is no folder {value.parent}.")
+    return value
+
+
 def json_option(command: Command) -> Command:
     """Add the option that the result is printed as JSON."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")(

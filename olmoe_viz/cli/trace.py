@@ -3,14 +3,25 @@
 import json
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import olmoe_viz as ov
 from olmoe_viz import json_form
 from olmoe_viz.cli.loading import load, reading
-from olmoe_viz.cli.options import Wanted, chat_template, json_option, model_and_policy, policies
+from olmoe_viz.cli.options import (
+    Wanted,
+    chat_template,
+    json_option,
+    model_and_policy,
+    policies,
+    saving,
+)
+from olmoe_viz.requests import TraceRequest
+
+if TYPE_CHECKING:
+    from olmoe_viz.engine.prompt import OnProgress
 
 NEXT_TOKENS_SHOWN = 5
 
@@ -23,7 +34,12 @@ NEXT_TOKENS_SHOWN = 5
 @click.option(
     "--k", default="8", show_default=True, help="Experts of each token; a k a layer as 8-8-16-…"
 )
-@click.option("--save", type=click.Path(path_type=Path), help="Also write the trace to this file.")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="Record the hidden states too, which --save then writes; how much that is, is said first.",
+)
+@saving
 @chat_template
 @json_option
 def trace(
@@ -33,7 +49,9 @@ def trace(
     k: str,
     threshold: str | None,
     weighting: str,
+    full: bool,
     save: Path | None,
+    half_logits: bool,
     as_json: bool,
 ) -> None:
     """Show the experts of every token of a text, and what the model expects next.
@@ -44,10 +62,24 @@ def trace(
     """
     (policy,) = policies(wanted.name, [k], threshold, weighting)
     loaded, template = load(wanted), False if plain else None
-    recorded = ov.trace(loaded, prompt, policy, progress=reading, chat_template=template)
+    request = TraceRequest(loaded.name, prompt, policy, "full" if full else "routing")
+    progress = _saying_size(request, loaded.geometry, half=half_logits) if full else reading
+    recorded = ov.trace(loaded, prompt, policy, request.detail, progress, template)
     click.echo(json.dumps(facts(recorded)) if as_json else table(recorded))
     if save is not None:
-        recorded.save(save)
+        recorded.save(save, half_logits=half_logits)
+
+
+def _saying_size(request: TraceRequest, geometry: ov.Geometry, *, half: bool) -> "OnProgress":
+    """Return what says before a run begins how much it records, and then how far it is."""
+
+    def progress(done: int, total: int) -> None:
+        if not done:
+            size = ov.Trace.file_bytes(request, geometry, total, half_logits=half)
+            click.echo(f"Recording {total:,} tokens in full: {size / 1e6:,.1f} MB.", err=True)
+        reading(done, total)
+
+    return progress
 
 
 def facts(trace: ov.Trace) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 import olmoe_viz as ov
+from olmoe_viz.requests import AttentionRequest
 from tests.engine.tiny import write_checkpoint
 
 Run = Callable[..., Result]
@@ -74,6 +75,53 @@ def test_json_of_a_comparison_has_the_sampled_texts(run: Run, folder: str):
     found = json.loads(ran.stdout)
     assert [each["token_ids"] for each in found] == [run.token_ids.tolist() for run in expected]
     assert [each["policy"] for each in found] == ["k=2", "k=4"]
+
+
+def test_compare_saves_all_texts_which_show_prints_again(run: Run, tmp_path: Path, folder: str):
+    asked = ("compare", "the robot", "--model", folder, "--k", "2,4", "--tokens", "4")
+    printed = run(*asked, "--save", "texts.safetensors", "--half-logits").stdout
+    saved = ov.Comparison.load(tmp_path / "texts.safetensors")
+    expected = ov.compare(ov.load_model(folder), "the robot", saved.request.policies, 4)
+    assert [each.text for each in saved.generations] == [each.text for each in expected]
+    assert {each.logits_precision for each in saved.generations} == {"float16"}
+    shown = run("show", "texts.safetensors").stdout
+    assert shown.splitlines()[-1] == printed.splitlines()[-1]
+    assert shown.count("the robot") == 2
+
+
+def test_full_says_the_size_before_the_run_and_saves_the_vectors(
+    run: Run, tmp_path: Path, folder: str
+):
+    ran = run("trace", "the robot", "--model", folder, "--full", "--save", "full.safetensors")
+    trace = ov.Trace.load(tmp_path / "full.safetensors")
+    assert trace.hidden_states is not None
+    size = ov.Trace.file_bytes(trace.request, trace.geometry, len(trace.tokens))
+    said = f"Recording {len(trace.tokens)} tokens in full: {size / 1e6:,.1f} MB."
+    assert said in ran.stderr.splitlines()
+    assert 0 <= (tmp_path / "full.safetensors").stat().st_size - size < 20_000
+
+
+def test_a_file_in_no_folder_is_refused_before_the_model_is_loaded(run: Run, folder: str):
+    for command in ("trace", "compare"):
+        ran = run(command, "a", "--model", folder, "--save", "nowhere/run.safetensors")
+        assert (ran.exit_code, ran.stdout) == (2, "")
+        assert ran.stderr.splitlines()[-1].endswith("There is no folder nowhere.")
+
+
+def test_show_opens_what_a_program_saved_of_one_token(run: Run, tmp_path: Path, folder: str):
+    model = ov.load_model(folder)
+    trace = ov.trace(model, "the robot the", ov.RoutingPolicy(2), "full")
+    ov.inspect(model, trace, 1, 2, [trace.policy]).save(tmp_path / "token.safetensors")
+    printed = run("inspect", "the robot the", "--model", folder, "--k", "2", "--layer", "1")
+    shown = run("show", "token.safetensors").stdout.splitlines()
+    assert shown[0].startswith("inspection recorded ")
+    assert shown[2:] == printed.stdout.splitlines()[1:]
+    seen = ov.LocalEngine(model).submit(AttentionRequest(trace.request, 1, 2, 3)).result()
+    seen.save(tmp_path / "heads.safetensors")
+    first, where, _, *heads = run("show", "heads.safetensors").stdout.splitlines()
+    assert (first.split()[0], where) == ("attention", "layer 1, from token 2")
+    places = [int(line.split()[1]) for line in heads]
+    assert places == seen.weights[:, -1].argmax(axis=-1).tolist()
 
 
 def test_inspect_lists_every_expert_that_a_k_chooses(run: Run, folder: str):
