@@ -61,9 +61,9 @@ class RoutingMap {
     }
     this.receive = (data) => this.take(data);
     hub.maps.set(config.channel, this.receive);
-    const data = hub.data.get(config.channel);
-    // The theme's variables arrive with the next frame.
+    // The theme's variables arrive with the next frame, and by then perhaps newer data.
     requestAnimationFrame(() => {
+      const data = hub.data.get(config.channel);
       const paper = this.look?.paper;
       this.look = readLook(this.root);
       if (data && data.version !== this.data?.version) this.take(data);
