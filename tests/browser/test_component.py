@@ -15,7 +15,7 @@ const log = []
 const close = ({ data }) => log.push(`close ${data}`)
 const place = () => document.body.appendChild(document.createElement("div"))
 const call = (parentElement, data) =>
-  mount({ parentElement, data }, ({ data }) => log.push(data), close)
+  mount({ parentElement, data: [data] }, ({ data }) => log.push(data), close)
 """
 
 

@@ -25,7 +25,9 @@ def tables(test: AppTest) -> list[dict[str, list[str]]]:
 def shown_texts(test: AppTest) -> list[str]:
     """The finished texts, as their component is given them."""
     parts = [part.proto for part in test.get("bidi_component")]
-    found = [json.loads(part.json) for part in parts if part.component_name == "olmoe_viz_passage"]
+    found = [
+        json.loads(part.json)[0] for part in parts if part.component_name == "olmoe_viz_passage"
+    ]
     return ["".join(token["text"] for token in data["tokens"]) for data in found]
 
 

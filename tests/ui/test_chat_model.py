@@ -51,7 +51,7 @@ def opened(model: Model, name: str, **query: object) -> AppTest:
 def part(test: AppTest, key: str) -> dict[str, object]:
     """What a component of this key was given."""
     found = [each.proto for each in test.get("bidi_component")]
-    (data,) = (json.loads(each.json) for each in found if each.id.endswith(f"-{key}"))
+    ((data,),) = (json.loads(each.json) for each in found if each.id.endswith(f"-{key}"))
     return data
 
 

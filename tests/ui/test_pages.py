@@ -47,11 +47,12 @@ def texts(test: AppTest) -> list[str]:
     return [text.value for text in test.text]
 
 
-def test_the_first_paint_needs_no_torch() -> None:
+def test_the_first_paint_needs_no_torch_and_no_tables() -> None:
     code = (
         "import sys; from streamlit.testing.v1 import AppTest\n"
         "test = AppTest.from_file('app.py', default_timeout=60).run()\n"
         "assert not test.exception and test.text_area(key='draft').value\n"
+        "assert not {'pandas', 'pyarrow'} & sys.modules.keys()\n"
         "test.switch_page('pages/compare.py').run()\n"
         "test.switch_page('pages/about.py').run()\n"
         "assert not test.exception\n"
@@ -133,7 +134,7 @@ def of_map(test: AppTest) -> dict[str, Any]:
     """The data of the one map on the page, as its feed is given them."""
     parts = [part.proto for part in test.get("bidi_component")]
     (feed,) = (part for part in parts if part.component_name == "olmoe_viz_routing_feed")
-    data: dict[str, Any] = json.loads(feed.json)
+    data: dict[str, Any] = json.loads(feed.json)[0]
     return data
 
 

@@ -29,8 +29,9 @@ def checked(test: AppTest) -> AppTest:
 
 
 def drawn(test: AppTest) -> dict[str, str]:
-    """The page's own figures by their keys."""
+    """The data of the page's own figures, as JSON, by their keys."""
     parts = {
-        part.proto.id.rsplit("-", 1)[-1]: part.proto.json for part in test.get("bidi_component")
+        part.proto.id.rsplit("-", 1)[-1]: json.loads(part.proto.json)[0]
+        for part in test.get("bidi_component")
     }
-    return {key: data for key, data in parts.items() if data and "figure" in json.loads(data)}
+    return {key: json.dumps(data) for key, data in parts.items() if "figure" in data}

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -17,6 +17,9 @@ from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.ui.texts import quality as texts
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Values = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 _DATA = Path(olmoe_viz.__file__).parent / "data"
 ALL = "all"
@@ -25,12 +28,14 @@ HELD_OUT = "held-out text in windows of 1,024 tokens, float32"
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def table(name: str) -> pd.DataFrame:
+def table(name: str) -> "pd.DataFrame":
     """One of "quality", "experts" or "layers"; see the model card for the columns."""
+    import pandas as pd  # takes a quarter of a second, and the first page needs no table
+
     return pd.read_csv(_DATA / f"{name}.csv")
 
 
-def lines(rows: pd.DataFrame) -> Lines:
+def lines(rows: "pd.DataFrame") -> Lines:
     """By weighting: bits per byte and the ends of their interval, one value for each k of `rows`.
 
     `rows` are those of "quality" for one text, sorted by k.

@@ -6,15 +6,18 @@ nothing.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.widgets.wording import k_is
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MASS_BOUNDS = (0.25, 0.5, 0.75)
 _TIMES_BOUNDS = (2.0, 4.0, 6.0)
@@ -41,7 +44,7 @@ def mass(router_logits: NDArray[np.float32], expert_ids: NDArray[np.int16]) -> A
     )
 
 
-def domains(table: pd.DataFrame) -> Answer:
+def domains(table: "pd.DataFrame") -> Answer:
     """The greatest share of a domain over chance, from the table of experts.
 
     A row is an expert with its layer, its id and its share of each domain. In a layer the shares
@@ -59,7 +62,7 @@ def domains(table: pd.DataFrame) -> Answer:
     )
 
 
-def quality(table: pd.DataFrame) -> Answer:
+def quality(table: "pd.DataFrame") -> Answer:
     """The ks with the fewest bits per byte over all domains, from the table of quality.
 
     More than one is right where their values lie within each other's 95% intervals.
@@ -73,7 +76,7 @@ def quality(table: pd.DataFrame) -> Answer:
     return Answer(tuple(k_is(k) for k in best), texts.bits_per_byte(bits, best))
 
 
-TABLES: Mapping[str, tuple[str, Callable[[pd.DataFrame], Answer]]] = {
+TABLES: Mapping[str, tuple[str, Callable[["pd.DataFrame"], Answer]]] = {
     "domains": ("experts", domains),
     "quality": ("quality", quality),
 }

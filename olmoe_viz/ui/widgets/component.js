@@ -5,7 +5,9 @@
 const calls = new WeakMap() // element of the page -> the call it shows
 
 // What a component's default function returns: `show` draws a call, `close` ends the one shown.
-const mount = (call, show, close) => {
+// Their data are in a list (component.py says why).
+const mount = ({ data: [data], ...others }, show, close) => {
+  const call = { ...others, data }
   const { parentElement } = call
   if (!parentElement.isConnected) return undefined
   const before = calls.get(parentElement)

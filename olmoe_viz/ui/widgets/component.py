@@ -31,6 +31,9 @@ def component(
 ) -> Callable[..., Any]:
     """Register a component (Streamlit's version 2: no frame, no build step).
 
+    Its data travel in a list: of a mapping, Streamlit asks pandas and pyarrow which of its values
+    are tables, and importing these takes longer than drawing the first page.
+
     Args:
         name: unique in the application.
         folder: holds its files.
@@ -42,9 +45,14 @@ def component(
     known = "".join(
         f"const {name} = {json.dumps(value)}\n" for name, value in (constants or {}).items()
     )
-    return st.components.v2.component(
+    mounted = st.components.v2.component(
         f"olmoe_viz_{name}",
         html=html,
         css=(folder / css).read_text("utf-8") if css else None,
         js=known + script(folder, *scripts),
     )
+
+    def draw(*, data: Mapping[str, Any], **others: Any) -> Any:
+        return mounted(data=[data], **others)
+
+    return draw

@@ -256,7 +256,7 @@ def token_picker(test: AppTest) -> dict[str, Any]:
     (picker,) = (
         part.proto for part in test.get("bidi_component") if part.proto.id.endswith("-token_picker")
     )
-    data: dict[str, Any] = json.loads(picker.json)
+    data: dict[str, Any] = json.loads(picker.json)[0]
     return data
 
 

@@ -130,5 +130,5 @@ def test_drift_compares_what_both_runs_recorded() -> None:
     assert said[:2] == [":gray-badge[recorded]"] * 2
     parts = [part.proto for part in test.get("bidi_component")]
     (feed,) = (part for part in parts if part.component_name == "olmoe_viz_routing_feed")
-    data = json.loads(feed.json)
+    (data,) = json.loads(feed.json)
     assert (data["layerIds"], data["driftKs"]) == (list(LAYERS), [8, 8, 8])

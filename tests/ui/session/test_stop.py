@@ -30,7 +30,7 @@ def test_a_run_ends_until_the_browser_has_shown_the_button(monkeypatch: pytest.M
     monkeypatch.setattr(stop, "can_answer", lambda: True)
     test = AppTest.from_function(page).run()
     assert not begins(test)
-    assert [part.proto.json for part in test.get("bidi_component")] == ['{"button": "stop"}']
+    assert [part.proto.json for part in test.get("bidi_component")] == ['[{"button": "stop"}]']
     assert not begins(test.run())
 
 
