@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, expert_id, expert_name
 from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, ticks
-from olmoe_viz.figures.palette import Theme, expert_color
+from olmoe_viz.figures.palette import Theme
+from olmoe_viz.records.expert_uses import ExpertUses
 
 _WIDTH = 0.3375
 _ASIDE = 0.1875  # of the two bars of an expert from its place
@@ -20,6 +22,7 @@ def figure(
     ids: Sequence[int],
     names: tuple[str, str],
     layer: int | None = None,
+    uses: ExpertUses | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Draw two bars an expert: filled for the first policy, hollow for the second.
@@ -29,10 +32,11 @@ def figure(
         ids: the experts' ids, by falling router probability.
         names: the two policies in words.
         layer: of the experts, for their names.
+        uses: what the experts are used for, for their colors.
         theme: the theme on the screen.
     """
     count = len(ids)
-    colors = [expert_color(expert, theme) for expert in ids]
+    colors = [expert_color(expert, layer, theme, uses) for expert in ids]
     span = (0.0, max(float(norms.max()) * 1.05, 1e-6))
     every = 1 if count <= 32 else 4
     return Figure(

@@ -10,6 +10,7 @@ from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import expert_id, expert_name, percent
 from olmoe_viz.figures.marks import Axis, Cells, ColorBar, rounded, ticks
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
+from olmoe_viz.records.expert_uses import ExpertUses
 
 
 def figure(
@@ -18,6 +19,7 @@ def figure(
     *,
     fair: float,
     layer: int,
+    uses: ExpertUses | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Heatmap of one layer (arXiv 2409.02060, Eq. 7, domain specialization).
@@ -27,6 +29,7 @@ def figure(
         domains: their names, [domains].
         fair: the share by chance, k / experts.
         layer: the layer of the experts.
+        uses: what the experts are used for, for their colors.
         theme: the theme on the screen.
     """
     count, experts = shares.shape
@@ -38,7 +41,7 @@ def figure(
         x=(expert_axis(experts, layer),),
         y=Axis((count - 0.4, -1.6), list(enumerate(domains)), bare=True),
         marks=(
-            color_row(experts, -1.0, theme, layer),
+            color_row(experts, -1.0, theme, layer, uses),
             Cells(
                 rounded(shares),
                 first=(0, 0),

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, expert_id, expert_name
 from olmoe_viz.figures.marks import Axis, Bars, Note, Rule, every, ticks
-from olmoe_viz.figures.palette import Theme, expert_color
+from olmoe_viz.figures.palette import Theme
+from olmoe_viz.records.expert_uses import ExpertUses
 
 
 def figure(
@@ -21,6 +23,7 @@ def figure(
     base: float = 0.0,
     height: int = 250,
     layer: int | None = None,
+    uses: ExpertUses | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Draw one bar an expert, in the order given.
@@ -37,10 +40,11 @@ def figure(
         base: where the bars start.
         height: in pixels.
         layer: of the experts, for their names.
+        uses: what the experts are used for, for their colors.
         theme: the theme on the screen.
     """
     count = len(ids)
-    colors = [expert_color(expert, theme) for expert in ids]
+    colors = [expert_color(expert, layer, theme, uses) for expert in ids]
     few = count <= 32
     named = set(range(count) if few else np.argsort(-values, kind="stable")[:8].tolist())
     low, high = min(float(values.min()), base), max(float(values.max()), base)
@@ -51,6 +55,9 @@ def figure(
         f"expert {expert_name(expert, layer)}\n{quantity} {value:.4g}"
         for expert, value in zip(ids, values.tolist(), strict=True)
     ]
+    if uses is not None and layer is not None:
+        said = [uses.words(expert, layer) for expert in ids]
+        hover = [f"{words}\n{use}" for words, use in zip(hover, said, strict=True)]
     if also:
         seconds = zip(hover, also[1].tolist(), strict=True)
         hover = [f"{words}\n{also[0]} {second:.3g}" for words, second in seconds]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.expert_axis import color_row, expert_axis
+from olmoe_viz.figures.expert_axis import expert_axis
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, expert_name, number, percent
 from olmoe_viz.figures.marks import Axis, Cells, ColorBar, named_layers, rounded, ticks
@@ -34,12 +34,11 @@ def figure(
     places = [(list(layer_ids).index(layer), str(layer)) for layer in named_layers(layer_ids)]
     return Figure(
         alt=_sentence(load, tokens=tokens, layer_ids=layer_ids),
-        height=78 + 17 * layers,
+        height=60 + 17 * layers,
         margin=(10, 80, 44, 52),
         x=(expert_axis(experts),),
-        y=Axis((layers - 0.4, -1.7), places, "layer"),
+        y=Axis((layers - 0.4, -0.6), places, "layer"),
         marks=(
-            color_row(experts, -1.1, theme),
             Cells(
                 rounded(load),
                 first=(0, 0),

@@ -1,9 +1,10 @@
-"""The colors of the whole application: 256 experts, two scales, the inks of both themes.
+"""The colors of the whole application: domains, 256 distinct ones, two scales, both themes' inks.
 
 Colors are built in OKLCH (Ottosson 2020, "A perceptual color space for image processing"), where
-equal steps look equal. An expert's family is `expert // 8` and its tone is `expert % 8`; both stay
-the same in the two themes, only the lightness moves. The families of experts 64 and above are those
-of the first 64 at other hues. Knows nothing about plotly.
+equal steps look equal. Of the distinct ones the family is `number // 8` and the tone `number % 8`;
+both stay the same in the two themes, only the lightness moves. The families of 64 and above are
+those of the first 64 at other hues. Which expert has which color says `expert_colors`. Knows
+nothing about plotly.
 """
 
 from collections.abc import Sequence
@@ -32,6 +33,22 @@ _FAMILIES = (
 # (degrees added to the hue, factor of the chroma, added lightness) of each further 64 experts,
 # found by a search that maximized the smallest distance between any two colors of a theme.
 _ROUNDS = ((0.0, 1.0, 0.0), (88.0, 0.85, 0.0), (28.0, 0.45, -0.015), (-57.0, 0.45, 0.0))
+# (hue in degrees, chroma, lightness offset) of each domain, found by the same search; under normal
+# vision the distance had to be 1.9 times as large as under the three deficiencies. Hues of reds
+# were left out.
+_DOMAINS = (
+    (77.4, 0.145, 0.150),
+    (44.1, 0.154, -0.001),
+    (165.9, 0.137, 0.137),
+    (193.8, 0.082, -0.170),
+    (330.2, 0.154, -0.024),
+    (244.9, 0.180, 0.017),
+    (281.4, 0.180, -0.068),
+    (293.6, 0.154, 0.150),
+    (41.9, 0.142, -0.170),
+    (312.3, 0.146, -0.170),
+)
+_NO_DOMAIN: dict[Theme, float] = {"light": 0.62, "dark": 0.68}  # the lightness of a gray
 _CENTER: dict[Theme, float] = {"light": 0.56, "dark": 0.73}
 _TONE_REACH = 0.105
 _TONE_TWIST = 7.0
@@ -89,21 +106,29 @@ def _gamma(channel: float) -> float:
 
 
 @cache
-def expert_color(expert: int, theme: Theme) -> str:
-    """Color of an expert, the same on every page of a theme.
-
-    Up to 256 experts have colors of their own; further ones start again at the first.
-    """
-    hue, chroma, offset = _FAMILIES[expert // TONES % FAMILIES]
-    turn, fade, lift = _ROUNDS[expert // (TONES * FAMILIES) % len(_ROUNDS)]
-    step = (expert % TONES - (TONES - 1) / 2) / ((TONES - 1) / 2)
+def distinct_color(number: int, theme: Theme) -> str:
+    """One of 256 colors that differ from each other; further numbers start again at the first."""
+    hue, chroma, offset = _FAMILIES[number // TONES % FAMILIES]
+    turn, fade, lift = _ROUNDS[number // (TONES * FAMILIES) % len(_ROUNDS)]
+    step = (number % TONES - (TONES - 1) / 2) / ((TONES - 1) / 2)
     lightness = _CENTER[theme] + offset + _TONE_REACH * step + lift
     return oklch(lightness, fade * chroma, hue + turn + _TONE_TWIST * step)
 
 
-def expert_colors(experts: int, theme: Theme) -> tuple[str, ...]:
-    """The colors of experts 0 to `experts - 1`."""
-    return tuple(expert_color(expert, theme) for expert in range(experts))
+@cache
+def distinct_colors(count: int, theme: Theme) -> tuple[str, ...]:
+    """So many colors that differ from each other."""
+    return tuple(distinct_color(number, theme) for number in range(count))
+
+
+@cache
+def domain_colors(domains: int, theme: Theme) -> tuple[str, ...]:
+    """The colors of so many kinds of text, at most ten, and last the gray of none of them."""
+    parts = _DOMAINS[:domains]
+    if len(parts) < domains:
+        raise ValueError(f"There are colors for {len(_DOMAINS)} domains, not for {domains}.")
+    named = (oklch(_CENTER[theme] + offset, chroma, hue) for hue, chroma, offset in parts)
+    return (*named, oklch(_NO_DOMAIN[theme], 0.0, 0.0))
 
 
 def luminance(color: str) -> float:

@@ -6,6 +6,7 @@ from olmoe_viz.figures import routing_map
 from olmoe_viz.figures.labels import shorten
 from olmoe_viz.figures.palette import INKS
 from olmoe_viz.numerics import routing
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.trace import Trace
 
@@ -28,6 +29,7 @@ def html(record: Trace | Generation) -> str:
             tokens=record.tokens[drawn],
             layer_ids=record.geometry.layer_ids,
             first=before + drawn.start,
+            uses=recorded_uses(record.provenance.digest),
         ).to_svg()
     inks = INKS["light"]
     return (

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.expert_axis import expert_axis
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, expert_id, expert_name
 from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, ticks
-from olmoe_viz.figures.palette import Theme, expert_color
+from olmoe_viz.figures.palette import Theme
 from olmoe_viz.numerics import routing
+from olmoe_viz.records.expert_uses import ExpertUses
 
 Order = Literal["probability", "expert"]
 
@@ -28,6 +30,7 @@ def figure(
     marks: Sequence[int] = (),
     order: Order = "probability",
     layer: int | None = None,
+    uses: ExpertUses | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """Bars of all experts: those that ran filled, the others hollow.
@@ -39,6 +42,7 @@ def figure(
         marks: further ks whose cutoffs are drawn; each is labelled with the mass it retains.
         order: falling probability, of equals the lower id first; or expert id.
         layer: of the experts, for their names.
+        uses: what the experts are used for, for their colors.
         theme: the theme on the screen.
     """
     count = len(probabilities)
@@ -54,7 +58,7 @@ def figure(
         margin=(16, 16, 44, 52),
         x=(_ranks(count, layer) if by_rank else expert_axis(count, layer),),
         y=Axis(span, ticks(*span), "router probability"),
-        marks=(_bars(probabilities, ranking, ran, by_rank, layer, theme),),
+        marks=(_bars(probabilities, ranking, ran, by_rank, layer, theme, uses),),
         rules=rules,
         notes=notes,
         theme=theme,
@@ -110,6 +114,7 @@ def _bars(
     by_rank: bool,
     layer: int | None,
     theme: Theme,
+    uses: ExpertUses | None,
 ) -> Bars:
     """One bar an expert, named by its id.
 
@@ -119,7 +124,7 @@ def _bars(
     count = len(ranking)
     ranks, masses = np.argsort(ranking), np.cumsum(probabilities[ranking])
     ids = ranking if by_rank else np.arange(count)
-    colors = [expert_color(expert, theme) for expert in ids.tolist()]
+    colors = [expert_color(expert, layer, theme, uses) for expert in ids.tolist()]
     chosen = ran[ids].tolist()
     return Bars(
         at=list(range(1, count + 1) if by_rank else range(count)),
@@ -132,6 +137,7 @@ def _bars(
             f"expert {expert_name(expert, layer)} · rank {ranks[expert] + 1}"
             f"\nprobability {probabilities[expert]:.3g}"
             f"\nmass up to this rank {masses[ranks[expert]]:.3g}"
+            + (f"\n{uses.words(expert, layer)}" if uses is not None and layer is not None else "")
             for expert in ids
         ],
         names=[

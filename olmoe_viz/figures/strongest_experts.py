@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, expert_name
 from olmoe_viz.figures.marks import Axis, Bars, Box, layer_axis, ticks
-from olmoe_viz.figures.palette import Theme, expert_color
+from olmoe_viz.figures.palette import Theme
+from olmoe_viz.records.expert_uses import ExpertUses
 
 _WIDTH = 0.82  # of a bar, in layers
 
@@ -19,6 +21,7 @@ def figure(
     *,
     layer_ids: Sequence[int],
     layer: int | None = None,
+    uses: ExpertUses | None = None,
     theme: Theme = "light",
 ) -> Figure:
     """One bar a layer: the color and id of the strongest expert, its probability as height.
@@ -28,11 +31,14 @@ def figure(
         probabilities: [layers, experts], its router probabilities.
         layer_ids: the layers, counted over all blocks, [layers].
         layer: the selected one of them, outlined.
+        uses: what the experts are used for, for their colors.
         theme: the theme on the screen.
     """
     best, heights = _strongest(expert_ids, probabilities)
     span = (0.0, max(heights) * 1.2)
-    colors = [expert_color(expert, theme) for expert in best]
+    colors = [
+        expert_color(expert, at, theme, uses) for expert, at in zip(best, layer_ids, strict=True)
+    ]
     bars = Bars(
         at=list(layer_ids),
         low=0,

@@ -22,6 +22,7 @@ from olmoe_viz.figures.palette import INKS
 from olmoe_viz.figures.svg_canvas import legal
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.trace import Trace
 
@@ -44,11 +45,13 @@ class _Drawn:
 def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) -> str:
     """Return the report's HTML.
 
+    Of a comparison the first text is shown, and each other one set against it; then so is `other`.
     `cells` are (layer, token) whose router is drawn, layers counted over all blocks; without any,
     the last token in the first, the middle and the last layer of experts. Raises InputError for
     records that do not say how a text was routed, and for cells that are not in the run.
     """
-    run = run_of(record)
+    first, *others = [*_texts(record), *(() if other is None else _texts(other))]
+    run = run_of(first)
     layers = len(run.geometry.layer_ids)
     room = MAX_CELLS - layers * run.geometry.experts
     shown = min(len(run.tokens), max(room // layers, 1))
@@ -67,10 +70,14 @@ def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) ->
         maps=_maps(run, shown),
         cells=[_cell(run, *cell) for cell in cells or _usual_cells(run)],
         load=_drawn("", _load(run)),
-        next_tokens=_next(record),
-        comparison=None if other is None else _comparison(record, other),
-        provenance=[_provenance(each) for each in (record, other) if each is not None],
+        next_tokens=_next(first),
+        comparisons=[_comparison(first, each) for each in others],
+        provenance=_provenance([run, *map(run_of, others)]),
     )
+
+
+def _texts(record: Kept) -> tuple[Record, ...]:
+    return record.generations if isinstance(record, Comparison) else (record,)
 
 
 def _drawn(title: str, figure: Figure, width: int = 860) -> _Drawn:
@@ -89,6 +96,7 @@ def _maps(run: Run, shown: int) -> list[_Drawn]:
             tokens=tokens,
             layer_ids=run.geometry.layer_ids,
             first=first,
+            uses=recorded_uses(run.provenance.digest),
         )
         strips.append(_drawn("", figure, 56 + _PIXELS * max(len(tokens), 8)))
     return strips
@@ -111,6 +119,7 @@ def _cell(run: Run, layer: int, token: int) -> _Drawn:
         routing.probabilities(run.router_logits[row, token]),
         expert_ids=run.expert_ids[row, token],
         layer=layer,
+        uses=recorded_uses(run.provenance.digest),
     )
     return _drawn(f"Token {token} {visible(run.tokens[token])}, layer {layer}", figure)
 
@@ -123,7 +132,7 @@ def _load(run: Run) -> Figure:
     )
 
 
-def _next(record: Kept) -> list[tuple[str, float]]:
+def _next(record: Record) -> list[tuple[str, float]]:
     """The likeliest next tokens of a trace; a generation has none."""
     if not isinstance(record, Trace):
         return []
@@ -131,7 +140,7 @@ def _next(record: Kept) -> list[tuple[str, float]]:
     return [(visible(token), share) for token, share in islice(pairs, NEXT_TOKENS)]
 
 
-def _comparison(record: Kept, other: Kept) -> dict[str, Any]:
+def _comparison(record: Record, other: Record) -> dict[str, Any]:
     first, second = run_of(record), run_of(other)
     found = difference(first, second)
     names = _names(first, second)
@@ -155,7 +164,8 @@ def _comparison(record: Kept, other: Kept) -> dict[str, Any]:
         sides = [_side(trace) for trace in (record, other)]
         title = "The likeliest next tokens"
         figures.append(_drawn(title, rank_change.figure(sides[0], sides[1], names=names)))
-    return {"runs": (first, second), "names": names, "found": found, "figures": figures}
+    text = None if first.text == second.text else legal(second.text)
+    return {"runs": (first, second), "text": text, "found": found, "figures": figures}
 
 
 def _names(first: Run, second: Run) -> tuple[str, str]:
@@ -172,7 +182,12 @@ def _side(trace: Trace) -> rank_change.Side:
     return trace.next_ids[:count].tolist(), trace.next_tokens[:count], shares
 
 
-def _provenance(record: Kept) -> dict[str, object]:
-    facts = asdict(run_of(record).provenance)
-    versions = ", ".join(f"{name} {number}" for name, number in facts.pop("versions").items())
-    return {**facts, "versions": versions, "policy": str(run_of(record).policy)}
+def _provenance(runs: Sequence[Run]) -> list[dict[str, object]]:
+    """The facts of each run; of several that differ only in their policy, once for all."""
+    found: dict[str, tuple[dict[str, object], list[str]]] = {}
+    for run in runs:
+        facts = asdict(run.provenance)
+        versions = ", ".join(f"{name} {number}" for name, number in facts.pop("versions").items())
+        _, policies = found.setdefault(repr((facts, versions)), (facts | {"versions": versions}, []))
+        policies.append(str(run.policy))
+    return [facts | {"policy": "; ".join(policies)} for facts, policies in found.values()]

@@ -95,7 +95,7 @@ def main() -> None:
             policy=policy,
             view=st.query_params.get("view", "strongest"),
             against=against,
-            expert=12,
+            expert=(2, 12),
             token_bytes=split or None,
             selected_token=event.token,
             selected_layer=event.layer,

@@ -85,11 +85,21 @@ def test_the_card_says_what_ran_and_what_another_k_would_choose(open_map: Visit)
     page = open_map("against=k%3D12")
     cells(page).hover(position=at(page, 4, 1))
     card = page.locator(".card")
+    expect(card).to_contain_text(re.compile(r"1·\d+ strongest of 8, 0\.\d+"))
     expect(card).to_contain_text(f"hollow: cut off at {k_is(8)}")
     expect(card).to_contain_text("mass of the top 8")
     expect(card).to_contain_text(f"{k_is(12)} would keep")
     assert card.locator(".expert.selected").count() == 8
     assert card.locator(".expert.cut").count() == 4
+
+
+def test_an_expert_is_followed_within_its_layer(open_map: Visit) -> None:
+    page = open_map("view=follow")  # 2·12
+    card = page.locator(".card")
+    for row, followed in ((2, True), (3, False)):
+        cells(page).hover(position=at(page, 4, row))
+        expect(card).to_contain_text(f"layer {row}")
+        assert ("expert 2·12" in card.inner_text()) == followed
 
 
 def test_the_card_shows_as_many_experts_as_a_threshold_let_through(open_map: Visit) -> None:

@@ -11,9 +11,9 @@ from olmoe_viz.figures import (
     rank_change,
     tradeoff,
 )
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.marks import HOLLOW
-from olmoe_viz.figures.palette import expert_color
 
 NAMES = ("k = 8", "k = 16")
 
@@ -27,7 +27,7 @@ def test_bars_keep_their_experts_colors_and_names() -> None:
     chart = expert_bars.figure(values, ids=[60, 3, 12], quantity="push", theme="light")
     (bars,) = chart.marks
     assert bars.names == ["60", "3", "12"]
-    assert bars.fills == [expert_color(expert, "light") for expert in (60, 3, 12)]
+    assert bars.fills == [expert_color(expert, None, "light") for expert in (60, 3, 12)]
     assert bars.hover[1] == "expert 3\npush −0.25"
     assert chart.y.span[0] < -0.25
     assert "most 0.500 at expert 60, least -0.250 at expert 3" in chart.alt
@@ -69,7 +69,7 @@ def test_contributions_leave_out_what_is_not_selected() -> None:
     first, second = chart.marks
     assert first.high[2] is None
     assert second.high[2] == 0.5
-    assert first.fills[1] == expert_color(9, "light")
+    assert first.fills[1] == expert_color(9, None, "light")
     assert set(second.fills) == {HOLLOW}
     assert first.at[1] + first.width / 2 < second.at[1] - second.width / 2
     assert notes(chart) == ["■ k = 8     □ k = 16"]

@@ -14,10 +14,11 @@ from olmoe_viz.figures import (
     strongest_experts,
 )
 from olmoe_viz.figures.cell_words import cell_words
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import alike, digits, safe, shorten
 from olmoe_viz.figures.marks import HOLLOW, layer_axis
-from olmoe_viz.figures.palette import Theme, expert_color
+from olmoe_viz.figures.palette import Theme
 from olmoe_viz.numerics import routing
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
@@ -62,7 +63,7 @@ def test_router_bars_fill_exactly_what_ran(
     named = ids if order == "probability" else ran
     assert {int(name) for name in bars.names if name} == set(named)
     assert all(name in ("", str(e)) for e, name in zip(ids, bars.names, strict=True))
-    assert bars.outlines[ids.index(12)] == expert_color(12, "light")
+    assert bars.outlines[ids.index(12)] == expert_color(12, None, "light")
     at = ids.index(int(np.argsort(-row)[15]))
     assert bars.hover[at].startswith(f"expert {ids[at]} · rank 16\n")
     assert bars.hover[at].endswith(f"mass up to this rank {np.sort(row)[::-1][:16].sum():.3g}")
@@ -126,7 +127,7 @@ def test_router_bars_take_k_of_all_experts_and_few_experts() -> None:
 def test_expert_load_says_tokens_and_fair_share() -> None:
     load = np.array([[0.4, 0.3, 0.3, 0.0], [0.0, 0.5, 0.5, 1.0]])
     chart = expert_load.figure(load, tokens=10, layer_ids=range(2), theme="light")
-    _, cells = chart.marks
+    (cells,) = chart.marks
     assert cells.span == (0, 1.0)
     assert cell_words(cells, 0, 0) == (
         "layer 0 · expert 0·0\n4 of 10 tokens (40%)\n1.6 × the fair share of 0.25"
@@ -142,7 +143,7 @@ def test_expert_load_says_tokens_and_fair_share() -> None:
 def test_expert_load_names_layers_by_their_absolute_ids() -> None:
     load = np.array([[0.5, 0.5], [1.0, 0.0], [0.5, 0.5]])
     chart = expert_load.figure(load, tokens=2, layer_ids=SPARSE, theme="light")
-    assert chart.marks[1].rows == [1, 3, 4]
+    assert chart.marks[0].rows == [1, 3, 4]
     assert chart.y.ticks == [(0, "1"), (1, "3"), (2, "4")]
     assert "expert 3·0 with" in chart.alt
     whole = expert_load.figure(np.ones((16, 2)), tokens=2, layer_ids=LAYERS, theme="light")
@@ -192,7 +193,7 @@ def test_strongest_experts_show_id_color_and_probability(probabilities: np.ndarr
     best = probabilities.argmax(axis=1)
     assert bars.names == [str(e) for e in best]
     assert bars.high == probabilities.max(axis=1).tolist()
-    assert bars.fills[5] == expert_color(int(best[5]), "dark")
+    assert bars.fills[5] == expert_color(int(best[5]), 5, "dark")
     assert bars.hover[5].startswith(f"layer 5\nexpert 5·{best[5]}\n")
     assert box.sides[0] < 2 < box.sides[1]
     assert box.sides[2] == bars.high[2]
@@ -270,4 +271,3 @@ def test_where_an_id_stands_alone_the_axis_and_the_table_name_its_layer() -> Non
     assert squares.hover[3] == "expert 7·3"
     load = expert_load.figure(np.ones((2, 4)), tokens=3, layer_ids=(0, 1))
     assert load.x[0].title == "expert id"
-    assert load.marks[0].hover[3] == "id 3 in every layer"

@@ -14,8 +14,9 @@ from olmoe_viz.figures.palette import (
     Inks,
     Theme,
     contrast,
-    expert_color,
-    expert_colors,
+    distinct_color,
+    distinct_colors,
+    domain_colors,
     text_on,
 )
 
@@ -72,7 +73,7 @@ def oklab(colors: tuple[str, ...], sight: str = "usual") -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_64_colors_all_differ(theme: Theme) -> None:
-    points = oklab(expert_colors(64, theme))
+    points = oklab(distinct_colors(64, theme))
     distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
     assert distances[np.triu_indices(64, 1)].min() > 0.02
 
@@ -80,7 +81,7 @@ def test_the_64_colors_all_differ(theme: Theme) -> None:
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("sight", SIGHT)
 def test_families_stay_apart_for_every_kind_of_sight(theme: Theme, sight: str) -> None:
-    points = oklab(expert_colors(64, theme), sight).reshape(FAMILIES, TONES, 3)
+    points = oklab(distinct_colors(64, theme), sight).reshape(FAMILIES, TONES, 3)
     for tone in range(TONES):
         distances = np.linalg.norm(points[:, None, tone] - points[None, :, tone], axis=-1)
         # 0.02 in OKLab is about one just noticeable difference.
@@ -88,8 +89,19 @@ def test_families_stay_apart_for_every_kind_of_sight(theme: Theme, sight: str) -
 
 
 @pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("sight", SIGHT)
+def test_domains_stay_apart_for_every_kind_of_sight(theme: Theme, sight: str) -> None:
+    colors = domain_colors(10, theme)
+    points = oklab(colors, sight)
+    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    assert distances[np.triu_indices(11, 1)].min() > (0.12 if sight == "usual" else 0.065)
+    assert np.hypot(*oklab(colors[-1:])[0, 1:]) < 0.001  # of none of them: gray
+    assert all(contrast(color, text_on(color)) >= 4.5 for color in colors)
+
+
+@pytest.mark.parametrize("theme", THEMES)
 def test_tones_of_a_family_grow_lighter_in_equal_steps(theme: Theme) -> None:
-    lightness = oklab(expert_colors(64, theme))[:, 0].reshape(FAMILIES, TONES)
+    lightness = oklab(distinct_colors(64, theme))[:, 0].reshape(FAMILIES, TONES)
     steps = np.diff(lightness, axis=1)
     assert steps.min() > 0.02
     assert steps.max() < 0.04
@@ -97,7 +109,7 @@ def test_tones_of_a_family_grow_lighter_in_equal_steps(theme: Theme) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_ids_read_on_their_color_and_colors_on_the_paper(theme: Theme) -> None:
-    for color in expert_colors(256, theme):
+    for color in distinct_colors(256, theme):
         assert contrast(color, text_on(color)) >= 4.5
         assert contrast(color, INKS[theme].paper) >= 2.1
 
@@ -130,17 +142,17 @@ def test_the_diverging_scale_is_neutral_at_zero_and_even_on_both_sides(theme: Th
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("experts", [24, 128, 256])
-def test_the_experts_of_other_models_all_differ_too(theme: Theme, experts: int) -> None:
-    colors = expert_colors(experts, theme)
-    assert colors[:64] == expert_colors(64, theme)[:experts]
+def test_more_than_64_colors_all_differ_too(theme: Theme, experts: int) -> None:
+    colors = distinct_colors(experts, theme)
+    assert colors[:64] == distinct_colors(64, theme)[:experts]
     points = oklab(colors)
     distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
     assert distances[np.triu_indices(experts, 1)].min() > (0.02 if experts <= 128 else 0.015)
 
 
-def test_a_color_belongs_to_an_id_and_comes_round_after_256() -> None:
-    assert expert_color(262, "light") == expert_color(6, "light")
-    assert expert_color(12, "light") != expert_color(12, "dark")
+def test_distinct_colors_come_round_after_256() -> None:
+    assert distinct_color(262, "light") == distinct_color(6, "light")
+    assert distinct_color(12, "light") != distinct_color(12, "dark")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -162,7 +174,7 @@ def test_streamlits_own_charts_have_the_same_colors(theme: Theme) -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     chart = config["theme"][theme]
     assert chart["chartCategoricalColors"] == [
-        expert_color(family * TONES + 3, theme) for family in range(FAMILIES)
+        distinct_color(family * TONES + 3, theme) for family in range(FAMILIES)
     ]
     for name, scale in (("Sequential", SEQUENTIAL), ("Diverging", DIVERGING)):
         colors = chart[f"chart{name}Colors"]

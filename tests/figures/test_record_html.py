@@ -36,7 +36,7 @@ class Reader(HTMLParser):
 
 
 def cells(html: str) -> int:
-    return len(re.findall(r"ran, mass", html))
+    return len(re.findall(r"mass of all that ran", html))
 
 
 def test_a_run_is_a_map_of_every_token_in_every_layer(make_trace: Callable[..., Trace]):

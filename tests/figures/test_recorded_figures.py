@@ -5,7 +5,7 @@ import pytest
 
 from olmoe_viz.figures import domain_experts, layer_profile, quality_against_k, saturation
 from olmoe_viz.figures.cell_words import cell_words
-from olmoe_viz.figures.palette import expert_color
+from olmoe_viz.figures.expert_colors import expert_color
 
 KS = (4, 8, 16)
 LINES = {
@@ -34,7 +34,7 @@ def test_domains_are_told_by_name_with_their_multiple_of_the_fair_share() -> Non
     names = ("stories", "<b>")
     chart = domain_experts.figure(shares, names, fair=0.125, layer=3, theme="dark")
     colors, cells = chart.marks
-    assert colors.fills[2] == expert_color(2, "dark")
+    assert colors.fills[2] == expert_color(2, 3, "dark")
     assert cells.more["times the fair share"] == [[4.0, 1.0, 0.0], [0.8, 1.0, 7.2]]
     assert cell_words(cells, 1, 2) == (
         "<b> · expert 3·2\n90% of the tokens\n7.2 × the fair share of 12.5%"

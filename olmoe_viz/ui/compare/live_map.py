@@ -5,6 +5,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.ui import glossary
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.text_columns import where
@@ -31,6 +32,7 @@ class LiveMap:
     def __init__(self, comparison: Comparison, at: int) -> None:
         self._column = comparison.columns[at]
         self._geometry = comparison.geometry
+        self._uses = recorded_uses(comparison.digest)
         self._calls = 0
         self._badge = _head(self._column)
         self._map = GrowingMap(
@@ -43,6 +45,7 @@ class LiveMap:
             self._map.show(
                 _so_far(self._column, self._geometry),
                 policy=self._column.policy,
+                uses=self._uses,
                 theme=state.theme(),
             )
         self._calls += 1
@@ -51,7 +54,9 @@ class LiveMap:
         """After the writing: draw all tokens, let cells be picked, add the origin badge."""
         record = self._column.generation
         if record is not None and record.tokens:
-            self._map.show(record, policy=record.policy, theme=state.theme(), ended=True)
+            self._map.show(
+                record, policy=record.policy, uses=self._uses, theme=state.theme(), ended=True
+            )
             with self._badge:
                 origin.badge(*where([self._column]))
 
@@ -79,6 +84,7 @@ def draw(comparison: Comparison, at: int) -> None:
     routing_map(
         record,
         policy=column.policy,
+        uses=recorded_uses(comparison.digest),
         selected_token=min(st.session_state.get(_CELL, 0), len(record.tokens) - 1),
         selected_layer=state.selection().within(record.geometry, len(record.tokens)).layer,
         theme=state.theme(),

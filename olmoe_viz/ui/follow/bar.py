@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.labels import expert_name, visible
-from olmoe_viz.figures.palette import expert_color, text_on
+from olmoe_viz.figures.palette import text_on
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import follow as texts
 from olmoe_viz.ui.widgets.picker import Cell, picker
@@ -56,7 +57,7 @@ def journey(
     layers = place.geometry.layer_ids
     cells = []
     for layer, expert, shares in zip(layers, strongest.tolist(), probabilities, strict=True):
-        fill = expert_color(expert, place.theme)
+        fill = expert_color(expert, layer, place.theme, place.uses)
         cells.append(
             Cell(
                 name=expert_name(expert, layer),

@@ -16,6 +16,7 @@ from olmoe_viz.analysis.attribution import contributions
 from olmoe_viz.engine.engine import Ask
 from olmoe_viz.numerics import routing
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.prediction import Lens, Predictions
 from olmoe_viz.records.trace import Trace
@@ -182,5 +183,6 @@ def begin() -> Details | None:
         state.theme(),
         right_to_left(chosen.prompt),
         trace.template,
+        recorded_uses(trace.provenance.digest),
     )
     return Details(trace, chosen, place, answers.asking(line, COMPUTING))

@@ -115,7 +115,7 @@ def combination(place: Place, seen: Inspection, on_pick: Callable[[Weighting], N
     ids = seen.ids.tolist()
     plot(
         contributions.figure(
-            norms, ids=ids, names=place.names, layer=place.layer, theme=place.theme
+            norms, ids=ids, names=place.names, layer=place.layer, uses=place.uses, theme=place.theme
         ),
         key="contributions",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import Weighting
+from olmoe_viz.records.expert_uses import ExpertUses
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Place:
 
     `layer` counts all blocks of the model from 0, `token` is a position from 0. `k` is what ran,
     `against` the second k under the same weighting. `right_to_left` is how the prompt is written,
-    `template` are the places of tokens that are the chat template's.
+    `template` are the places of tokens that are the chat template's, `uses` is what the experts are
+    used for, where that is recorded.
     """
 
     geometry: Geometry
@@ -25,6 +27,7 @@ class Place:
     theme: Theme
     right_to_left: bool = False
     template: frozenset[int] = frozenset()
+    uses: ExpertUses | None = None
 
     @property
     def row(self) -> int:

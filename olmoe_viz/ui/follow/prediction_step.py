@@ -105,6 +105,7 @@ def pushes(place: Place, one: Predictions, ids: list[int], added: NDArray[np.flo
             quantity=texts.PUSH,
             height=230,
             layer=place.layer,
+            uses=place.uses,
             theme=place.theme,
         ),
         key="pushes",

@@ -29,6 +29,7 @@ def router(place: Place, logits: Floats, cosines: Floats | None) -> None:
             also=None if cosines is None else (texts.COSINE, cosines),
             base=float(logits.mean()),
             layer=place.layer,
+            uses=place.uses,
             theme=place.theme,
         ),
         key="logits",
@@ -57,6 +58,7 @@ def softmax(place: Place, logits: Floats, row: Floats) -> None:
                 quantity=texts.ROUTER_PROBABILITY,
                 level=(1 / experts, texts.even_choice(experts)),
                 layer=place.layer,
+                uses=place.uses,
                 theme=place.theme,
             ),
             key="softmax",
@@ -83,7 +85,12 @@ def top_k(
     """
     plot(
         router_bars.figure(
-            row, expert_ids=ran, marks=place.ks, layer=place.layer, theme=place.theme
+            row,
+            expert_ids=ran,
+            marks=place.ks,
+            layer=place.layer,
+            uses=place.uses,
+            theme=place.theme,
         ),
         key="top_k",
     )

@@ -4,6 +4,7 @@ import streamlit as st
 
 from olmoe_viz.figures import router_bars
 from olmoe_viz.numerics import routing
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.map import map_panel
 from olmoe_viz.ui.session import state, url
@@ -30,6 +31,7 @@ def draw(trace: Trace, chosen: Selection) -> None:
             marks=(trained_k, 2 * trained_k, 4 * trained_k),
             order=order,
             layer=chosen.layer,
+            uses=recorded_uses(trace.provenance.digest),
             theme=state.theme(),
         ),
         key="bars",

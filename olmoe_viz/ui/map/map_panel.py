@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import streamlit as st
 
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.session import answers, state, url
-from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.session.selection import Expert, Selection
 from olmoe_viz.ui.session.settings import MapSettings, Range
 from olmoe_viz.ui.texts import map as texts
 from olmoe_viz.ui.widgets.message import refusal
@@ -49,11 +50,37 @@ def take_layer(key: str, layer_ids: Sequence[int]) -> None:
         state.change(layer=max(layer for layer in layer_ids if layer <= wanted))
 
 
+def _followed(trace: Trace, chosen: Selection) -> Expert:
+    """The expert that is followed: until one is chosen, the strongest of the selected cell."""
+    if chosen.expert is not None:
+        return chosen.expert
+    row = trace.geometry.layer_ids.index(chosen.layer)
+    return Expert(chosen.layer, int(trace.expert_ids[row, chosen.token, 0]))
+
+
+def _pick_expert(trace: Trace, followed: Expert) -> None:
+    """Controls of the layer and the id of the expert that is followed."""
+    layer_ids = trace.geometry.layer_ids
+
+    def take() -> None:
+        layer = next(at for at in layer_ids if at >= st.session_state["follow_layer"])
+        state.change(expert=Expert(layer, st.session_state["follow_id"]))
+
+    limits = {
+        "follow_layer": (texts.FOLLOWED_LAYER, followed.layer, layer_ids[0], layer_ids[-1]),
+        "follow_id": (texts.EXPERT_ID, followed.id, 0, trace.geometry.experts - 1),
+    }
+    for key, (label, value, low, high) in limits.items():
+        st.session_state[key] = value
+        st.number_input(label, low, high, key=key, width=120, on_change=take)
+
+
 def draw(trace: Trace, chosen: Selection) -> list[Trace]:
     """The map under the view that its control names; returns the traces that it was drawn from."""
     settings, held = url.current(MapSettings), marked_range(trace)
     url.mirror(replace(settings, marked=held))
     view = st.session_state["view"] = settings.view
+    followed = _followed(trace, chosen)
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
         st.segmented_control(
             texts.COLOR,
@@ -67,16 +94,7 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
             args=(MapSettings, "view", "view"),
         )
         if view == "follow":
-            st.session_state["pick_expert"] = chosen.expert or 0
-            st.number_input(
-                texts.EXPERT_ID,
-                0,
-                trace.geometry.experts - 1,
-                key="pick_expert",
-                width=140,
-                on_change=state.take,
-                args=("expert", "pick_expert"),
-            )
+            _pick_expert(trace, followed)
     other = None
     if view == "drift":
         other = answers.run(state.selection(), chosen.against_policy)
@@ -89,7 +107,8 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
             view=view,
             against=chosen.against_policy,
             other=other,
-            expert=chosen.expert or 0,
+            expert=followed,
+            uses=recorded_uses(trace.provenance.digest),
             token_bytes=trace.token_bytes,
             message=trace.message,
             selected_token=chosen.token,

@@ -5,6 +5,7 @@ import streamlit as st
 
 from olmoe_viz.figures import layer_lines, strongest_experts
 from olmoe_viz.numerics import routing
+from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.session import state
 from olmoe_viz.ui.session.selection import Selection
@@ -36,7 +37,12 @@ def draw(trace: Trace, chosen: Selection) -> None:
         st.caption(texts.STRONGEST)
         plot(
             strongest_experts.figure(
-                ran, rows, layer_ids=layer_ids, layer=chosen.layer, theme=state.theme()
+                ran,
+                rows,
+                layer_ids=layer_ids,
+                layer=chosen.layer,
+                uses=recorded_uses(trace.provenance.digest),
+                theme=state.theme(),
             ),
             key="journey",
         )

@@ -37,6 +37,7 @@ def domains() -> None:
             [tables.readable(name) for name in names],
             fair=fair,
             layer=layer,
+            uses=tables.uses(),
             theme=state.theme(),
         ),
         key="domains",

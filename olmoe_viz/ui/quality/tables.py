@@ -14,6 +14,7 @@ from olmoe_viz.figures.quality_against_k import Lines
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B
 from olmoe_viz.policy import WEIGHTINGS
+from olmoe_viz.records.expert_uses import ExpertUses, readable_domain, recorded_uses
 from olmoe_viz.ui.texts import quality as texts
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
@@ -84,6 +85,11 @@ def where(what: str = HELD_OUT) -> str:
     return f"{BUNDLED} ({measured['digest'][:12]}), {what}, {measured['date']}."
 
 
+def uses() -> ExpertUses | None:
+    """What the experts of the bundled model are used for, as their colors say it."""
+    return recorded_uses(json.loads((_DATA / "measured.json").read_text("utf-8"))["digest"])
+
+
 def domains() -> list[str]:
     """The ten domains in the order of the tables."""
     return list(table("experts").columns[2:])
@@ -91,4 +97,4 @@ def domains() -> list[str]:
 
 def readable(domain: str) -> str:
     """A domain's name for people."""
-    return texts.DOMAIN_NAMES.get(domain, domain)
+    return texts.ALL_DOMAINS if domain == ALL else readable_domain(domain)

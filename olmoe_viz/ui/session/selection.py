@@ -3,9 +3,10 @@
 Pure: knows neither the session nor the widgets. `url.py` keeps the one in force.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from olmoe_viz.models.catalogue import BUNDLED, Entry
 from olmoe_viz.models.offered import offered
@@ -31,6 +32,13 @@ _KEYS = {
 _OFF = "off"
 
 
+class Expert(NamedTuple):
+    """An expert: one id in two layers is two experts."""
+
+    layer: int
+    id: int
+
+
 @dataclass(frozen=True)
 class Selection:
     """The model, the text, the two ks with their weighting, and the place looked at.
@@ -49,7 +57,7 @@ class Selection:
     weighting: Weighting = "native"
     layer: int = 7
     token: int | None = None
-    expert: int | None = None
+    expert: Expert | None = None
     chat_template: bool = True
 
     @classmethod
@@ -84,10 +92,12 @@ class Selection:
         `token` becomes a number, `layer` one of the layers of experts.
         """
         token = tokens - 1 if self.token is None else min(self.token, tokens - 1)
-        expert = None if self.expert is None else min(self.expert, geometry.experts - 1)
+        expert = self.expert and Expert(
+            _nearest(self.expert.layer, geometry), min(self.expert.id, geometry.experts - 1)
+        )
         return replace(
             self.with_ks(geometry.experts),
-            layer=min(geometry.layer_ids, key=lambda layer: abs(layer - self.layer)),
+            layer=_nearest(self.layer, geometry),
             token=token,
             expert=expert,
         )
@@ -105,7 +115,7 @@ class Selection:
         """Query parameters of the URL; what has its default value is left out."""
         start = replace(Selection.start(entry(self.model)), model=BUNDLED)
         query = {
-            _KEYS[field.name]: _OFF if value is False else str(value)
+            _KEYS[field.name]: _in_query(value)
             for field in fields(self)
             if (value := getattr(self, field.name)) != getattr(start, field.name)
         }
@@ -126,7 +136,7 @@ class Selection:
             weighting=_weighting(query.get(_KEYS["weighting"], "")),
             layer=_number(query, "layer", 0, _LARGEST_INDEX, start.layer),
             token=_optional(query, "token"),
-            expert=_optional(query, "expert"),
+            expert=_expert(query.get(_KEYS["expert"], "")),
             chat_template=query.get(_KEYS["chat_template"]) != _OFF,
         ).with_ks(model.experts)
 
@@ -138,6 +148,21 @@ def entry(name: str) -> Entry:
     """
     known = {each.name: each for each in offered()}
     return known.get(name, known[BUNDLED])
+
+
+def _nearest(layer: int, geometry: Geometry) -> int:
+    return min(geometry.layer_ids, key=lambda each: abs(each - layer))
+
+
+def _in_query(value: object) -> str:
+    if isinstance(value, Expert):
+        return f"{value.layer}.{value.id}"
+    return _OFF if value is False else str(value)
+
+
+def _expert(text: str) -> Expert | None:
+    named = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})", text)
+    return named and Expert(int(named[1]), int(named[2]))
 
 
 def _weighting(text: str) -> Weighting:

@@ -11,7 +11,8 @@ TITLE = "Which experts does each token use?"
 CELL_TITLE = "The router's choice for one token in one layer"
 THROUGH_LAYERS = "This token through the layers"
 LOAD_TITLE = "Load of all experts"
-COLOR, EXPERT_ID, TOKEN, ORDER = "color of a cell", "expert id", "token", "order of the bars"
+COLOR, TOKEN, ORDER = "color of a cell", "token", "order of the bars"
+FOLLOWED_LAYER, EXPERT_ID = "layer of the expert", "its id"
 MASS = "retained mass"
 
 VIEW_NAMES: Mapping[str, str] = {
@@ -82,8 +83,7 @@ def load(part: str, k: int) -> str:
     """About the load of the experts over a part of the text."""
     return (
         f"The {glossary.link('load')}: the share of {part} that have an expert among their top "
-        f"{k}. Select a range in the map to take a part of the prompt. The row of squares is the "
-        "color of each expert in the map."
+        f"{k}. Select a range in the map to take a part of the prompt."
     )
 
 

@@ -13,15 +13,7 @@ SETTLED = "When did the routers settle?"
 NEAR = f"Native weights from {k_is(4)} on, where the differences are small."
 ALL = f"All three weightings from {k_is(1)} on."
 TEXT, NUMBERS, DOWNLOAD = "text", "The numbers", "Download all domains as CSV"
-# Where it is not that of the table.
-DOMAIN_NAMES = {
-    "all": "mean of the ten domains",
-    "math_latex": "LaTeX",
-    "python": "Python",
-    "french": "French",
-    "german": "German",
-    "spanish": "Spanish",
-}
+ALL_DOMAINS = "mean of the ten domains"
 K, BEST_UNDER = "k", "best, or equal to it, under"
 TABLE = "Bits per byte by k and weighting"
 FROM = (

@@ -35,10 +35,7 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "seen": "In view: {parts}. Drag the map to see the rest.",
     "cell": "token {token} · layer {layer}",
     "of_template": OF_TEMPLATE.capitalize(),
-    "spoken": (
-        "Token {token}, {text}, layer {layer}. Strongest expert {layer}·{expert}, probability "
-        "{probability}."
-    ),
+    "spoken": ("Token {token}, {text}, layer {layer}. Expert {layer}·{expert}, {strongest}."),
     "bytes": ("1 byte", "{count} bytes"),
     "characters": ("1 character", "{count} characters"),
     "part_of": ("part of the character", "part of the characters"),
@@ -54,15 +51,28 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "dropped_out": "not among the other run's",
     "selected": "expert {layer}·{expert}, selected",
     "cut_off": "expert {layer}·{expert}, cut off",
-    "strongest": "strongest {shown} of {ran} shown",
+    "strongest_of": "strongest of {ran}, {probability}",
+    "strongest": "strongest, {probability}",
+    "used_for": "used most for",
+    "no_use": "nothing in particular",
+    "shown": "strongest {shown} of {ran} shown",
     "hollow": "hollow: cut off",
     "hollow_at": f"hollow: cut off at {k_is('{k}')}",
 }
+_IN_THE_CELL = "Number: the strongest expert. Ticks: all that ran, by their probability."
+_INTENSITY = "Intensity: its probability"
+_USES = (
+    f"{_IN_THE_CELL} Color: the kind of text that uses it most; gray: none twice as often as "
+    "chance."
+)
 # What a color means, and what the scale beside it counts.
 LEGENDS: Mapping[str, tuple[str, str]] = {
     "strongest": (
-        "Color: the strongest expert that ran; its id is in the cell.",
-        "Intensity: its router probability",
+        (
+            f"{_IN_THE_CELL} Color tells the experts of one layer apart, and means nothing from "
+            "one layer to another."
+        ),
+        _INTENSITY,
     ),
     "mass": ("Color: how much router probability the selected experts hold.", "Retained mass"),
     "entropy": ("Color: how evenly the router spreads its probability.", "Entropy in nats"),
@@ -79,9 +89,14 @@ LEGENDS: Mapping[str, tuple[str, str]] = {
     ),
     "follow": (
         (
-            "Color: the router probability of the expert with this id in each layer; a ring marks "
-            "where it is selected. One id in two layers is two experts."
+            "Color: the router probability of this expert, in its own layer; a frame marks where "
+            "it ran. Other layers have other experts, also under the same id."
         ),
         "Probability",
     ),
 }
+
+
+def legend(view: str, *, uses_known: bool) -> tuple[str, str]:
+    """What a color means in a view, and what the scale beside it counts."""
+    return (_USES, _INTENSITY) if view == "strongest" and uses_known else LEGENDS[view]

@@ -11,7 +11,7 @@ from olmoe_viz.models.offered import LISTED
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry, MoeLayer
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from olmoe_viz.requests import ChatMessage
-from olmoe_viz.ui.session.selection import LINK_PROMPT, Selection
+from olmoe_viz.ui.session.selection import LINK_PROMPT, Expert, Selection
 
 LARGE, STEP = "allenai/OLMoE-1B-7B-0924", "step10000-tokens41B"
 
@@ -24,7 +24,7 @@ selections = st.builds(
     weighting=st.sampled_from(WEIGHTINGS),
     layer=st.integers(0, 15),
     token=st.none() | st.integers(0, 2047),
-    expert=st.none() | st.integers(0, 63),
+    expert=st.none() | st.builds(Expert, st.integers(0, 15), st.integers(0, 63)),
     chat_template=st.booleans(),
 )
 
@@ -116,8 +116,9 @@ def test_a_prompt_too_long_for_a_link_stays_out_of_it() -> None:
 
 
 def test_within_finds_the_nearest_cell_that_exists() -> None:
-    far = Selection(k=99, against=100, layer=40, token=70, expert=200).within(OLMOE_1B_7B, 10)
-    assert (far.k, far.against, far.layer, far.token, far.expert) == (64, 64, 15, 9, 63)
+    far = Selection(k=99, against=100, layer=40, token=70, expert=Expert(40, 200))
+    far = far.within(OLMOE_1B_7B, 10)
+    assert (far.k, far.against, far.layer, far.token, far.expert) == (64, 64, 15, 9, (15, 63))
     assert Selection().within(OLMOE_1B_7B, 10).token == 9
     assert Selection(token=3, expert=None).within(OLMOE_1B_7B, 10).expert is None
 

@@ -113,10 +113,10 @@ def test_every_view_draws_what_the_numerics_say(make_trace: Callable[..., Trace]
         "entropy": routing.entropy(mine),
         "margin": routing.margin(mine, 3),
         "drift": 3 * (1 - routing.overlap(mine, theirs, 3)),
-        "follow": mine[..., 5],
+        "follow": np.where(np.arange(len(mine))[:, None] == 1, mine[..., 5], 0.0),
     }
     for view in VIEWS:
-        sent = build(trace, policy=policy, view=view, other=other, expert=5)
+        sent = build(trace, policy=policy, view=view, other=other, expert=(1, 5))
         found = drawn(sent, len(trace.tokens), len(mine))
         np.testing.assert_allclose(found, expected[view], atol=1e-4, err_msg=view)
         assert found.std() > 0
@@ -156,7 +156,7 @@ def test_of_experts_that_tie_the_one_that_ran_is_drawn(last: int) -> None:
     ids = numbers(sent["ids"], 1, (1, 1, 4), high=255.0)[0, 0].astype(int).tolist()
     assert ids == [1, last, *(expert for expert in (2, 3, 4) if expert != last)]
     for expert in range(6):
-        followed = build(text, policy=RoutingPolicy(2), view="follow", expert=expert)
+        followed = build(text, policy=RoutingPolicy(2), view="follow", expert=(0, expert))
         marks = np.frombuffer(base64.b64decode(followed["marks"]), np.uint8)
         assert bool(marks[0]) == (expert in (1, last))
 
@@ -185,7 +185,7 @@ def test_a_threshold_lets_each_token_have_its_own_number_of_experts(
     counts = (trace.expert_ids >= 0).sum(axis=-1)
     assert 1 <= counts.min() < counts.max() <= 4
     for view in VIEWS:
-        sent = build(trace, policy=policy, view=view, other=make_trace(seed=1), expert=5)
+        sent = build(trace, policy=policy, view=view, other=make_trace(seed=1), expert=(1, 5))
         assert sent["ks"] is None
         shape = (len(trace.tokens), 3)
         np.testing.assert_array_equal(1 + numbers(sent["more"], 1, shape, high=255.0), counts)
@@ -214,7 +214,7 @@ def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str, t
         view=view,
         against=RoutingPolicy(64),
         other=long_text("🙂" * 40, tokens, EIGHT, seed=1),
-        expert=63,
+        expert=(15, 63),
     )
     assert len(json.dumps(sent)) <= budget(tokens)
     if "more" not in sent:  # then it must not be asked which of the shown ones ran
@@ -240,7 +240,7 @@ def test_up_to_256_experts_have_colors_of_their_own() -> None:
     sent = routing_map._painted(
         build(cell(row, [255, 254]), policy=RoutingPolicy(2)), "light", "map"
     )
-    assert len(set(sent["expertColors"])) == 256
+    assert len({sent["colors"][at] for at in base64.b64decode(sent["places"])}) == 256
     assert base64.b64decode(sent["ids"])[:1] == b"\xff"
     with pytest.raises(ValueError, match="at most 256 experts"):
         build(cell([0.0] * 257, [0, 1]), policy=RoutingPolicy(2))
@@ -250,7 +250,7 @@ def test_follow_marks_where_the_expert_is_selected(make_trace: Callable[..., Tra
     trace = make_trace()
     probabilities = routing.probabilities(trace.router_logits)
     layers, tokens, _ = probabilities.shape
-    sent = build(trace, policy=RoutingPolicy(2), view="follow", expert=5)
+    sent = build(trace, policy=RoutingPolicy(2), view="follow", expert=(2, 5))
     bits = np.frombuffer(base64.b64decode(sent["marks"]), np.uint8)
     marks = np.unpackbits(bits, bitorder="little", count=layers * tokens).reshape(tokens, layers)
     ids, _ = routing.select(probabilities, RoutingPolicy(2), 2)
@@ -297,7 +297,7 @@ def test_the_longest_text_stays_within_the_budget(view: str, token: str, tokens:
             view=view,
             against=RoutingPolicy(64),
             other=long_text(token, tokens, RoutingPolicy(64), seed=1),
-            expert=63,
+            expert=(15, 63),
             token_bytes=[token.encode()] * tokens,
         ),
         "dark",
@@ -362,8 +362,9 @@ def test_shown_tokens(token: str, shown: str) -> None:
     [
         ({"view": "other"}, "view must be one of"),
         ({"view": "drift"}, "give the other trace"),
-        ({"view": "follow"}, "expert to follow, from 0 to 7"),
-        ({"view": "follow", "expert": 8}, "expert to follow, from 0 to 7"),
+        ({"view": "follow"}, "a layer of experts, and an id from 0 to 7"),
+        ({"view": "follow", "expert": (0, 8)}, "a layer of experts, and an id from 0 to 7"),
+        ({"view": "follow", "expert": (3, 0)}, "a layer of experts, and an id from 0 to 7"),
         ({"policy": RoutingPolicy(9)}, "from 1 to 8"),
         ({"against": RoutingPolicy(9)}, "from 1 to 8"),
         ({"policy": RoutingPolicy(3)}, "the expert ids and weights that k=3 gave"),

@@ -18,8 +18,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.figures.palette import SEQUENTIAL, Theme, expert_colors
+from olmoe_viz.figures.expert_colors import color_scale
+from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.expert_uses import ExpertUses
 from olmoe_viz.ui.texts import routing_map as texts
 from olmoe_viz.ui.widgets.component import component, document, script
 from olmoe_viz.ui.widgets.routing_map.cells import Columns, TraceLike
@@ -34,6 +36,7 @@ _map = component(
     "routing_map",
     _HERE,
     "../words.js",
+    "inside.js",
     "paint.js",
     "card.js",
     "steps.js",
@@ -68,7 +71,8 @@ def routing_map(
     view: View = "strongest",
     against: RoutingPolicy | None = None,
     other: TraceLike | None = None,
-    expert: int | None = None,
+    expert: tuple[int, int] | None = None,
+    uses: ExpertUses | None = None,
     token_bytes: Sequence[bytes] | None = None,
     message: tuple[int, int] | None = None,
     selected_token: int | None = None,
@@ -90,7 +94,8 @@ def routing_map(
         against: a second policy; the card shows what it would keep of the same probabilities, and
             the further experts that it would choose.
         other: for the view "drift", the same tokens recorded under another policy.
-        expert: for the view "follow", the expert whose probability is drawn.
+        expert: for the view "follow", layer and id of the expert whose probability is drawn.
+        uses: what the model's experts are used for, which their colors say then.
         token_bytes: the exact bytes of each token; the card then says which bytes a token has and
             which characters they are, where that is not plain.
         message: in a chat, the first token of the message and the one after its last; the others
@@ -116,6 +121,7 @@ def routing_map(
         against=against,
         other=other if view == "drift" else None,
         expert=expert if view == "follow" else None,
+        uses=uses,
         token_bytes=token_bytes,
         message=message,
         theme=theme,
@@ -167,12 +173,12 @@ class GrowingMap:
         theme: Theme,
         view: View = "strongest",
         against: RoutingPolicy | None = None,
-        expert: int | None = None,
+        uses: ExpertUses | None = None,
         ended: bool = False,
     ) -> None:
         """Draw the columns so far. Arguments and errors as in `routing_map`."""
-        payload = build(columns, policy=policy, view=view, against=against, expert=expert)
-        data = _painted(payload, theme, self._key)
+        payload = build(columns, policy=policy, view=view, against=against, uses=uses)
+        data = _painted(payload, theme, self._key, uses)
         if ended:
             data |= {"ended": self._growth, "version": f"{data['version']}-ended"}
         with self._slot:
@@ -233,11 +239,13 @@ def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dic
     """The feed's data, from the session's memory while nothing that is drawn has changed."""
     other: TraceLike | None = settings["other"]
     read = (_digest(columns), other and _digest(other), b"\0".join(settings["token_bytes"] or ()))
-    drawn = {n: str(value) for n, value in settings.items() if n not in ("other", "token_bytes")}
-    fingerprint = (*read, theme, *drawn.values())
+    uses: ExpertUses | None = settings["uses"]
+    apart = ("other", "token_bytes", "uses")
+    drawn = {n: str(value) for n, value in settings.items() if n not in apart}
+    fingerprint = (*read, theme, uses is not None, *drawn.values())
     memory = f"_{key}_drawn"
     if st.session_state.get(memory, (None,))[0] != fingerprint:
-        data = _painted(build(columns, **settings), theme, key)
+        data = _painted(build(columns, **settings), theme, key, uses)
         st.session_state[memory] = (fingerprint, data)
     kept: dict[str, Any] = st.session_state[memory][1]
     return kept
@@ -255,16 +263,17 @@ def _digest(columns: TraceLike) -> bytes:
     return found
 
 
-def _painted(payload: dict[str, Any], theme: Theme, key: str) -> dict[str, Any]:
+def _painted(
+    payload: dict[str, Any], theme: Theme, key: str, uses: ExpertUses | None = None
+) -> dict[str, Any]:
     """Add what depends on the theme and on the place to a payload."""
-    sentence, shade = texts.LEGENDS[payload["view"]]
     return {
         **payload,
         "channel": key,
         "version": f"{payload['version']}-{theme}",
-        "expertColors": list(expert_colors(payload["experts"], theme)),
+        "colors": list(color_scale(payload["experts"], theme, uses)),
         "scale": list(SEQUENTIAL[theme]),
-        "legend": [sentence, shade],
+        "legend": list(texts.legend(payload["view"], uses_known=uses is not None)),
     }
 
 

@@ -41,8 +41,10 @@ function spelled(data, token) {
 // [name, value] lines of a cell.
 function facts(data, index, layer) {
   const ran = data.count(index);
-  const lines = [[ran ? filled(WORDS.mass_of_top, { k: ran }) : WORDS.mass,
-    digits(data, data.mass(index))]];
+  const use = data.useOf(layer, data.expertAt(index, 0));
+  const lines = use ? [[WORDS.used_for, use]] : [];
+  lines.push([ran ? filled(WORDS.mass_of_top, { k: ran }) : WORDS.mass,
+    digits(data, data.mass(index))]);
   if (data.against) {
     const name = filled(WORDS.kept_by, { name: data.againstName });
     lines.push([name, digits(data, data.against(index))]);
@@ -58,7 +60,7 @@ function facts(data, index, layer) {
     lines.push(k ? [filled(WORDS.dropped_out_of, { k }), filled(WORDS.some_of, { count, k })]
       : [WORDS.dropped_out, count]);
   }
-  if (data.view === "follow") {
+  if (data.view === "follow" && layer === data.row) {
     const words = data.marked(index) ? WORDS.selected : WORDS.cut_off;
     const expert = { layer: data.layerIds[layer], expert: data.expert };
     lines.push([filled(words, expert), digits(data, value)]);
@@ -66,12 +68,16 @@ function facts(data, index, layer) {
   return lines;
 }
 
+// "strongest of 8, 0.09": the one whose id stands in the cell is one of several.
+const strongest = (data, index) => filled(data.count(index) ? WORDS.strongest_of : WORDS.strongest,
+  { ran: data.count(index), probability: digits(data, data.probabilityAt(index, 0)) });
+
 // What a screen reader hears.
 function sentence(data, token, layer) {
   const index = token * data.layers + layer;
   const first = filled(WORDS.spoken, {
     token, text: data.tokens[token], layer: data.layerIds[layer], expert: data.expertAt(index, 0),
-    probability: digits(data, data.probabilityAt(index, 0)),
+    strongest: strongest(data, index),
   });
   const lines = [...spelled(data, token), ...facts(data, index, layer)];
   if (ofTemplate(data, token)) lines.unshift([WORDS.of_template]);
@@ -86,18 +92,20 @@ function writeCard(card, data, token, layer) {
     const p = data.probabilityAt(index, rank);
     const bar = part("bar");
     bar.style.setProperty("--share", p / (data.probabilityAt(index, 0) || 1));
-    bar.style.setProperty("--color", data.expertColors[id]);
+    const color = data.colorOf(layer, id);
+    bar.style.setProperty("--color", color);
     const kind = rank < ran ? "selected" : "cut";
-    return part(`expert ${kind}`, "", swatch(data.expertColors[id], kind),
+    return part(`expert ${kind}`, "", swatch(color, kind),
       part("number", id), bar, part("number", digits(data, p)));
   });
-  const note = data.shown < ran ? filled(WORDS.strongest, { shown: data.shown, ran })
+  const note = data.shown < ran ? filled(WORDS.shown, { shown: data.shown, ran })
     : data.shown === ran ? "" : data.ks ? filled(WORDS.hollow_at, { k: ran }) : WORDS.hollow;
   card.replaceChildren(
     part("title", "", part("token", data.tokens[token]),
       part("place", filled(WORDS.cell, { token, layer: data.layerIds[layer] }))),
     ...(ofTemplate(data, token) ? [part("note", WORDS.of_template)] : []),
     ...factLines(spelled(data, token)),
+    part("strongest", `${data.layerIds[layer]}·${data.expertAt(index, 0)} ${strongest(data, index)}`),
     part(`experts${rows.length > 8 ? " two" : ""}`, "", ...rows),
     ...(note ? [part("note", note)] : []),
     ...factLines(facts(data, index, layer)),
@@ -123,9 +131,9 @@ function placeCard(card, g, [x, y, width, height], whole, isRange) {
 
 function writeLegend(legend, data, look) {
   const [words, shade] = data.legend;
-  const strongest = data.view === "strongest";
-  const sample = rgb(data.expertColors[Math.min(44, data.experts - 1)]);
-  const stops = strongest
+  const shows = data.view === "strongest";
+  const sample = rgb(data.colors[Math.min(5, data.colors.length - 1)]);
+  const stops = shows
     ? [0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1].map((share) =>
       `${css(shaded(look.paperRgb, sample, share))} ${100 * share}%`)
     : data.scale;
@@ -135,10 +143,8 @@ function writeLegend(legend, data, look) {
   const scale = part("scale", "", part("words", shade),
     part("number", data.low < low ? `≤ ${low}` : low), ramp,
     part("number", data.high > high ? `≥ ${high}` : high));
-  const families = part("families");
-  for (let first = 0; strongest && first < data.experts; first += 8) {
-    const tones = data.expertColors.slice(first, first + 8).map((color) => swatch(color, "tone"));
-    families.append(part("family", "", part("tones", "", ...tones), part("number", first)));
-  }
-  legend.replaceChildren(part("words", words), ...(strongest ? [families] : []), scale);
+  const names = shows && data.domains ? [...data.domains, WORDS.no_use] : [];
+  const uses = names.map((name, at) => part("use", "", swatch(data.colors[at], ""), part("", name)));
+  legend.replaceChildren(part("words", words), ...(uses.length ? [part("uses", "", ...uses)] : []),
+    scale);
 }

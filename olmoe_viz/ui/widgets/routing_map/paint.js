@@ -39,6 +39,9 @@ function unpack(data) {
   const marks = data.marks ? bytes(data.marks, 1) : null;
   const more = data.more ? bytes(data.more, 1) : null;
   const layers = data.layerIds.length;
+  const places = bytes(data.places, 1);
+  const place = (layer, expert) => places[layer * data.experts + expert];
+  const expertAt = (index, rank) => ids[index * data.shown + rank];
   const value = data.values
     ? scaled(data.values, data.low, data.high)
     : data.view === "mass" ? mass : (index) => probability(index * data.shown);
@@ -49,7 +52,11 @@ function unpack(data) {
     spelling: data.bytes ? spelling(data.bytes) : null,
     value,
     mass,
-    expertAt: (index, rank) => ids[index * data.shown + rank],
+    expertAt,
+    // An expert is a layer, here its row, and an id.
+    colorOf: (layer, expert) => data.colors[place(layer, expert)],
+    colorPlace: (index) => place(index % layers, expertAt(index, 0)),
+    useOf: (layer, expert) => data.domains && (data.domains[place(layer, expert)] ?? WORDS.no_use),
     probabilityAt: (index, rank) => probability(index * data.shown + rank),
     // How many experts ran; undefined where that had no room.
     count: (index) => data.ks?.[index % layers] ?? (more ? more[index] + 1 : undefined),
@@ -66,7 +73,7 @@ const css = (color, alpha = 1) => `rgb(${color.map(Math.round).join(" ")} / ${al
 
 // An expert's color at a share (0 to 1) of the brightest probability. The power lifts the many
 // small probabilities off the paper; the legend's ramp is drawn by the same function.
-const shaded = (paper, color, share) => mix(paper, color, 0.12 + 0.88 * clamp(share, 0, 1) ** 0.6);
+const shaded = (paper, color, share) => mix(paper, color, 0.2 + 0.8 * clamp(share, 0, 1) ** 0.6);
 
 function along(stops, share) {
   const at = clamp(share, 0, 1) * (stops.length - 1);
@@ -75,13 +82,15 @@ function along(stops, share) {
 }
 
 function colorOf(data, paper) {
-  const experts = data.expertColors.map(rgb);
+  const colors = data.colors.map(rgb);
   const stops = data.scale.map(rgb);
   const [low, high] = data.usual;
   const share = (index) => (data.value(index) - low) / (high - low || 1);
+  if (data.view === "follow") {
+    return (index) => index % data.layers === data.row ? along(stops, share(index)) : paper;
+  }
   if (data.view !== "strongest") return (index) => along(stops, share(index));
-  return (index) =>
-    shaded(paper, experts[data.expertAt(index, 0)], share(index));
+  return (index) => shaded(paper, colors[data.colorPlace(index)], share(index));
 }
 
 // One pixel a cell; everything else scales this image.
@@ -179,40 +188,17 @@ function paintCells(context, data, raster, g, look) {
     context.font = `11px ${look.mono}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
+    const ticks = TICKS.map(() => new Path2D());
     for (let r = r0; r < r1; r++) {
       for (let c = c0; c < c1; c++) {
-        paintCellText(context, data, raster, g, c, r);
+        paintInCell(context, data, raster, g, c, r, ticks);
       }
     }
+    ticks.forEach((path, light) => {
+      context.fillStyle = TICKS[light];
+      context.fill(path);
+    });
   });
-}
-
-function paintCellText(context, data, raster, g, column, row) {
-  const index = g.turned ? row * data.layers + column : column * data.layers + row;
-  const x = g.left + column * g.w - g.x + (g.w - 1) / 2;
-  const y = g.top + row * g.h - g.y + (g.h - 1) / 2;
-  const at = 4 * (row * g.across + column);
-  const [red, green, blue] = raster.pixels.subarray(at, at + 3);
-  context.fillStyle = context.strokeStyle =
-    0.3 * red + 0.59 * green + 0.11 * blue > 140 ? "rgb(0 0 0 / .78)" : "rgb(255 255 255 / .92)";
-  if (data.view === "follow" && data.marked(index)) {
-    context.lineWidth = 1.5;
-    context.beginPath();
-    context.arc(x, y, Math.min(g.w, g.h) / 4.5, 0, 2 * Math.PI);
-    context.stroke();
-  }
-  const text = cellText(data, index);
-  if (text.length * CELL_DIGIT <= g.w - 4) context.fillText(text, x, y + 0.5);
-}
-
-const CELL_DIGIT = 6.7; // px, the width of a digit at 11 px
-
-// What stands in a cell, where it is wide enough.
-function cellText(data, index) {
-  if (data.view === "strongest") return String(data.expertAt(index, 0));
-  if (data.view === "follow") return "";
-  const places = { drift: 0, margin: data.depth === 2 ? 3 : 2 }[data.view] ?? 2;
-  return data.value(index).toFixed(places);
 }
 
 // Where more cells follow beyond an edge of the view, they fade, and a tip points there.

@@ -19,8 +19,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.expert_colors import color_place
 from olmoe_viz.numerics import routing
 from olmoe_viz.policy import RoutingPolicy, one_k
+from olmoe_viz.records.expert_uses import ExpertUses
 from olmoe_viz.records.tokens import display_token
 from olmoe_viz.ui.widgets.routing_map.cells import (
     Cells,
@@ -73,7 +75,8 @@ def build(
     view: View = "strongest",
     against: RoutingPolicy | None = None,
     other: TraceLike | None = None,
-    expert: int | None = None,
+    expert: tuple[int, int] | None = None,
+    uses: ExpertUses | None = None,
     token_bytes: Sequence[bytes] | None = None,
     message: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
@@ -81,15 +84,16 @@ def build(
 
     `policy` is the one that the columns ran under. `against` adds to the card what a second policy
     would keep of the same router probabilities. `drift` compares with `other`, the same tokens
-    recorded under another policy; `follow` draws the probability of `expert`. With `token_bytes`
-    the card says what they are, where any is more than ASCII. Tokens outside of a `message`, from
+    recorded under another policy; `follow` draws the probability of `expert`, a layer and an id,
+    within its layer. With `uses` the card says what experts are used for. With `token_bytes` it
+    says what they are, where any is more than ASCII. Tokens outside of a `message`, from
     its first token to before its end, are a chat template's. Raises ValueError, a sentence
     for people, when one of these is missing or does not fit, and when the text is too long for the
     budget.
     """
     _check(columns, policy, against, view, other, expert)
     cells, size = Cells(columns), budget(len(columns.tokens))
-    shade = _shade(view, cells, other, expert)
+    shade = _shade(view, cells, other, expert, columns.geometry.layer_ids)
     would = would_run(cells, policy, against)
     payload: dict[str, Any] = {
         "view": view,
@@ -102,16 +106,19 @@ def build(
         "againstName": None if against is None or would is None else _name(against),
         "driftKs": _each_layers(compared(cells, other)) if view == "drift" and other else None,
         "weighting": policy.weighting,
-        "expert": expert if view == "follow" else None,
+        "places": _places(columns.geometry.layer_ids, cells.experts, uses),
+        "domains": uses and list(uses.domains),
+        "expert": expert and expert[1] if view == "follow" else None,
+        "row": expert and columns.geometry.layer_ids.index(expert[0]) if view == "follow" else None,
         "low": shade.low,
         "high": shade.high,
         "usual": list(shade.usual or (shade.low, shade.high)),
     }
     if view == "follow" and expert is not None:
-        payload["marks"] = _bits(cells.ran[..., expert])
+        payload["marks"] = _bits(cells.ran[..., expert[1]])
     extras = _Extras(would is not None, policy.weighting != "native", payload["ks"] is None)
     plan = _plan(
-        size - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * cells.experts,
+        size - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * max(cells.experts, 64),
         cells=cells.counts.size,
         columns=1 if view in ("strongest", "mass") else 2,
         extras=extras,
@@ -165,7 +172,7 @@ def _check(
     against: RoutingPolicy | None,
     view: View,
     other: TraceLike | None,
-    expert: int | None,
+    expert: tuple[int, int] | None,
 ) -> None:
     if view not in VIEWS:
         raise ValueError(f"The view must be one of {', '.join(VIEWS)}; it is {view!r}.")
@@ -175,8 +182,14 @@ def _check(
         against.ks(shape[0], shape[2])
     if view == "drift" and (other is None or other.router_logits.shape != shape):
         raise ValueError("Drift compares two traces of the same tokens: give the other trace.")
-    if view == "follow" and (expert is None or not 0 <= expert < shape[2]):
-        raise ValueError(f"Choose the expert to follow, from 0 to {shape[2] - 1}.")
+    if view == "follow" and (
+        expert is None
+        or expert[0] not in columns.geometry.layer_ids
+        or not 0 <= expert[1] < shape[2]
+    ):
+        raise ValueError(
+            f"Choose the expert to follow: a layer of experts, and an id from 0 to {shape[2] - 1}."
+        )
 
 
 def _check_arrays(columns: TraceLike, policy: RoutingPolicy) -> None:
@@ -193,7 +206,13 @@ def _check_arrays(columns: TraceLike, policy: RoutingPolicy) -> None:
         raise ValueError(f"The map needs the expert ids and weights that {policy} gave.")
 
 
-def _shade(view: View, cells: Cells, other: TraceLike | None, expert: int | None) -> _Shade:
+def _shade(
+    view: View,
+    cells: Cells,
+    other: TraceLike | None,
+    expert: tuple[int, int] | None,
+    layer_ids: Sequence[int],
+) -> _Shade:
     if view == "mass":
         return _Shade(cells.mass, 0.0, 1.0)
     if view == "entropy":
@@ -205,9 +224,18 @@ def _shade(view: View, cells: Cells, other: TraceLike | None, expert: int | None
         return _Shade(values, 0.0, _ceiling(values.max(), 0.001), (0.0, _usual(values, 0.001)[1]))
     if view == "drift" and other is not None:
         return _Shade(drift(cells, other), 0.0, float(compared(cells, other).max()))
-    follows = view == "follow" and expert is not None
-    values = cells.probabilities[..., expert] if follows else cells.strongest()
+    if view == "follow" and expert is not None:
+        values, row = np.zeros(cells.counts.shape), layer_ids.index(expert[0])
+        values[row] = cells.probabilities[row, :, expert[1]]
+    else:
+        values = cells.strongest()
     return _Shade(values, 0.0, min(_ceiling(values.max(), 0.1), 1.0))
+
+
+def _places(layer_ids: Sequence[int], experts: int, uses: ExpertUses | None) -> str:
+    """The place of each expert's color in the scale, [layers, experts]."""
+    places = [[color_place(at, layer, uses) for at in range(experts)] for layer in layer_ids]
+    return _text(np.array(places, dtype=np.uint8))
 
 
 def _most(cells: Cells, would: Ints | None) -> int:
