@@ -6,6 +6,7 @@ import click
 
 from olmoe_viz.cli.options import RunFile
 from olmoe_viz.cli.whole_file import whole_file
+from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.record import Record
 
 
@@ -44,13 +45,16 @@ class _CellParameter(click.ParamType[tuple[int, int]]):
     help="Draw the router of this cell; may be given again.",
 )
 def report(
-    file: Record, other: Record | None, save: Path, cells: tuple[tuple[int, int], ...]
+    file: Record | Comparison,
+    other: Record | Comparison | None,
+    save: Path,
+    cells: tuple[tuple[int, int], ...],
 ) -> None:
     """Write a saved run as one HTML page that opens offline, without any script.
 
     It has the map, the routers of some cells, the load of the experts, and where the numbers are
-    from; with OTHER, a second run, also what differs between the two. FILE and OTHER are traces or
-    generations, or as FILE#0 the first text of a comparison.
+    from; with OTHER, a second run, also what differs between the two. FILE and OTHER are traces,
+    generations or comparisons, whose texts are set against the first; FILE#1 is the second alone.
     """
     from olmoe_viz.report.page import page
 

@@ -187,7 +187,8 @@ def _provenance(runs: Sequence[Run]) -> list[dict[str, object]]:
     found: dict[str, tuple[dict[str, object], list[str]]] = {}
     for run in runs:
         facts = asdict(run.provenance)
-        versions = ", ".join(f"{name} {number}" for name, number in facts.pop("versions").items())
-        _, policies = found.setdefault(repr((facts, versions)), (facts | {"versions": versions}, []))
+        versions = facts.pop("versions")
+        facts["versions"] = ", ".join(f"{name} {number}" for name, number in versions.items())
+        _, policies = found.setdefault(repr(facts), (facts, []))
         policies.append(str(run.policy))
     return [facts | {"policy": "; ".join(policies)} for facts, policies in found.values()]

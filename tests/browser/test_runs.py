@@ -41,6 +41,11 @@ def test_a_saved_run_is_opened_and_shown_where_no_model_runs(visit: Visit, tmp_p
     saved = tmp_path / "mine.safetensors"
     saving.value.save_as(saved)
     page.get_by_role("link", name="Runs", exact=True).click()
+    expect(page.locator(".st-key-current_trace")).to_contain_text("Once upon a time")
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save report").click()
+    saving.value.save_as(tmp_path / "report.html")
+    assert "Once upon a time" in (tmp_path / "report.html").read_text("utf-8")
     upload(page, saved)
     expect(opened(page).first).to_contain_text("mine.safetensors")
     upload(page, RUNS / "latex-k16.safetensors")

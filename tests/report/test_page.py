@@ -11,6 +11,7 @@ import pytest
 import olmoe_viz as ov
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.report.page import page
+from olmoe_viz.requests import GenerateRequest
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>&\"'{{ 1 }}\x00"
 MAP = re.compile(r"Map of the strongest expert of (\d+) tokens")
@@ -73,6 +74,22 @@ def test_two_runs_are_compared(make_trace: Make, make_generation: Callable[..., 
     written = page(make_trace(), make_generation())
     assert "Their tokens differ from token 0 on." in written
     assert "The texts differ from their first token on." in written
+
+
+def test_every_text_of_a_comparison_is_set_against_the_first(
+    make_generation: Callable[..., ov.Generation],
+):
+    policies = tuple(map(ov.RoutingPolicy, (2, 3, 4)))
+    request = GenerateRequest("random", "one two", policies, 4)
+    rows = [
+        make_generation(request=request, row=row, policy=policy, text=f"text {row}")
+        for row, policy in enumerate(policies)
+    ]
+    written = page(ov.Comparison(tuple(rows)))
+    assert re.findall("<pre>(.*?)</pre>", written) == [f"one twotext {row}" for row in range(3)]
+    assert re.findall(">(Comparison.*?)</h2>", written) == ["Comparison 1", "Comparison 2"]
+    assert written.count("<th>digest</th>") == 1
+    assert "<td>k=2; k=3; k=4</td>" in written
 
 
 def test_a_map_of_many_tokens_is_in_strips(make_trace: Make):

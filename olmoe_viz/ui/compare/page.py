@@ -172,4 +172,4 @@ def _finish(
         report.draw(comparison, slots, reference)
     record = as_record.record_of(comparison)
     if record is not None:
-        keeping.button(record, key="keep")
+        keeping.buttons(record, key="keep")

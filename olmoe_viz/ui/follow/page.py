@@ -67,7 +67,7 @@ def draw() -> None:
             for each in _STEPS:
                 _draw(each, details)
             _more_experts(details)
-            keeping.button(trace, key="keep")
+            keeping.buttons(trace, key="keep")
 
 
 @dataclass(frozen=True)

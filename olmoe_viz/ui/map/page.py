@@ -31,4 +31,4 @@ def draw() -> None:
     token_panel.draw(trace, chosen)
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
-    keeping.button(trace, key="keep")
+    keeping.buttons(trace, key="keep")

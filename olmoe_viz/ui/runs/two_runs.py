@@ -13,6 +13,7 @@ from olmoe_viz.numerics import routing
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.texts import runs as texts
 from olmoe_viz.ui.widgets import origin, panel
@@ -57,6 +58,7 @@ def draw(current: Parts, opened: Parts) -> None:
         _layers(found.layers, found.common, runs[0].geometry.layer_ids)
     _loads(runs)
     _next(records)
+    keeping.report(*records, key="two_report", label=texts.REPORT_OF_BOTH)
 
 
 def _tokens(found: Difference, first: Run, second: Run) -> str:

@@ -16,6 +16,12 @@ FOLDER = "Runs of this server"
 OPEN = "Open"
 CHOOSE = "Choose a run"
 SHOW, CLOSE = "Show on the pages", "Close"
+REPORT, REPORT_OF_BOTH = "Save report", "Save report of both"
+HALF = "Router logits in half precision"
+HALF_HELP = (
+    "The file has little over half the size. Logits and what is computed from them are right to "
+    "three digits; experts and weights are those that ran, unchanged."
+)
 NONE_OPENED = "No run is open. Choose a file above."
 NEEDS_TWO = "Open a run: it can be set against the current one, or against another opened one."
 FIRST, SECOND = "first run", "second run"
@@ -37,6 +43,11 @@ NOT_A_RUN = "The file holds no run of a text and no written texts, so no page sh
 def save(what: str, size: int) -> str:
     """The button that saves a run."""
     return f"Save {what}, {megabytes(size)}"
+
+
+def save_full(size: int) -> str:
+    """The button that saves a trace with all that was recorded."""
+    return f"Save trace with hidden states, {megabytes(size)}"
 
 
 def limit(most: int) -> str:
