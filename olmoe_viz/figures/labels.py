@@ -8,6 +8,8 @@ from html import escape
 
 # As the map's paint.js has them: fonts for code lack the pictures of a line feed and a tab.
 _SHOWN = str.maketrans({" ": "·", "␊": "↵", "␉": "⇥"})
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+OF_TEMPLATE = "of the chat template"  # what a token is that no person wrote
 
 
 def safe(text: str) -> str:
@@ -68,3 +70,8 @@ def alike(values: Sequence[float]) -> list[str]:
     if any("e" in word for word in words):
         words = [f"{value:.2e}" if value else "0" for value in values]
     return words
+
+
+def k_is(k: int | str) -> str:
+    """A k or several in words, as in "k = 8"; the line does not break between k and the number."""
+    return f"k{_NO_BREAK}={_NO_BREAK}{k}"

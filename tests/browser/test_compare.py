@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.models.model import Model
 from olmoe_viz.ui.compare.marked_text import END
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.browser.server import ENDLESS, WAIT, at_rest, settled
 from tests.browser.sweep import sideways
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from olmoe_viz.ui.widgets.wording import k_is
+from olmoe_viz.figures.labels import k_is
 from tests.browser.held_engine import SCRIPT
 from tests.browser.server import ROOT, serve, settled
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from olmoe_viz.ui.widgets.wording import k_is
+from olmoe_viz.figures.labels import k_is
 from tests.browser.routing_map_app import HOSTILE, SCRIPT
 from tests.browser.server import ROOT, serve, settled
 
@@ -360,7 +360,7 @@ def test_the_map_grows_while_text_arrives(open_map: Visit, visit: Visit) -> None
 
 def test_an_answer_to_an_earlier_pick_does_not_set_the_hand_back(browser: Browser) -> None:
     page = browser.new_page()
-    code = (ROOT / "olmoe_viz/ui/widgets/routing_map/picks.js").read_text("utf-8")
+    code = (ROOT / "olmoe_viz/figures/interactive_map/picks.js").read_text("utf-8")
     steps = """
         const picks = new Picks()
         const news = [picks.news({ token: 0 }), picks.news({ token: 0 })]

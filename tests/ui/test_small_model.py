@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz.engine.local import LocalEngine
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import Entry
 from olmoe_viz.ui.session import engine
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.engine.tiny import write_checkpoint
 from tests.ui.visitor import app, checked, drawn, page
 

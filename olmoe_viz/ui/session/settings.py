@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Self, get_args
 
-from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, View
+from olmoe_viz.figures.interactive_map.payload import VIEWS, View
 
 Order = Literal["probability", "expert"]
 ORDERS: tuple[Order, ...] = get_args(Order)

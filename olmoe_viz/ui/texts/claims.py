@@ -6,10 +6,10 @@ Markdown of ours.
 
 from collections.abc import Sequence
 
-from olmoe_viz.figures.labels import digits
+from olmoe_viz.figures.labels import digits, k_is
 from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.texts.quality import equal_ks
-from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, count, k_is
+from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, count
 
 HEADING = "Popular claims, and what was found"
 MORE_IS_BETTER = "More experts give better answers"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from olmoe_viz.figures.labels import digits, number
-from olmoe_viz.ui.widgets.wording import count, k_is, listed
+from olmoe_viz.figures.labels import digits, k_is, number
+from olmoe_viz.ui.widgets.wording import count, listed
 
 # The head of the page and its controls.
 TITLE = "What does each k write?"

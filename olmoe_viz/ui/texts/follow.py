@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import alike, digits, expert_name, number, visible
+from olmoe_viz.figures.labels import OF_TEMPLATE, alike, digits, expert_name, k_is, number, visible
 from olmoe_viz.numerics import routing
-from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
-from olmoe_viz.ui.widgets.wording import count, k_is, layer_of
+from olmoe_viz.ui.widgets.wording import count, layer_of
 
 Floats = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """The words of the glossary: each term once, in one or two sentences."""
 
-from olmoe_viz.ui.widgets.wording import k_is
+from olmoe_viz.figures.labels import k_is
 
 TITLE = "Glossary"
 EXPLANATION = "Each word has an address of its own, to link to: the sign beside a heading has it."

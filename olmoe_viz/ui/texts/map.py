@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from olmoe_viz.figures.labels import visible
+from olmoe_viz.figures.labels import OF_TEMPLATE, k_is, visible
 from olmoe_viz.ui import glossary
-from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
-from olmoe_viz.ui.widgets.wording import k_is
 
 TITLE = "Which experts does each token use?"
 CELL_TITLE = "The router's choice for one token in one layer"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.ui import glossary
-from olmoe_viz.ui.widgets.wording import k_is, listed
+from olmoe_viz.ui.widgets.wording import listed
 
 TITLE = "What was measured on held-out text"
 BETTER = "Does a larger k predict better?"

@@ -1,7 +1,6 @@
 """The words for the bytes of a token, the same on every page. Pure."""
 
 NO_BYTES = "none: a special token"
-OF_TEMPLATE = "of the chat template"
 
 
 def part_of(character: str) -> str:

@@ -7,9 +7,8 @@ are computed or read while the tour runs, and the sentences below are made of th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from olmoe_viz.figures.labels import expert_name
+from olmoe_viz.figures.labels import expert_name, k_is
 from olmoe_viz.ui.texts.quality import equal_ks
-from olmoe_viz.ui.widgets.wording import k_is
 
 
 @dataclass(frozen=True)

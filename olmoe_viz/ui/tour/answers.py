@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import tour as texts
-from olmoe_viz.ui.widgets.wording import k_is
 
 if TYPE_CHECKING:
     import pandas as pd

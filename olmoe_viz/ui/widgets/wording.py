@@ -15,7 +15,6 @@ WEIGHTING_NAMES: dict[Weighting, str] = {
     "renormalized": "renormalized",
     "gain_anchored": "gain-anchored",
 }
-_NO_BREAK = "\N{NO-BREAK SPACE}"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Where Streamlit rewrites text even after backslashes: arrows and dashes, a name between colons
 # (logo, icon, emoji), and addresses, which become links. An invisible word joiner keeps it off.
@@ -41,11 +40,6 @@ def place(token: str, position: int, layer: int, layers: Sequence[int]) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun, "1 token" or "12 tokens"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def k_is(k: int | str) -> str:
-    """A k or several in words, as in "k = 8"; the line does not break between k and the number."""
-    return f"k{_NO_BREAK}={_NO_BREAK}{k}"
 
 
 def billions(parameters: int) -> str:

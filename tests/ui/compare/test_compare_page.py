@@ -8,11 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.models import catalogue
 from olmoe_viz.ui.compare import measurement, writing
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.texts import compare as compare_texts
-from olmoe_viz.ui.widgets.wording import k_is, plain
+from olmoe_viz.ui.widgets.wording import plain
 from tests.ui.compare_page import COLUMNS, badges, files, generated, heads, shown_texts, tables
 from tests.ui.test_pages import HOSTILE, texts
 from tests.ui.visitor import app, checked, drawn, page

@@ -11,6 +11,7 @@ import pytest
 from olmoe_viz import Generation
 from olmoe_viz.analysis.extra_experts import ExtraExperts
 from olmoe_viz.analysis.quality import PromptQuality
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics.costs import bytes_per_token
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
@@ -25,7 +26,6 @@ from olmoe_viz.ui.compare.routing_figures import profiles
 from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.compare.table import by_column
 from olmoe_viz.ui.texts import compare as texts
-from olmoe_viz.ui.widgets.wording import k_is
 
 SMALL, LARGE = RoutingPolicy(2), RoutingPolicy(8, "renormalized")
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Generation
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics.costs import active_parameters, bytes_per_token
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry
 from olmoe_viz.policy import RoutingPolicy
@@ -16,7 +17,6 @@ from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names, 
 from olmoe_viz.ui.compare.cost import facts as costs
 from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.texts import compare as texts
-from olmoe_viz.ui.widgets.wording import k_is
 
 
 def test_equal_names_are_numbered_and_others_are_not() -> None:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Generation
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics.geometry import Geometry, MoeLayer
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.marked_text import END, tokens, unfinished
 from olmoe_viz.ui.compare.settings import Settings
-from olmoe_viz.ui.widgets.wording import k_is
 
 WORDS = {1: " the", 2: " cat", 3: " sat", 4: " old", 5: " mat", 6: " dog", 7: "\n", 8: " ", 0: ""}
 

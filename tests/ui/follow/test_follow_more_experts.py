@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.follow import claims
 from olmoe_viz.ui.widgets import origin
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.follow_page import captions, charts, follow, press, stopped, trace
 from tests.ui.visitor import ROOT
 

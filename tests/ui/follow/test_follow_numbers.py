@@ -9,8 +9,9 @@ import pytest
 
 import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, routing
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.ui.follow import expert_steps
-from olmoe_viz.ui.widgets.wording import k_is, plain
+from olmoe_viz.ui.widgets.wording import plain
 from tests.ui.follow_page import (
     PROMPT,
     STEPS,

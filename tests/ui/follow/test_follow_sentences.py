@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.ui.texts import claims, follow
-from olmoe_viz.ui.widgets.wording import k_is
 
 
 def direction(norms: list[float], cosines: list[float]) -> str:

@@ -9,13 +9,13 @@ import pytest
 
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
 from olmoe_viz.engine.recorded import RecordedEngine
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.requests import TraceRequest
 from olmoe_viz.ui.follow import measuring
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.follow_page import STEPS, captions, follow, press, texts
 from tests.ui.visitor import app
 

@@ -12,13 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
 from olmoe_viz.engine.recorded import RecordedEngine
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.figures.marks import HOLLOW
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.requests import TraceRequest
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.visitor import app, checked, drawn
 
 LAYERS = (1, 3, 4)

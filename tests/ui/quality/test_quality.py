@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import quality as texts
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.visitor import app, drawn
 
 KS = [4, 8, 16, 32]

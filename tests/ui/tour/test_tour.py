@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.session.selection import entry
@@ -13,7 +14,6 @@ from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.texts.glossary import TERMS
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS, number_from
-from olmoe_viz.ui.widgets.wording import k_is
 from tests.ui.visitor import ROOT, app, checked
 
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
+from olmoe_viz.figures.interactive_map.payload import VIEWS, budget, build, painted, shown_token
+from olmoe_viz.figures.interactive_map.words import LEGENDS
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
 from olmoe_viz.policy import Weighting
-from olmoe_viz.ui.texts.routing_map import LEGENDS
 from olmoe_viz.ui.widgets import routing_map
 from olmoe_viz.ui.widgets.routing_map import Columns, MapEvent
-from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, budget, build, shown_token
-from olmoe_viz.ui.widgets.wording import k_is
 
 EIGHT = RoutingPolicy(8)
 
@@ -237,9 +237,7 @@ def test_rows_are_the_layers_of_experts_by_their_absolute_ids(
 
 def test_up_to_256_experts_have_colors_of_their_own() -> None:
     row = np.random.default_rng(0).normal(size=256)
-    sent = routing_map._painted(
-        build(cell(row, [255, 254]), policy=RoutingPolicy(2)), "light", "map"
-    )
+    sent = painted(build(cell(row, [255, 254]), policy=RoutingPolicy(2)), "light", "map")
     assert len({sent["colors"][at] for at in base64.b64decode(sent["places"])}) == 256
     assert base64.b64decode(sent["ids"])[:1] == b"\xff"
     with pytest.raises(ValueError, match="at most 256 experts"):
@@ -290,7 +288,7 @@ def test_weights_follow_from_the_factor_also_of_long_texts(
 def test_the_longest_text_stays_within_the_budget(view: str, token: str, tokens: int) -> None:
     policy = RoutingPolicy(8, "gain_anchored")
     text = long_text(token, tokens, policy)
-    sent = routing_map._painted(
+    sent = painted(
         build(
             text,
             policy=policy,

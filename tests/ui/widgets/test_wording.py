@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from olmoe_viz.figures.labels import visible
+from olmoe_viz.figures.labels import k_is, visible
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.ui.widgets.origin import details
@@ -12,7 +12,6 @@ from olmoe_viz.ui.widgets.wording import (
     WEIGHTING_NAMES,
     billions,
     count,
-    k_is,
     listed,
     place,
     plain,

@@ -11,19 +11,20 @@ from pathlib import Path
 
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.look import LOOK
+from olmoe_viz.figures.markup import WORDS_SCRIPT, worded
 from olmoe_viz.ui.texts import figure as texts
-from olmoe_viz.ui.widgets.component import component, document
+from olmoe_viz.ui.widgets.component import component
 
 _component = component(
     "plot",
     Path(__file__).parent,
-    "../words.js",
+    WORDS_SCRIPT,
     "geometry.js",
     "marks.js",
     "table.js",
     "menu.js",
     "plot.js",
-    html=document(Path(__file__).parent / "plot.html", texts.HTML),
+    html=worded(Path(__file__).parent / "plot.html", texts.HTML),
     css="plot.css",
     constants={"LOOK": asdict(LOOK), "WORDS": texts.SCRIPT},
 )

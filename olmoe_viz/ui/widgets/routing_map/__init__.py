@@ -18,14 +18,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import streamlit as st
 
-from olmoe_viz.figures.expert_colors import color_scale
-from olmoe_viz.figures.palette import SEQUENTIAL, Theme
+from olmoe_viz.figures.interactive_map import words
+from olmoe_viz.figures.interactive_map.alone import SCRIPTS, START, STYLE
+from olmoe_viz.figures.interactive_map.cells import Columns, TraceLike
+from olmoe_viz.figures.interactive_map.payload import VIEWS, View, build, painted
+from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.expert_uses import ExpertUses
-from olmoe_viz.ui.texts import routing_map as texts
-from olmoe_viz.ui.widgets.component import component, document, script
-from olmoe_viz.ui.widgets.routing_map.cells import Columns, TraceLike
-from olmoe_viz.ui.widgets.routing_map.payload import VIEWS, View, build
+from olmoe_viz.ui.widgets.component import component, script
 
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 
@@ -35,17 +35,11 @@ _feed = component("routing_feed", _HERE, "feed.js")
 _map = component(
     "routing_map",
     _HERE,
-    "../words.js",
-    "inside.js",
-    "paint.js",
-    "card.js",
-    "steps.js",
-    "picks.js",
-    "view.js",
-    "map.js",
-    html=document(_HERE / "map.html", texts.HTML),
-    css="map.css",
-    constants={"WORDS": texts.SCRIPT},
+    *SCRIPTS,
+    "mount.js",
+    html=START,
+    css=STYLE,
+    constants={"WORDS": words.SCRIPT},
 )
 
 
@@ -178,7 +172,7 @@ class GrowingMap:
     ) -> None:
         """Draw the columns so far. Arguments and errors as in `routing_map`."""
         payload = build(columns, policy=policy, view=view, against=against, uses=uses)
-        data = _painted(payload, theme, self._key, uses)
+        data = painted(payload, theme, self._key, uses)
         if ended:
             data |= {"ended": self._growth, "version": f"{data['version']}-ended"}
         with self._slot:
@@ -245,7 +239,7 @@ def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dic
     fingerprint = (*read, theme, uses is not None, *drawn.values())
     memory = f"_{key}_drawn"
     if st.session_state.get(memory, (None,))[0] != fingerprint:
-        data = _painted(build(columns, **settings), theme, key, uses)
+        data = painted(build(columns, **settings), theme, key, uses)
         st.session_state[memory] = (fingerprint, data)
     kept: dict[str, Any] = st.session_state[memory][1]
     return kept
@@ -261,20 +255,6 @@ def _digest(columns: TraceLike) -> bytes:
             digest.update(np.ascontiguousarray(array).data)
         found = _digests[columns] = digest.digest()
     return found
-
-
-def _painted(
-    payload: dict[str, Any], theme: Theme, key: str, uses: ExpertUses | None = None
-) -> dict[str, Any]:
-    """Add what depends on the theme and on the place to a payload."""
-    return {
-        **payload,
-        "channel": key,
-        "version": f"{payload['version']}-{theme}",
-        "colors": list(color_scale(payload["experts"], theme, uses)),
-        "scale": list(SEQUENTIAL[theme]),
-        "legend": list(texts.legend(payload["view"], uses_known=uses is not None)),
-    }
 
 
 def sent_bytes(data: dict[str, Any]) -> int:

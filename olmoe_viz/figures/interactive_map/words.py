@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from olmoe_viz.ui.texts.tokens import OF_TEMPLATE
-from olmoe_viz.ui.widgets.wording import k_is
+from olmoe_viz.figures.labels import OF_TEMPLATE, k_is
 
 # What the map starts with (map.html).
 HTML: Mapping[str, str] = {

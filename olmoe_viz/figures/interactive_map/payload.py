@@ -19,12 +19,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.expert_colors import color_place
-from olmoe_viz.numerics import routing
-from olmoe_viz.policy import RoutingPolicy, one_k
-from olmoe_viz.records.expert_uses import ExpertUses
-from olmoe_viz.records.tokens import display_token
-from olmoe_viz.ui.widgets.routing_map.cells import (
+from olmoe_viz.figures.expert_colors import color_place, color_scale
+from olmoe_viz.figures.interactive_map import words
+from olmoe_viz.figures.interactive_map.cells import (
     Cells,
     Floats,
     Ints,
@@ -33,7 +30,12 @@ from olmoe_viz.ui.widgets.routing_map.cells import (
     drift,
     would_run,
 )
-from olmoe_viz.ui.widgets.wording import k_is
+from olmoe_viz.figures.labels import k_is
+from olmoe_viz.figures.palette import SEQUENTIAL, Theme
+from olmoe_viz.numerics import routing
+from olmoe_viz.policy import RoutingPolicy, one_k
+from olmoe_viz.records.expert_uses import ExpertUses
+from olmoe_viz.records.tokens import display_token
 
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -137,6 +139,20 @@ def build(
         payload["more"] = _text(_by_token(cells.counts - 1).astype(np.uint8))
     payload["version"] = hashlib.blake2b(json.dumps(payload).encode(), digest_size=8).hexdigest()
     return payload
+
+
+def painted(
+    payload: dict[str, Any], theme: Theme, key: str, uses: ExpertUses | None = None
+) -> dict[str, Any]:
+    """Add what depends on the theme and on the place to a payload."""
+    return {
+        **payload,
+        "channel": key,
+        "version": f"{payload['version']}-{theme}",
+        "colors": list(color_scale(payload["experts"], theme, uses)),
+        "scale": list(SEQUENTIAL[theme]),
+        "legend": list(words.legend(payload["view"], uses_known=uses is not None)),
+    }
 
 
 def shown_token(token: str, limit: int = _MAX_TOKEN_BYTES) -> str:

@@ -12,8 +12,6 @@ function show({ parentElement, data, setTriggerValue }) {
   map.configure(data);
 }
 
-export default (call) => mount(call, show, ({ parentElement }) => maps.get(parentElement).close());
-
 class RoutingMap {
   constructor(parent) {
     this.root = parent.querySelector(".routing-map");

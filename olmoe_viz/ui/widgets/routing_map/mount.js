@@ -1,0 +1,1 @@
+export default (call) => mount(call, show, ({ parentElement }) => maps.get(parentElement).close());
