@@ -16,7 +16,6 @@ from olmoe_viz.analysis.attribution import contributions
 from olmoe_viz.engine.engine import Ask
 from olmoe_viz.numerics import routing
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
-from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.prediction import Lens, Predictions
 from olmoe_viz.records.trace import Trace
@@ -103,6 +102,7 @@ class Details:
         at = self.place.layer, self.place.token
         return states[at], added[at]
 
+    @cached_property
     def attention_row(self) -> NDArray[np.float32]:
         """The chosen token's attention, [heads, tokens up to it]."""
         token = self.place.token
@@ -183,6 +183,6 @@ def begin() -> Details | None:
         state.theme(),
         right_to_left(chosen.prompt),
         trace.template,
-        recorded_uses(trace.provenance.digest),
+        trace.provenance.digest,
     )
     return Details(trace, chosen, place, answers.asking(line, COMPUTING))

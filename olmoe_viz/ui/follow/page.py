@@ -18,11 +18,12 @@ from olmoe_viz.ui.follow import (
     more_experts,
     prediction_step,
     router_steps,
+    so_what,
     text_steps,
 )
 from olmoe_viz.ui.follow.details import Details, begin
 from olmoe_viz.ui.follow.place import Place
-from olmoe_viz.ui.follow.step import step
+from olmoe_viz.ui.follow.step import so_line, step, way
 from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, engine, state, url
 from olmoe_viz.ui.session.errors import guard
@@ -33,9 +34,12 @@ from olmoe_viz.ui.texts import follow_steps as words
 from olmoe_viz.ui.texts import more_experts as more_texts
 from olmoe_viz.ui.texts.follow_steps import StepWords
 from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.overview import overview, payload
 from olmoe_viz.ui.widgets.rail import rail
 from olmoe_viz.ui.widgets.token_characters import described
+from olmoe_viz.ui.widgets.wording import layer_of
 
+OPENED = "opened_step"  # the step that another page leads to
 _LAST = 64  # tokens after which the entropies of both ks are compared
 
 
@@ -62,24 +66,42 @@ def draw() -> None:
                 key="rail",
             )
         with st.container(key="follow_story", gap="medium"):
+            _overview(details)
             strongest = trace.expert_ids[:, place.token, 0]  # the strongest stands first
             bar.journey(place, strongest, details.probabilities, state.change)
             for each in _STEPS:
+                if each.words in _WAYS:
+                    way(_WAYS[each.words](details), each.words.number)
                 _draw(each, details)
             _more_experts(details)
             keeping.buttons(trace, key="keep")
+
+
+def _overview(details: Details) -> None:
+    """The whole model with the chosen token; a part leads to its step in the layer it shows."""
+    place = details.place
+    drawing = payload.build(details.trace, token=place.token, layer=place.layer, theme=place.theme)
+    overview(
+        drawing,
+        here=True,
+        plays=False,
+        opens=st.session_state.pop(OPENED, None),
+        on_open=lambda _, layer: state.change(layer=layer),
+        key="overview",
+    )
 
 
 @dataclass(frozen=True)
 class _Step:
     """A step: its words, the array it makes, and what asks for its numbers and draws them.
 
-    `worded` fits the words to what is chosen.
+    `so` says in a sentence what the numbers come to, `worded` fits the words to what is chosen.
     """
 
     words: StepWords
     shape: Callable[[Details], str]
     draw: Callable[[Details], None]
+    so: Callable[[Details], str]
     worded: Callable[[StepWords, Place], StepWords] | None = None
 
 
@@ -92,11 +114,22 @@ def _draw(each: _Step, details: Details) -> None:
     shows = details.full or not each.words.vectors
     source = details.origin if shows else None
     said = each.worded(each.words, details.place) if each.worded else each.words
-    with step(said, each.shape(details), source), guard():
+    with step(said, each.shape(details), source, _where(each.words.number, details)), guard():
         if shows:
             each.draw(details)
+            so_line(each.so(details), each.words.number)
         else:
             _missing(details, texts.COMPUTED_LIVE)
+
+
+def _where(number: int, details: Details) -> str:
+    """Before all layers, in the chosen one, or after them."""
+    layer_ids = details.place.geometry.layer_ids
+    if number < words.ATTENTION.number:
+        return texts.before_layers(layer_ids)
+    if number < words.PREDICTION.number:
+        return layer_of(details.place.layer, layer_ids)
+    return texts.after_layers(layer_ids)
 
 
 def _missing(details: Details, remedy: str) -> None:
@@ -140,7 +173,7 @@ def _embedding(details: Details) -> None:
 
 
 def _attention(details: Details) -> None:
-    row = details.attention_row()
+    row = details.attention_row
     before, added = details.stream_around_attention
     attention_step.attention(details.place, details.trace.tokens, row, before, added)
     _whole_map()
@@ -248,25 +281,60 @@ def _shape(form: str) -> Callable[[Details], str]:
 
 
 _STEPS = (
-    _Step(words.TOKENIZATION, _shape("token_ids [{tokens}] int64"), _tokenization),
-    _Step(words.EMBEDDING, _shape("hidden_states[0, token] [{hidden}] float32"), _embedding),
+    _Step(
+        words.TOKENIZATION,
+        _shape("token_ids [{tokens}] int64"),
+        _tokenization,
+        so_what.tokenization,
+    ),
+    _Step(
+        words.EMBEDDING,
+        _shape("hidden_states[0, token] [{hidden}] float32"),
+        _embedding,
+        so_what.embedding,
+    ),
     _Step(
         words.ATTENTION,
         _shape("attention weights of the token [{heads} heads, {seen} tokens up to it] float32"),
         _attention,
+        so_what.attention,
     ),
-    _Step(words.ROUTER, _shape("router_logits[layer, token] [{experts}] float32"), _router),
-    _Step(words.SOFTMAX, _shape("probabilities[layer, token] [{experts}] float64"), _softmax),
-    _Step(words.TOP_K, _shape("ids [{k}] int64, probabilities [{k}]"), _top_k, _what_is_dropped),
-    _Step(words.EXPERTS, _shape("outputs [{larger_k} experts, {hidden}] float32"), _experts),
+    _Step(
+        words.ROUTER,
+        _shape("router_logits[layer, token] [{experts}] float32"),
+        _router,
+        so_what.router,
+    ),
+    _Step(
+        words.SOFTMAX,
+        _shape("probabilities[layer, token] [{experts}] float64"),
+        _softmax,
+        so_what.softmax,
+    ),
+    _Step(
+        words.TOP_K,
+        _shape("ids [{k}] int64, probabilities [{k}]"),
+        _top_k,
+        so_what.top_k,
+        _what_is_dropped,
+    ),
+    _Step(
+        words.EXPERTS,
+        _shape("outputs [{larger_k} experts, {hidden}] float32"),
+        _experts,
+        so_what.experts,
+    ),
     _Step(
         words.COMBINATION,
         _shape("sums [2 policies, {hidden}] float32"),
         _combination,
+        so_what.combination,
         _formula_of_weights,
     ),
-    _Step(words.PREDICTION, _shape("logits [{vocab:,}] float32"), _prediction),
+    _Step(words.PREDICTION, _shape("logits [{vocab:,}] float32"), _prediction, so_what.prediction),
 )
+# What is said before a step.
+_WAYS = {words.ATTENTION: so_what.way_in, words.PREDICTION: so_what.way_out}
 
 
 def _more_experts(details: Details) -> None:

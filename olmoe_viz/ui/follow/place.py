@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import Weighting
-from olmoe_viz.records.expert_uses import ExpertUses
+from olmoe_viz.records.expert_uses import ExpertUses, recorded_uses
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,7 @@ class Place:
 
     `layer` counts all blocks of the model from 0, `token` is a position from 0. `k` is what ran,
     `against` the second k under the same weighting. `right_to_left` is how the prompt is written,
-    `template` are the places of tokens that are the chat template's, `uses` is what the experts are
-    used for, where that is recorded.
+    `template` are the places of tokens of the chat template, `digest` is that of the weights.
     """
 
     geometry: Geometry
@@ -27,12 +26,17 @@ class Place:
     theme: Theme
     right_to_left: bool = False
     template: frozenset[int] = frozenset()
-    uses: ExpertUses | None = None
+    digest: str = ""
 
     @property
     def row(self) -> int:
         """The layer among the layers of experts: its place in what is recorded of them."""
         return self.geometry.layer_ids.index(self.layer)
+
+    @property
+    def uses(self) -> ExpertUses | None:
+        """What the experts are used for, where that is recorded."""
+        return recorded_uses(self.digest)
 
     @property
     def ks(self) -> tuple[int, int]:

@@ -81,6 +81,16 @@ def chosen(
     return f"token {position} ‘{token}’ · {layer_of(layer, layers)} · k {ks[0]} against {ks[1]}"
 
 
+def before_layers(layers: Sequence[int]) -> str:
+    """Where steps 1 and 2 are."""
+    return f"before layer {layers[0]}"
+
+
+def after_layers(layers: Sequence[int]) -> str:
+    """Where step 9 is."""
+    return f"after layer {layers[-1]}"
+
+
 def strongest(layer: int, expert: int, probability: float) -> str:
     """The strongest expert of a layer."""
     return (

@@ -6,7 +6,7 @@ from pathlib import Path
 import olmoe_viz.ui.follow
 
 FOLDER = Path(olmoe_viz.ui.follow.__file__).parent
-ASKING = {"page", "details", "measuring"}
+ASKING = {"page", "details", "measuring", "so_what"}
 
 
 def imported(path: Path) -> set[str]:

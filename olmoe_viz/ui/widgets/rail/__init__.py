@@ -8,6 +8,7 @@ from olmoe_viz.ui.widgets.component import component
 _component = component(
     "rail",
     Path(__file__).parent,
+    "../steps.js",
     "rail.js",
     html="<nav><ol></ol></nav>",
     css="rail.css",

@@ -1,27 +1,13 @@
 const watchers = new WeakMap()
 
-// The steps stand outside this component, in the page itself, under Streamlit's key classes.
-const step = (number) => document.querySelector(`.st-key-step_${number}`)
-
 const here = (count) => {
   const line = window.innerHeight * 0.4
   let current = 1
   for (let number = 1; number <= count; number += 1) {
-    const top = step(number)?.getBoundingClientRect().top
+    const top = stepOf(number)?.getBoundingClientRect().top
     if (top !== undefined && top <= line) current = number
   }
   return current
-}
-
-const go = (number) => {
-  const target = step(number)
-  if (!target) return
-  const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches
-  target.scrollIntoView({ behavior: still ? "auto" : "smooth", block: "start" })
-  const heading = target.querySelector("h3")
-  if (!heading) return
-  heading.tabIndex = -1
-  heading.focus({ preventScroll: true })
 }
 
 const show = ({ parentElement, data }) => {
@@ -37,7 +23,7 @@ const show = ({ parentElement, data }) => {
     const words = document.createElement("span")
     words.textContent = name
     link.append(number, words)
-    link.onclick = () => go(index + 1)
+    link.onclick = () => goTo(index + 1)
     item.append(link)
     return item
   })

@@ -1,0 +1,52 @@
+// Where the token can be: in the text, in the table, three times in each layer, at the end. Every
+// stage says its part, its layer, the norm of the vector there, and its sentence.
+const PARTS = ["attention", "router", "experts"]
+
+const three = (value) => value >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
+const share = (value) => value < 0.005 ? "<0.01" : value.toFixed(2)
+
+const sentence = (data, part, row) => {
+  const [first, last] = [data.layerIds[0], data.layerIds.at(-1)]
+  const layer = data.layerIds[row]
+  const place = filled(WORDS.layer, { layer, first, last })
+  const capital = place[0].toUpperCase() + place.slice(1)
+  const known = { ...data.token, place: capital, layer, experts: data.experts, k: data.ids[row].length }
+  if (part === "router") {
+    return filled(WORDS.router, { ...known, expert: data.ids[row][0],
+      probability: share(data.probabilities[row][0]) })
+  }
+  const adds = part === "attention" ? data.attention : data.added
+  return filled(WORDS[adds ? part : `${part}_alone`], { ...known,
+    before: three(data.norms[layer]), after: three(data.norms[layer + 1]),
+    added: adds && three(adds[layer]), mass: share(data.mass[row]) })
+}
+
+const predicted = (data) => {
+  const [next, probability] = data.next[0]
+  return probability === null ? filled(WORDS.prediction_in_text, { next })
+    : filled(WORDS.prediction, { next, probability: share(probability) })
+}
+
+const stagesOf = (data) => {
+  const start = data.norms[0]
+  const end = data.norms.at(-1)
+  const blocks = data.layerIds.flatMap((layer, row) => PARTS.map((part) => ({
+    part, row,
+    norm: part === "attention" ? data.norms[layer] : part === "router" ? data.between?.[layer]
+      : data.norms[layer + 1],
+    said: sentence(data, part, row),
+  })))
+  return [
+    { part: "text", row: -1, norm: null, said: filled(WORDS.text, data.token) },
+    { part: "embedding", row: -1, norm: start, said: filled(WORDS.embedding, { norm: three(start) }) },
+    ...blocks,
+    { part: "final", row: data.layerIds.length, norm: end, said: filled(WORDS.final, { norm: three(end) }) },
+    { part: "prediction", row: data.layerIds.length, norm: null, said: predicted(data) },
+  ]
+}
+
+// Milliseconds at a stage: slow in the first layer and the last, quick in those between.
+const duration = ({ part, row }, layers) => {
+  if (!PARTS.includes(part)) return 1200
+  return row === 0 || row === layers - 1 ? 1500 : row < 3 ? 700 : 330
+}
