@@ -54,8 +54,8 @@ _LAZY = {
 }
 
 
-def _drawn(record: Generation | Trace) -> str:
-    from olmoe_viz.figures.record_html import html
+def _drawn(record: Generation | Trace | Comparison) -> str:
+    from olmoe_viz.report.notebook import html
 
     return html(record)
 

@@ -101,10 +101,10 @@ def test_every_cell_runs_and_every_figure_is_drawn(executed: tuple[NotebookNode,
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     shown = [output.get("data", {}).get("text/html", "") for output in outputs]
     figures = [html for html in shown if "<svg" in html]
-    assert len(figures) == 6
-    assert sum("Color: the strongest expert" in html for html in figures) == 1
+    assert len(figures) == 5
+    assert sum("<iframe" in html for html in shown) == 1  # the map of a record
     assert sum("share of tokens" in html for html in figures) == 2
-    assert not any("<script" in html for html in figures)
+    assert not any("<script" in html for html in shown)
 
 
 def test_the_router_table_holds_64_probabilities_of_every_token(

@@ -50,7 +50,7 @@ def report(
     save: Path,
     cells: tuple[tuple[int, int], ...],
 ) -> None:
-    """Write a saved run as one HTML page that opens offline, without any script.
+    """Write a saved run as one HTML page that opens offline.
 
     It has the map, the routers of some cells, the load of the experts, and where the numbers are
     from; with OTHER, a second run, also what differs between the two. FILE and OTHER are traces,

@@ -8,6 +8,7 @@ from typing import ClassVar, Self, TypeVar
 
 from olmoe_viz.records import file
 from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.routed import RoutedRecord
 from olmoe_viz.requests import GenerateRequest
 
 _Part = TypeVar("_Part")
@@ -37,6 +38,9 @@ class Comparison:
                 raise ValueError("its generations were not made by one request to one model")
             if other.provenance.digest != first.provenance.digest:
                 raise ValueError("its generations were made by different weights")
+
+    def _repr_html_(self) -> str:
+        return RoutedRecord.drawing(self)
 
     @property
     def request(self) -> GenerateRequest:

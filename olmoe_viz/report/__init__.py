@@ -1,1 +1,1 @@
-"""One run, or two, as a page in a file: `report.page`; loads no torch."""
+"""Runs as a page in a file (`page`) and in a notebook (`notebook`); loads no torch."""

@@ -1,7 +1,8 @@
 """A report: one HTML file with a run's map, chosen cells, comparison and provenance.
 
-It needs no other file, runs no script (its policy forbids any) and opens offline. All that is
-foreign, texts and names, is escaped: by the template, and in figures by their SVG.
+It needs no other file and opens offline. Its policy lets no script run but that of the maps, in
+frames that are closed off from the page. All that is foreign, texts and names, is escaped: by the
+template, and in figures by their SVG.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from olmoe_viz.analysis.run import Run, run_of
 from olmoe_viz.analysis.two_runs import difference
 from olmoe_viz.errors import InputError
-from olmoe_viz.figures import expert_load, layer_lines, rank_change, router_bars, routing_map
+from olmoe_viz.figures import expert_load, layer_lines, rank_change, router_bars
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import visible
+from olmoe_viz.figures.interactive_map.alone import ALLOWED
+from olmoe_viz.figures.labels import digits, visible
 from olmoe_viz.figures.palette import INKS
 from olmoe_viz.figures.svg_canvas import legal
 from olmoe_viz.numerics import routing
@@ -25,11 +27,9 @@ from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.trace import Trace
+from olmoe_viz.report.run_map import MOST_TOKENS, run_map
 
-MAX_CELLS = 17_500  # of map and load together: with the rest of the page under 6 MB
-STRIP = 48  # tokens in a row of the map, as many as are written out
 NEXT_TOKENS = 10
-_PIXELS = 17  # a token's, in the map
 Cell = tuple[int, int]
 Kept = Record | Comparison
 
@@ -52,9 +52,6 @@ def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) ->
     """
     first, *others = [*_texts(record), *(() if other is None else _texts(other))]
     run = run_of(first)
-    layers = len(run.geometry.layer_ids)
-    room = MAX_CELLS - layers * run.geometry.experts
-    shown = min(len(run.tokens), max(room // layers, 1))
     environment = Environment(
         loader=PackageLoader("olmoe_viz.report", ""),
         autoescape=True,
@@ -66,8 +63,9 @@ def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) ->
         inks=INKS["light"],
         run=run,
         text=legal(run.text),
-        shown=shown,
-        maps=_maps(run, shown),
+        drawn=MOST_TOKENS,
+        allowed=ALLOWED,
+        map=run_map(first),
         cells=[_cell(run, *cell) for cell in cells or _usual_cells(run)],
         load=_drawn("", _load(run)),
         next_tokens=_next(first),
@@ -82,24 +80,6 @@ def _texts(record: Kept) -> tuple[Record, ...]:
 
 def _drawn(title: str, figure: Figure, width: int = 860) -> _Drawn:
     return _Drawn(title, figure.to_svg(width))
-
-
-def _maps(run: Run, shown: int) -> list[_Drawn]:
-    """The map in strips, as a text is broken into lines."""
-    probabilities, strips = run.probabilities(), []
-    for first in range(0, shown, STRIP):
-        part = slice(first, min(first + STRIP, shown))
-        tokens = run.tokens[part]
-        figure = routing_map.figure(
-            run.expert_ids[:, part],
-            probabilities[:, part],
-            tokens=tokens,
-            layer_ids=run.geometry.layer_ids,
-            first=first,
-            uses=recorded_uses(run.provenance.digest),
-        )
-        strips.append(_drawn("", figure, 56 + _PIXELS * max(len(tokens), 8)))
-    return strips
 
 
 def _usual_cells(run: Run) -> list[Cell]:
@@ -165,7 +145,13 @@ def _comparison(record: Record, other: Record) -> dict[str, Any]:
         title = "The likeliest next tokens"
         figures.append(_drawn(title, rank_change.figure(sides[0], sides[1], names=names)))
     text = None if first.text == second.text else legal(second.text)
-    return {"runs": (first, second), "text": text, "found": found, "figures": figures}
+    return {
+        "runs": (first, second),
+        "text": text,
+        "found": found,
+        "figures": figures,
+        "map": run_map(other),
+    }
 
 
 def _names(first: Run, second: Run) -> tuple[str, str]:
@@ -188,6 +174,7 @@ def _provenance(runs: Sequence[Run]) -> list[dict[str, object]]:
     for run in runs:
         facts = asdict(run.provenance)
         versions = facts.pop("versions")
+        facts["seconds"] = digits(facts["seconds"])
         facts["versions"] = ", ".join(f"{name} {number}" for name, number in versions.items())
         _, policies = found.setdefault(repr(facts), (facts, []))
         policies.append(str(run.policy))

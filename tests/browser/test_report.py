@@ -1,9 +1,9 @@
-"""A report opens from the disk in a browser without a network, and cells say their numbers."""
+"""A report opens from the disk in a browser without a network, and its map answers to the hand."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 import olmoe_viz as ov
 from olmoe_viz.report.page import page
@@ -22,10 +22,12 @@ def test_a_report_opens_offline(
     shown.on("pageerror", lambda error: said.append(str(error)))
     shown.goto(path.as_uri())
     assert shown.title() == "Routing of random, k=2"
-    assert shown.locator("pre").inner_text() == trace.text
-    cell = shown.locator("#map ~ figure").first.locator("rect").first
-    strongest = trace.expert_ids[0, 0, 0]
-    assert f"expert 0·{strongest}, the strongest" in cell.locator("title").text_content()
+    assert shown.locator("pre").first.inner_text() == trace.text
+    inside = shown.frame_locator("iframe").first
+    inside.get_by_role("application").hover(position={"x": 10, "y": 10})
+    expect(inside.locator(".card .place")).to_have_text("token 0 · layer 0")
+    ids = [int(text) for text in inside.locator(".card .expert .number").all_inner_texts()[::2]]
+    assert ids == trace.expert_ids[0, 0].tolist()
     assert shown.locator("h2").count() == 7
     assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert (asked, said) == ([path.as_uri()], [])

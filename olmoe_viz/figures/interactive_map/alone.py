@@ -33,7 +33,7 @@ _SCRIPT = constants({"WORDS": words.SCRIPT}) + "\n".join(
 )
 # What a page that holds frames must allow in its own policy, which they inherit.
 ALLOWED = f"sha256-{base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()}"
-_AROUND = 290  # pixels above and below the cells
+_AROUND = 250  # pixels above and below the cells
 
 
 def frame(columns: TraceLike, policy: RoutingPolicy, *, theme: Theme = "light", **more: Any) -> str:
