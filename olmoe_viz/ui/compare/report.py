@@ -23,7 +23,7 @@ from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
 from olmoe_viz.ui.texts import compare as texts
-from olmoe_viz.ui.widgets.message import hint
+from olmoe_viz.ui.widgets.message import hint, note
 
 
 def draw(comparison: Comparison, slots: list[text_columns.Slot], reference: int) -> None:
@@ -32,7 +32,10 @@ def draw(comparison: Comparison, slots: list[text_columns.Slot], reference: int)
         hint(texts.OTHER_MODEL)
         return
     model = answers.answer(ModelRequest(comparison.model))
-    if model is None or model.provenance.digest != comparison.digest or not comparison.records():
+    if model is None or not comparison.records():
+        return
+    if model.provenance.digest != comparison.digest:
+        note(texts.OTHER_WEIGHTS)
         return
     try:
         comparison.bandwidth = _measure(comparison, model, slots, reference)

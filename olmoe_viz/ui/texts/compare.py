@@ -27,6 +27,10 @@ READING_PROMPT = "Reading the prompt."
 OTHER_MODEL = (
     "These texts are another model's. Choose that model again to measure them, or press Generate."
 )
+OTHER_WEIGHTS = (
+    "These texts were written by other weights of this model than the ones here, so quality, cost "
+    "and extra experts cannot be measured of them. The texts and their routing are as recorded."
+)
 EARLIER_PROMPT = ", for an earlier prompt"
 CHOSEN_COLUMNS = "These columns were chosen under Columns. They do not follow the frame."
 COMPARE_WITH = "compare with"
