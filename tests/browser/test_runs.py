@@ -23,9 +23,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def upload(page: Page, path: Path) -> None:
-    """Choose a file in the one field that is there once the page stands."""
+    """Choose a file in the field for runs, once the page stands."""
     settled(page)
-    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(path)
+    page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files(path)
 
 
 def opened(page: Page) -> Locator:

@@ -120,9 +120,9 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     ),
     "routing_map": lambda theme: routing_map.figure(
         RAN[None].repeat(2, 0),
-        PROBABILITIES[None].repeat(2, 0),
         tokens=TOKENS,
         layer_ids=LAYERS[:2],
+        known={"weight": PROBABILITIES[None, :, 0].repeat(2, 0)},
         first=48,
         theme=theme,
     ),

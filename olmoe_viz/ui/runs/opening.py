@@ -84,9 +84,9 @@ def from_folder(name: str) -> opened.Run:
 def from_upload(name: str, size: int, data: Callable[[], bytes | memoryview]) -> opened.Run:
     """Read what was uploaded under a name, which is foreign text; ValueError in a sentence."""
     if size > UPLOAD_LIMIT:
-        raise ValueError(texts.too_large(_plain_name(name), size, UPLOAD_LIMIT))
+        raise ValueError(texts.too_large(plain_name(name), size, UPLOAD_LIMIT))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / _plain_name(name)
+        path = Path(folder) / plain_name(name)
         path.write_bytes(data())
         return _run(path)
 
@@ -114,11 +114,11 @@ def _open(name: str) -> None:
 def _add(name: str, read: Callable[[], opened.Run]) -> None:
     """Open what is read, or note in a sentence why not; nothing is kept of a bad file."""
     try:
-        opened.add(_plain_name(name), read())
+        opened.add(plain_name(name), read())
     except ValueError as error:
         st.session_state[_REFUSED] = str(error)
 
 
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """A file name of letters, digits, dots and dashes, made of what somebody calls a file."""
     return re.sub(r"[^\w.-]", "_", PurePath(name).name)[-80:].lstrip(".") or "run"

@@ -10,7 +10,7 @@ from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.compare import as_record
 from olmoe_viz.ui.compare import page as compare
-from olmoe_viz.ui.runs import keeping, opening, showing, two_runs
+from olmoe_viz.ui.runs import imported, keeping, opening, showing, two_runs
 from olmoe_viz.ui.session import answers, opened
 from olmoe_viz.ui.texts import runs as texts
 from olmoe_viz.ui.widgets import origin, panel
@@ -40,6 +40,7 @@ def draw() -> None:
     if not opened.runs():
         st.caption(texts.NONE_OPENED)
     two_runs.draw(current, others)
+    imported.draw()
 
 
 def _current(runs: Sequence[opened.Run]) -> None:

@@ -1,5 +1,7 @@
 """The words of the page Runs, and of the button that saves a run."""
 
+from collections.abc import Sequence
+
 from olmoe_viz.ui import glossary
 
 TITLE = "Runs as files"
@@ -37,6 +39,16 @@ NO_TEXT = f"{COMPARED_ONLY} Its text does not fit the field of the prompt."
 ROUTING = f"{COMPARED_ONLY} Its routing has no place in the controls of k."
 SETTINGS = f"{COMPARED_ONLY} Its settings have no place in the controls of Compare k."
 ONE_TEXT = f"{COMPARED_ONLY} The file holds one written text, and Compare k shows several."
+ROUTES_TITLE = "Routes of other tools"
+ROUTES = (
+    "A table with the columns token, layer and expert (.csv or .parquet; rank, logit, probability "
+    "and weight where they are known), or the answer of a server with routed_experts in it (.json; "
+    "ids in base64 without a shape are read with the layers and the k of the chosen model). Such a "
+    "file names the experts that ran and says nothing of the others, so it is drawn here and on no "
+    "other page."
+)
+ROUTES_FILE = "A file of routes (.csv, .parquet, .json)"
+ROUTES_LOAD = "How often each expert was used, over all tokens."
 NOT_A_RUN = "The file holds no run of a text and no written texts, so no page shows it."
 
 
@@ -56,6 +68,15 @@ def limit(most: int) -> str:
         f"At most {megabytes(most)}. It is read on the server, for you alone, and forgotten when "
         "you close it or leave."
     )
+
+
+def routes(tokens: int, layers: int, most: int, known: Sequence[str], *, drawn: int) -> str:
+    """What a file of routes holds, and how much of it the map shows."""
+    said = (
+        f"{tokens:,} tokens, {layers} layers, up to {most} experts of each token; known of them: "
+    )
+    said += f"{', '.join(['the id', *known])}. The map names the first of each cell"
+    return f"{said}, of the first {drawn:,} tokens." if drawn < tokens else f"{said}."
 
 
 def too_large(name: str, size: int, most: int) -> str:

@@ -1,0 +1,93 @@
+"""Routes that other tools wrote, on the page Runs: which experts they name, as far as that goes."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from olmoe_viz.exchange.routes import VALUES, Routes
+from olmoe_viz.figures import expert_load, routing_map
+from olmoe_viz.numerics import routing
+from olmoe_viz.ui.runs import opening
+from olmoe_viz.ui.session import state
+from olmoe_viz.ui.session.selection import entry
+from olmoe_viz.ui.texts import runs as texts
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.figure import plot
+from olmoe_viz.ui.widgets.message import refusal
+
+DRAWN = 512  # tokens in the map
+_READ = "routes_read"
+
+
+def draw() -> None:
+    """The field for a file, and the map and the load of what was read from it."""
+    badge = panel.head(texts.ROUTES_TITLE, None)
+    st.caption(texts.ROUTES)
+    file = st.file_uploader(
+        texts.ROUTES_FILE,
+        type=["csv", "parquet", "json"],
+        key="routes",
+        max_upload_size=opening.UPLOAD_LIMIT // 10**6,
+    )
+    if file is None:
+        st.session_state.pop(_READ, None)
+        return
+    kept = st.session_state.get(_READ)
+    if kept is None or kept[0] != file.file_id:
+        kept = st.session_state[_READ] = file.file_id, _read_or_sentence(file.name, file.getbuffer)
+    if isinstance(kept[1], str):
+        refusal(kept[1])
+        return
+    with badge:
+        origin.badge("quoted", file.name)
+    _draw(kept[1])
+
+
+def read(name: str, data: Callable[[], bytes | memoryview], layers: int, k: int) -> Routes:
+    """Read what was uploaded under a name, which is foreign text; ValueError in a sentence.
+
+    `layers` and `k` give ids without a shape their own, as `exchange.serving` says.
+    """
+    from olmoe_viz.exchange import long_form, serving  # bring pyarrow
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / opening.plain_name(name)
+        path.write_bytes(data())
+        return serving.read(path, layers, k) if path.suffix == ".json" else long_form.read(path)
+
+
+def _read_or_sentence(name: str, data: Callable[[], bytes | memoryview]) -> Routes | str:
+    model = entry(state.selection().model)
+    try:
+        return read(name, data, model.layers, model.trained_k)
+    except ValueError as error:
+        return str(error)
+
+
+def _draw(routes: Routes) -> None:
+    known = {name: values for name in VALUES if (values := getattr(routes, name)) is not None}
+    experts, tokens = int(routes.expert_ids.max()) + 1, min(routes.tokens, DRAWN)
+    sizes = routes.tokens, len(routes.layer_ids), routes.expert_ids.shape[-1]
+    st.text(texts.routes(*sizes, list(known), drawn=tokens))
+    plot(
+        routing_map.figure(
+            routes.expert_ids[:, :tokens],
+            tokens=list(map(str, range(tokens))),
+            layer_ids=routes.layer_ids,
+            known={name: values[:, :tokens, 0] for name, values in known.items()},
+            theme=state.theme(),
+        ),
+        key="routes_map",
+    )
+    st.caption(texts.ROUTES_LOAD)
+    plot(
+        expert_load.figure(
+            routing.load(routes.expert_ids, experts),
+            tokens=routes.tokens,
+            layer_ids=routes.layer_ids,
+            theme=state.theme(),
+        ),
+        key="routes_load",
+    )
