@@ -14,6 +14,7 @@ from olmoe_viz.ui.runs import imported, keeping, opening, showing, two_runs
 from olmoe_viz.ui.session import answers, opened
 from olmoe_viz.ui.texts import runs as texts
 from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.wording import plain
 
 _MOST_TEXT = 120
 
@@ -59,8 +60,7 @@ def _current(runs: Sequence[opened.Run]) -> None:
 def _opened(key: str, name: str, run: opened.Run) -> None:
     """One opened run: what it is, and what can be done with it."""
     with st.container(key=f"opened_{key}", gap="xsmall"):
-        _name(name, run, "recorded")
-        st.text(_text(run))
+        _name(name, run, "recorded", _text(run))
         obstacle = showing.obstacle(run)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if obstacle is not None:
@@ -71,15 +71,17 @@ def _opened(key: str, name: str, run: opened.Run) -> None:
             st.button(texts.CLOSE, key=f"close_{key}", on_click=opened.close, args=(key,))
 
 
-def _name(name: str, run: opened.Run, source: origin.Origin) -> None:
-    """What a run is called, where its numbers are from, and of which model, routing and date."""
+def _name(name: str, run: opened.Run, source: origin.Origin, text: str = "") -> None:
+    """What a run is called, its text, and where it is from: model, routing and date."""
     first = _first(run)
     policies = run.request.policies if isinstance(run, Comparison) else (first.policy,)
     details = origin.details(first.provenance, "; ".join(map(str, policies)))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(name, width="content")
         origin.badge(source, details)
-    st.text(details)
+    if text:
+        st.text(text)
+    st.caption(plain(details))
 
 
 def _first(run: opened.Run) -> Trace | Generation:

@@ -75,7 +75,7 @@ def routes(tokens: int, layers: int, most: int, known: Sequence[str], *, drawn: 
     said = (
         f"{tokens:,} tokens, {layers} layers, up to {most} experts of each token; known of them: "
     )
-    said += f"{', '.join(['the id', *known])}. The map names the first of each cell"
+    said += f"{', '.join(['the id', *known])}. The map shows the first of each cell"
     return f"{said}, of the first {drawn:,} tokens." if drawn < tokens else f"{said}."
 
 
