@@ -9,6 +9,7 @@ from filelock import FileLock
 from hypothesis import settings
 
 from olmoe_viz import Generation, Geometry, RoutingPolicy, Trace
+from olmoe_viz import settings as settings_of_server
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.tokens import display_token
@@ -18,6 +19,8 @@ from tests.installation import Installation, installed
 TEXT = "Süß 🙂!"
 # Two workers and their servers run side by side: threads of one would only wait for the others'.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What a server offers where there is a GPU, here too.
+os.environ.setdefault(settings_of_server.variable("models"), "catalogue")
 settings.register_profile("short", max_examples=30, deadline=None)
 settings.register_profile("long", max_examples=500, deadline=None)
 
@@ -47,6 +50,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def in_full(request: pytest.FixtureRequest) -> bool:
     """Whether a test that goes through many cases goes through all of them."""
     return bool(request.config.getoption("long"))
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that sets what an operator can; what it is not given has its default."""
+
+    def put(**values: object) -> None:
+        chosen = settings_of_server.Settings(**values)
+        monkeypatch.setattr(settings_of_server, "current", lambda: chosen)
+
+    return put
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "olmoe_viz"
 # The rooms from the ground up: each may import those below it, and of its own floor only itself.
 FLOORS = [
-    {"policy", "errors"},
+    {"interventions"},
+    {"policy", "errors", "settings"},
     {"json_form", "numerics"},
     {"requests"},
     {"records"},
@@ -26,7 +27,16 @@ FLOORS = [
     {"pages", "app"},
 ]
 LIGHT = [
-    *("policy", "errors", "json_form", "numerics", "requests", "records"),
+    *(
+        "interventions",
+        "policy",
+        "errors",
+        "settings",
+        "json_form",
+        "numerics",
+        "requests",
+        "records",
+    ),
     *("figures", "analysis", "exchange", "report"),
 ]
 MODEL_LIBRARIES = {"torch", "transformers", "accelerate"}

@@ -5,6 +5,7 @@ Every refusal is an InputError whose text is for people. Knows nothing about run
 
 from collections.abc import Sequence
 
+from olmoe_viz import settings
 from olmoe_viz.engine.chat_template import message_span, render
 from olmoe_viz.errors import InputError
 from olmoe_viz.models.model import Model
@@ -17,10 +18,12 @@ def encode(model: Model, text: Text) -> list[int]:
     """Return the token ids of a text or of a message in its template, or check ids; at least one.
 
     Raises InputError for nothing at all, for ids outside the vocabulary, for more tokens than the
-    model's context, and for a message that cannot be put into the model's template.
+    model's context or the setting `prompt_tokens`, and for a message that cannot be put into the
+    model's template.
     """
     ids = _tokenize(model, text) if isinstance(text, str | ChatMessage) else list(text)
     vocab, context = model.geometry.vocab, model.geometry.context
+    most = settings.current().prompt_tokens
     if not ids:
         raise InputError("There is no text yet. Type a few words.")
     if min(ids) < 0 or max(ids) >= vocab:

@@ -22,7 +22,8 @@ class Entry:
     the experts in each, and `trained_k` how many of them it was trained to use. `download` is about
     how many bytes its files have on the hub, and `memory` how many it needs to be loaded in
     bfloat16; both are 0 for the bundled model. `chat` says that it was tuned on conversations, so
-    that a prompt is put into its chat template. `label` is what people see in place of the name.
+    that a prompt is put into its chat template. `label` is what people see in place of the name,
+    `folder` where a checkpoint is that the operator of a server has put there.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     memory: int = 0
     chat: bool = False
     label: str = ""
+    folder: Path | None = None
 
     @property
     def title(self) -> str:

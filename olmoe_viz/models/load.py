@@ -30,6 +30,7 @@ from olmoe_viz.errors import ModelError
 from olmoe_viz.families import FAMILIES
 from olmoe_viz.families.base import Family
 from olmoe_viz.families.verify import steers
+from olmoe_viz.models import offered
 from olmoe_viz.models.catalogue import BUNDLED, CATALOGUE, bundled_path, find, with_revision
 from olmoe_viz.models.files import BadFiles, check_sums, digesting, weight_files
 from olmoe_viz.models.memory import MemoryShortage, Placement, give_back, out_of_memory, place
@@ -89,7 +90,9 @@ def _load(name: str, wishes: Wishes, progress: Progress | None) -> Model:
         folder = Path(_fetch(entry.hub_id, commit, _FILES, progress))
         weight_files(folder)
         return _build(name, folder, commit, lambda: f"commit:{commit}", wishes)
-    folder = bundled_path() if entry is not None else Path(name).expanduser()
+    listed = offered.find(name)
+    operators = listed.folder if listed is not None else None
+    folder = bundled_path() if entry is not None else operators or Path(name).expanduser()
     if not folder.is_dir():
         known = ", ".join(known.name for known in CATALOGUE)
         raise ModelError(

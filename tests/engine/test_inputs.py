@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,12 @@ def test_policies_are_checked_before_any_work(model: Model) -> None:
         ov.stream(model, "the", [])
     with pytest.raises(ov.InputError, match="detail must be"):
         ov.trace(model, "the", detail="everything")
+
+
+def test_an_operator_may_allow_less_than_the_model_reads(
+    model: Model, configure: Callable[..., None]
+) -> None:
+    configure(prompt_tokens=2)
+    assert len(encode(model, [5, 6])) == 2
+    with pytest.raises(ov.InputError, match="3 tokens; this server reads at most 2"):
+        encode(model, [5, 6, 7])

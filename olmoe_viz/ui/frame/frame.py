@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from olmoe_viz import settings
 from olmoe_viz.figures.palette import INKS, Theme
 from olmoe_viz.models.offered import offered
 from olmoe_viz.policy import WEIGHTINGS
@@ -178,7 +179,7 @@ def _model(chosen: Selection) -> None:
                 label, 1, model.experts, key=key, on_change=state.take, args=(field, key)
             )
         tour.presenter.toggle()
-        st.caption(texts.longest_prompt(model.context))
+        st.caption(texts.longest_prompt(min(model.context, settings.current().prompt_tokens)))
 
 
 def _chat_template(chosen: Selection) -> None:

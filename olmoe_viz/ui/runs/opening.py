@@ -1,10 +1,9 @@
 """Files that are opened: uploaded by the visitor, or listed in a folder that the operator names.
 
-A link never opens a file. `OLMOE_VIZ_RUNS` is the folder; visitors see the names of the files in it
-that end in .safetensors, and choose among them.
+A link never opens a file. The setting `runs` is the folder; visitors see the names of the files in
+it that end in .safetensors, and choose among them.
 """
 
-import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path, PurePath
 
 import streamlit as st
 
+from olmoe_viz import settings
 from olmoe_viz.engine import recorded
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.generation import Generation
@@ -20,7 +20,6 @@ from olmoe_viz.ui.session import opened
 from olmoe_viz.ui.texts import runs as texts
 from olmoe_viz.ui.widgets.message import refusal
 
-FOLDER = "OLMOE_VIZ_RUNS"
 UPLOAD_LIMIT = 16 * 10**6  # bytes
 FOLDER_LIMIT = 256 * 10**6
 _MOST_NAMES = 500
@@ -55,7 +54,7 @@ def draw() -> None:
 
 def listed() -> list[str]:
     """The names of the operator's files; none without a folder."""
-    folder = os.environ.get(FOLDER, "")
+    folder = settings.current().runs
     try:
         found = sorted(
             path.name
@@ -71,7 +70,7 @@ def from_folder(name: str) -> opened.Run:
     """Read a file of the operator's folder; ValueError in a sentence."""
     if name not in listed():
         raise ValueError(texts.gone(name))
-    path = Path(os.environ[FOLDER]) / name
+    path = Path(settings.current().runs) / name
     try:
         size = path.stat().st_size
         if size > FOLDER_LIMIT:

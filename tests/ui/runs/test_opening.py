@@ -27,6 +27,14 @@ def test_a_saved_run_is_what_an_upload_opens(make_trace: Callable[..., Trace]) -
     assert found.router_logits.tobytes() == run.router_logits.tobytes()
 
 
+def test_a_button_names_the_size_of_the_file_it_saves(make_trace: Callable[..., Trace]) -> None:
+    run = make_trace(full=True)
+    for half in (False, True):
+        header = len(keeping.content(run, half=half)) - keeping.size(run, half=half)
+        assert 0 < header < 5_000
+    assert keeping.size(run, half=True) < keeping.size(run)
+
+
 def test_written_texts_are_saved_and_opened_as_one_file(
     make_generation: Callable[..., Generation],
 ) -> None:
@@ -60,16 +68,15 @@ def test_no_name_leads_out_of_the_folder_of_an_upload(name: str, saved: Path) ->
 
 
 def test_only_names_in_the_operators_folder_can_be_opened(
-    saved: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    saved: Path, configure: Callable[..., None], tmp_path: Path
 ) -> None:
-    monkeypatch.delenv(opening.FOLDER, raising=False)
     assert opening.listed() == []
     folder = tmp_path / "class"
     folder.mkdir()
     inside = folder / "one.safetensors"
     inside.write_bytes(saved.read_bytes())
     (folder / "notes.txt").write_text("not listed")
-    monkeypatch.setenv(opening.FOLDER, str(folder))
+    configure(runs=str(folder))
     assert opening.listed() == ["one.safetensors"]
     assert isinstance(opening.from_folder("one.safetensors"), Trace)
     for name in ("../run.safetensors", str(saved), "notes.txt"):

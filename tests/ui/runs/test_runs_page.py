@@ -1,5 +1,6 @@
 """The page Runs as a visitor meets it, and the other pages while a run is open."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from olmoe_viz import RoutingPolicy, Trace
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.requests import TraceRequest
-from olmoe_viz.ui.runs import opening
+from olmoe_viz.ui.texts import compare as compare_texts
 from olmoe_viz.ui.texts import runs as texts
 from olmoe_viz.ui.widgets.wording import plain
 from tests.ui.engines import Watched, serve
@@ -28,8 +29,8 @@ def traces() -> list[Trace]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(opening.FOLDER, str(tmp_path))
+def folder(tmp_path: Path, configure: Callable[..., None]) -> Path:
+    configure(runs=str(tmp_path))
     return tmp_path
 
 
@@ -127,3 +128,32 @@ def test_written_texts_are_opened_on_compare_as_they_were_written(folder: Path) 
     assert shown.settings.new_tokens == 5
     assert test.text_area(key="draft").value == PROMPT
     assert ":gray-badge[recorded]" in [one.value for one in test.markdown]
+
+
+def test_texts_of_other_weights_are_shown_and_said_not_to_be_measured(folder: Path) -> None:
+    found = ov.compare(ov.load_model(), PROMPT, [RoutingPolicy(k) for k in (8, 16)], 2)
+    other = replace(found[0].provenance, digest="sha256:other")
+    written = Comparison(tuple(replace(each, provenance=other) for each in found))
+    written.save(folder / "texts.safetensors")
+    test = page(press(opened(app(name="runs"), "texts.safetensors"), texts.SHOW), "compare")
+    assert plain(compare_texts.OTHER_WEIGHTS) in [one.value for one in test.info]
+    assert [column.text for column in test.session_state["comparison"].columns] == [
+        one.text for one in found
+    ]
+
+
+def test_routes_of_another_tool_are_drawn_as_far_as_they_go(traces: list[Trace]) -> None:
+    test = app(name="runs")
+    table = b"token,layer,expert,weight\n0,3,5,.5\n0,3,2,.25\n1,9,7,1\n"
+    field = test.file_uploader(key="routes")
+    checked(field.set_value(("other.csv", table, "text/csv")).run())
+    words = texts.routes(2, 2, 2, ["weight"], drawn=2)
+    assert words in [one.value for one in test.text]
+    (cells,) = json.loads(drawn(test)["routes_map"])["figure"]["marks"]
+    assert cells["more"]["expert id"] == [[5, -1], [-1, 7]]
+    assert cells["more"]["weight"] == [[0.5, None], [None, 1.0]]
+    assert "routes_load" in drawn(test)
+    answer = ("answer.json", b'{"routed_experts": [[[1, 1]]]}', "application/json")
+    checked(test.file_uploader(key="routes").set_value(answer).run())
+    assert [plain("the same expert twice") in one.value for one in test.error] == [True]
+    assert "routes_map" not in drawn(test)

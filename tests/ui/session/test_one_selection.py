@@ -1,6 +1,7 @@
 """One selection for the whole application, and the same words for it on every page."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,6 @@ from streamlit.testing.v1 import AppTest
 
 from olmoe_viz.errors import ModelError
 from olmoe_viz.models import catalogue
-from olmoe_viz.models.offered import LISTED
 from olmoe_viz.ui import glossary
 from olmoe_viz.ui.frame import frame
 from tests.ui.engines import ByHand, serve
@@ -123,18 +123,20 @@ def test_a_model_with_fewer_experts_lowers_the_ks(monkeypatch: pytest.MonkeyPatc
         assert test.number_input(key=f"exact_{name}").max == 24
 
 
-def test_the_operators_models_are_offered_by_their_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_operators_models_are_offered_by_their_labels(
+    monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]
+) -> None:
     large, step = "allenai/OLMoE-1B-7B-0924", "step10000-tokens41B"
     label = "*0924*, step 10,000"
     listed = [{"name": large, "revision": step, "label": label}]
-    monkeypatch.setenv(LISTED, json.dumps(listed))
+    configure(models=json.dumps(listed))
     made = ByHand(lambda ticket: ticket.fail(ModelError("It is not here.")))
     serve(monkeypatch, made)
     found = catalogue.OnDisk(complete=True, arrived=0, free=10**12, hub_is_off=False)
     monkeypatch.setattr(catalogue, "on_disk", lambda _: found)
-    test = app()
+    test = app("order=probability")
     choice = test.selectbox(key="choice_model")
-    assert choice.options == [*(each.name for each in catalogue.CATALOGUE), label]
+    assert choice.options == [catalogue.BUNDLED, label]
     checked(choice.select(f"{large}@{step}").run())
     assert f"Revision {step}" in [each.value for each in test.text]
     assert {ticket.request.model for ticket in made.tickets} == {f"{large}@{step}"}
@@ -142,7 +144,7 @@ def test_the_operators_models_are_offered_by_their_labels(monkeypatch: pytest.Mo
 
 
 def test_the_help_of_a_control_is_what_the_glossary_says() -> None:
-    test = app()
+    test = app("order=probability")
     words = {
         "choice_k": ["top-k"],
         "choice_weighting": ["native weights", "renormalized", "gain-anchored"],

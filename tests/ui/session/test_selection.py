@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,6 @@ from hypothesis import strategies as st
 
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import CATALOGUE, find
-from olmoe_viz.models.offered import LISTED
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, Geometry, MoeLayer
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 from olmoe_viz.requests import ChatMessage
@@ -90,9 +90,9 @@ def test_a_link_names_no_model_outside_the_catalogue() -> None:
         assert Selection.from_query({"model": name}) == Selection()
 
 
-def test_a_link_names_what_the_operator_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_names_what_the_operator_lists(configure: Callable[..., None]) -> None:
     listed = [{"name": LARGE, "revision": STEP, "label": "0924, step 10,000"}]
-    monkeypatch.setenv(LISTED, json.dumps(listed))
+    configure(models=json.dumps(listed))
     chosen = Selection.from_query({"model": f"{LARGE}@{STEP}", "prompt": "a"})
     assert chosen == Selection(f"{LARGE}@{STEP}", "a")
     assert Selection.from_query(chosen.to_query()) == chosen
