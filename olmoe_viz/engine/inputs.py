@@ -32,6 +32,10 @@ def encode(model: Model, text: Text) -> list[int]:
         raise InputError(
             f"The text has {len(ids):,} tokens; {model.name} reads at most {context:,}. Shorten it."
         )
+    if len(ids) > most:
+        raise InputError(
+            f"The text has {len(ids):,} tokens; this server reads at most {most:,}. Shorten it."
+        )
     return ids
 
 
