@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from operator import index
 from typing import Literal, SupportsIndex, get_args
 
+from olmoe_viz.interventions import LOST_MASS, Intervention, LostMass, check_together, most_experts
+
 Weighting = Literal["native", "renormalized", "gain_anchored"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
@@ -16,12 +18,21 @@ _K = r"k=(?P<k>[0-9]{1,9}(?:-[0-9]{1,9})*)(?P<single>-?)"
 _THRESHOLD = r"p>=(?P<threshold>[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]{1,3})?)"
 _TEXT = re.compile(
     rf"(?:{_K}(?:,{_THRESHOLD})?|{_THRESHOLD.replace('threshold', 'alone')})(?:,w=(?P<w>[a-z_-]+))?"
+    r"(?P<interventions>(?:,[a-z_]+:[^,]*)*)(?:,mass=(?P<mass>[a-z]+))?"
 )
 
 
 @dataclass(frozen=True)
 class RoutingPolicy:
     """The experts of every token, and their weights.
+
+    First k, threshold and weighting choose and weigh, then the `interventions` act, then the rule
+    for `lost_mass`: see `families/gate.py: intervene`. Only the weights that an intervention
+    changed come under that rule. With W the sum that the policy gave the token without them,
+
+    - drop: nothing replaces what is lost, as in OLMoE;
+    - restore: the weights are scaled to sum to W;
+    - renormalize: they are scaled to sum to 1.
 
     `k` is one number for all layers, or a tuple with one number per layer of experts. Of the k
     experts of a token only those with a router probability of at least `threshold` are kept, and
@@ -34,13 +45,15 @@ class RoutingPolicy:
     - gain_anchored: p_i * M_k0 / M, so that they sum to what the trained k gives. "gain-anchored",
       as people write it, is accepted and stored as this.
 
-    Raises ValueError for a k below 1, a threshold outside 0 to 1, neither of the two, and an
-    unknown weighting.
+    Raises ValueError for a k below 1, a threshold outside 0 to 1, neither of the two, an unknown
+    weighting or rule, and interventions that cannot be done together.
     """
 
     k: int | tuple[int, ...] | None = None
     weighting: Weighting = "native"
     threshold: float = 0.0
+    interventions: tuple[Intervention, ...] = ()
+    lost_mass: LostMass = "drop"
 
     def __post_init__(self) -> None:
         if self.k is not None:
@@ -54,6 +67,14 @@ class RoutingPolicy:
         if self.k is None and self.threshold == 0:
             raise ValueError("A policy needs a k, or a threshold above 0.")
         object.__setattr__(self, "weighting", _weighting(self.weighting))
+        object.__setattr__(self, "interventions", tuple(self.interventions))
+        if not all(isinstance(each, Intervention) for each in self.interventions):
+            raise ValueError("The interventions must be a tuple of `Intervention`.")
+        check_together(self.interventions)
+        if self.lost_mass not in LOST_MASS:
+            raise ValueError(
+                f"The lost mass is one of {', '.join(LOST_MASS)}; not {self.lost_mass!r:.60}."
+            )
 
     def ks(self, layers: int, experts: int) -> tuple[int, ...]:
         """Return the most experts of a token in each layer; ValueError when they do not fit.
@@ -72,10 +93,27 @@ class RoutingPolicy:
             raise ValueError(f"k must be from 1 to {experts}; it is {max(ks)}.")
         return ks
 
+    def widths(self, layer_ids: Sequence[int], experts: int) -> tuple[int, ...]:
+        """Return the most experts of a token in each layer, with those that interventions add.
+
+        `layer_ids` are the layers of experts, counted over all blocks. ValueError as `ks`, and for
+        interventions on what is not there.
+        """
+        ks = self.ks(len(layer_ids), experts)
+        for each in self.interventions:
+            unknown = set(each.layers or ()) - set(layer_ids)
+            if unknown:
+                raise ValueError(f"{each} is for layer {min(unknown)}, which has no experts.")
+        return tuple(
+            most_experts(self.interventions, layer, k, experts)
+            for layer, k in zip(layer_ids, ks, strict=True)
+        )
+
     def __str__(self) -> str:
         """Write the policy for a URL: `k=16`, `k=8,p>=0.03`, `p>=0.03`, `k=8-8-16,w=renormalized`.
 
         A tuple of a single layer ends in a hyphen, `k=8-`, which tells it from the number.
+        Interventions follow, and what becomes of lost mass: `k=8,off:7.20,mass=restore`.
         """
         parts = []
         if self.k is not None:
@@ -85,6 +123,9 @@ class RoutingPolicy:
             parts.append(f"p>={self.threshold!r}")
         if self.weighting != "native":
             parts.append(f"w={self.weighting}")
+        parts += map(str, self.interventions)
+        if self.lost_mass != "drop":
+            parts.append(f"mass={self.lost_mass}")
         return ",".join(parts)
 
     @classmethod
@@ -94,12 +135,19 @@ class RoutingPolicy:
         if match is None or (match["single"] and "-" in match["k"]):
             raise ValueError(
                 f"Not a routing policy: {text[:60]!r}. Write k=16, k=16,w=renormalized, "
-                "k=8,p>=0.03, p>=0.03 or one number per layer, k=8-8-16."
+                "k=8,p>=0.03, p>=0.03 or one number per layer, k=8-8-16; then interventions, as in "
+                "k=8,off:7.20,mass=restore."
             )
         ks = tuple(map(int, match["k"].split("-"))) if match["k"] else ()
         k = ks if len(ks) > 1 or match["single"] else next(iter(ks), None)
         threshold = float(match["threshold"] or match["alone"] or 0)
-        return cls(k, _weighting(match["w"] or "native"), threshold)
+        return cls(
+            k,
+            _weighting(match["w"] or "native"),
+            threshold,
+            tuple(map(Intervention.parse, match["interventions"].split(",")[1:])),
+            match["mass"] or "drop",  # type: ignore[arg-type]
+        )
 
     def _listed(self) -> tuple[int, ...]:
         if self.k is None:
@@ -108,8 +156,11 @@ class RoutingPolicy:
 
 
 def one_k(policies: Sequence[RoutingPolicy]) -> bool:
-    """Whether every policy is a single k for all layers and no threshold."""
-    return all(isinstance(policy.k, int) and policy.threshold == 0 for policy in policies)
+    """Whether every policy is a single k for all layers, without threshold and interventions."""
+    return all(
+        isinstance(policy.k, int) and policy.threshold == 0 and not policy.interventions
+        for policy in policies
+    )
 
 
 def _whole_numbers(k: object) -> int | tuple[int, ...]:

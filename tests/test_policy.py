@@ -1,10 +1,13 @@
 """RoutingPolicy: its text form, what it refuses, and how many experts it gives each layer."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from olmoe_viz.interventions import Intervention
 from olmoe_viz.policy import RoutingPolicy, one_k
 from tests.strategies import policies
 
@@ -33,6 +36,18 @@ def test_the_text_form_reads_back(policy: RoutingPolicy):
         (RoutingPolicy((8,), threshold=1), "k=8-,p>=1.0"),
         (RoutingPolicy((8, 4), "renormalized", 1e-05), "k=8-4,p>=1e-05,w=renormalized"),
         (RoutingPolicy(None, "gain_anchored", 0.5), "p>=0.5,w=gain_anchored"),
+        (
+            RoutingPolicy(
+                8,
+                interventions=(
+                    Intervention("off", 7, 20),
+                    Intervention("swap", (0, 1, 2, 5), (3,), "prompt", to=33),
+                    Intervention("bias", None, (4, 9), (3, 8), amount=-1.5),
+                ),
+                lost_mass="restore",
+            ),
+            "k=8,off:7.20,swap:0-2_5.3~33@prompt,bias:*.4_9~-1.5@3_8,mass=restore",
+        ),
     ],
 )
 def test_the_text_form_is_fixed_because_links_hold_it(policy: RoutingPolicy, text: str):
@@ -213,3 +228,28 @@ def test_ks_say_what_the_model_allows(k: object, sentence: str):
 )
 def test_one_k_holds_for_single_numbers_alone(others: list[RoutingPolicy], expected: bool):
     assert one_k([RoutingPolicy(8), *others]) is expected
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Intervention("mute", 1, 2), "one of off"),
+        (lambda: Intervention("off", 1, ()), "experts must be whole numbers"),
+        (lambda: Intervention("off", -1, 3), "layers must be numbers from 0"),
+        (lambda: Intervention("off", 1, 3, "some"), "all, prompt, generated"),
+        (lambda: Intervention("swap", 1, 3), "names the expert"),
+        (lambda: Intervention("swap", 1, 3, to=3), "in its own place"),
+        (lambda: Intervention("off", 1, 3, amount=1), 'Only a "bias"'),
+        (lambda: Intervention("bias", 1, 3, amount=float("nan")), "finite"),
+        (lambda: Intervention.parse("off:7.20~1"), "Write off:7.20"),
+        (
+            lambda: RoutingPolicy.parse("k=8,swap:1.3~4,swap:*.3~5"),
+            "Expert 3 is swapped for two others",
+        ),
+        (lambda: RoutingPolicy(8, interventions=("off:1.2",)), "tuple of `Intervention`"),
+        (lambda: RoutingPolicy(8, lost_mass="keep"), "lost mass is one of"),
+    ],
+)
+def test_interventions_that_make_no_sense_are_refused(make: Callable[[], object], said: str):
+    with pytest.raises(ValueError, match=said):
+        make()

@@ -114,7 +114,7 @@ class PlainDecoder:
 
     def _run(self, rows: Sequence[int], ids: list[list[int]]) -> list[Arrays]:
         """Run one token of some rows, keep the scores after it, return what was recorded."""
-        plan = self._runner.plan([self._policies[row] for row in rows])
+        plan = self._runner.plan([self._policies[row] for row in rows], "generated")
         taps, starts = Taps(len(rows)), [self._position] * len(rows)
         with threads(self._model, len(rows)):
             hidden = self._runner.step(self.state, ids, rows, starts, plan, taps)

@@ -28,8 +28,11 @@ def decoder_of(
     model: Model, policies: Sequence[RoutingPolicy], sampling: Sampling, prompt: int, limit: int
 ) -> Decoder:
     """Return what writes up to `limit` tokens after `prompt` tokens, one row for each policy."""
+    steered = any(policy.interventions for policy in policies)
     if model.device.type != "cuda":
-        return _on_cpu(model, policies, sampling, prompt, limit)
+        return _on_cpu(model, policies, sampling, prompt, limit, steered=steered)
+    if steered:
+        return PlainDecoder(model, policies, sampling, prompt, limit, without="interventions")
     kernels = kernels_of(model)
     if isinstance(kernels, str):
         return PlainDecoder(model, policies, sampling, prompt, limit, without=kernels)
@@ -42,10 +45,16 @@ def decoder_of(
 
 
 def _on_cpu(
-    model: Model, policies: Sequence[RoutingPolicy], sampling: Sampling, prompt: int, limit: int
+    model: Model,
+    policies: Sequence[RoutingPolicy],
+    sampling: Sampling,
+    prompt: int,
+    limit: int,
+    *,
+    steered: bool,
 ) -> Decoder:
     """Return the compiled decoder once it is ready; until then nobody waits for it."""
-    if (made := compiling.ready(model)) is not None:
+    if not steered and (made := compiling.ready(model)) is not None:
         from olmoe_viz.engine.cpu_decoder import CpuDecoder
 
         return CpuDecoder(made, model, policies, sampling, prompt, limit)

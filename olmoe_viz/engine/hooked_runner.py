@@ -17,7 +17,8 @@ from transformers import DynamicCache
 from olmoe_viz.engine.plan import Plan, plan_rows
 from olmoe_viz.engine.taps import Taps
 from olmoe_viz.families.base import Site
-from olmoe_viz.families.gate import Weighed, choose, weigh
+from olmoe_viz.families.gate import Weighed, route
+from olmoe_viz.interventions import Phase
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 
@@ -63,13 +64,13 @@ class HookedRunner:
         """Return the state of a batch of exactly `slots` rows of up to `length` tokens."""
         return HookedState(slots, length, DynamicCache(config=self._module.config))
 
-    def plan(self, policies: Sequence[RoutingPolicy]) -> Plan:
-        """Return the plan in which row r runs under `policies[r]`; ValueError if one cannot run."""
+    def plan(self, policies: Sequence[RoutingPolicy], phase: Phase = "prompt") -> Plan:
+        """Return the plan in which row r runs under `policies[r]`; see `Runner.plan`."""
         trained = {RoutingPolicy(each.trained_k) for each in self._geometry.moe_layers}
         if not self._steers and set(policies) != trained:
             (only,) = trained
             raise ValueError(f"This model's routing cannot be changed: it runs with {only} only.")
-        return plan_rows(tuple(policies), self._geometry, self._devices)
+        return plan_rows(tuple(policies), self._geometry, self._devices, phase)
 
     def step(
         self,
@@ -90,7 +91,7 @@ class HookedRunner:
         tokens = torch.tensor(ids, device=self._device)
         if position + tokens.shape[1] > state.length:
             raise ValueError(f"The cache holds positions 0 to {state.length - 1}.")
-        before, step = taps.layers_recorded(), _Step(plan, taps)
+        before, step = taps.layers_recorded(), _Step(plan.at(starts, tokens.shape[1]), taps)
         self._running.step = step
         try:
             self._module.base_model(tokens, past_key_values=state.cache, use_cache=True)
@@ -138,8 +139,7 @@ class HookedRunner:
                 step.taps.add_routing(logits, Weighed(stock_ids, stock_weights, None))
                 return None
             plan = step.plan.layers[number]
-            choice = choose(site.rule, plan, logits, site.choice_bias)
-            ids, weights, used = weigh(site.rule, plan, choice)
+            ids, weights, used = route(site.rule, plan, logits, site.choice_bias)
             weights = weights.to(stock_weights.dtype)
             step.taps.add_routing(logits, Weighed(ids, weights, used))
             return logits, weights, ids

@@ -5,7 +5,6 @@ at a time.
 """
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,9 @@ from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.residual import details_of, floats, on_device, parts_of
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.errors import InputError
-from olmoe_viz.families.base import Site
-from olmoe_viz.families.gate import choose, weigh
+from olmoe_viz.families.gate import route
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics.routing import ranking
-from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.record import Float32s, Float64s, Ids
 from olmoe_viz.records.trace import Trace
@@ -50,7 +47,7 @@ def inspect(model: Model, request: InspectRequest, run: Trace) -> Inspection:
         for values in (states, attended)
     )
     vector = block.norm_mid((entering + added).unsqueeze(0))  # [1, hidden]
-    logits, ids, weights, block_outputs = _route(model, site, number, vector, request.policies)
+    logits, ids, weights, block_outputs = _route(model, request, number, vector)
     chosen = torch.from_numpy(ids).to(block.device)
     ones = vector.new_ones(len(ids), 1)
     outputs = experts_of(site.experts)(vector.expand(len(ids), -1), chosen.unsqueeze(1), ones)
@@ -84,23 +81,23 @@ def _number(model: Model, layer: int) -> int:
 
 
 def _route(
-    model: Model, site: Site, number: int, vector: Tensor, policies: Sequence[RoutingPolicy]
+    model: Model, request: InspectRequest, number: int, vector: Tensor
 ) -> tuple[Float32s, Ids, Float64s, Float32s]:
     """Return what a pass under the policies would use, and what the block would make of it.
 
     Raw logits [experts], the union of selected experts [n], weights [policies, n], and the block's
     outputs [policies, hidden].
     """
-    plan = runner_of(model).plan(policies).layers[number]
+    site, policies = model.sites[number], request.policies
+    plan = runner_of(model).plan(policies).at([request.token] * len(policies), 1).layers[number]
     rows = vector.expand(len(policies), -1)
     logits = site.router(rows)[0]
-    chosen, weights, used = weigh(site.rule, plan, choose(site.rule, plan, logits))
+    weighed = route(site.rule, plan, logits)
+    chosen, weights, _ = weighed
     weights = weights.to(logits.dtype)
     block = floats(model.family.combine(site, rows, chosen, weights))
-    if used is not None:
-        chosen = chosen.masked_fill(~used.expand(len(rows), -1, -1).flatten(0, 1), -1)
     spread = np.zeros((len(policies), site.facts.experts + 1))  # the last column takes the -1
-    selected = chosen.cpu().numpy()
+    selected = weighed.named().cpu().numpy()
     np.put_along_axis(spread, selected, weights.double().cpu().numpy(), axis=-1)
     raw = floats(logits[0])
     falling = ranking(raw)

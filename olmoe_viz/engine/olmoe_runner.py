@@ -18,7 +18,8 @@ from olmoe_viz.engine.experts import experts_of
 from olmoe_viz.engine.plan import Plan, plan_rows
 from olmoe_viz.engine.taps import Taps
 from olmoe_viz.families.base import Block, Parts, Site
-from olmoe_viz.families.gate import GateRule, LayerPlan, Weighed, choose, weigh
+from olmoe_viz.families.gate import GateRule, LayerPlan, Weighed, route
+from olmoe_viz.interventions import Phase
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 
@@ -98,9 +99,9 @@ class OlmoeRunner:
         """Return a cache of `slots` sequences of up to `length` tokens."""
         return KvCache.empty(self._parts.blocks, self._dtype, slots, length)
 
-    def plan(self, policies: Sequence[RoutingPolicy]) -> Plan:
-        """Return the plan in which row r runs under `policies[r]`; ValueError if one cannot run."""
-        return plan_rows(tuple(policies), self._geometry, self._devices)
+    def plan(self, policies: Sequence[RoutingPolicy], phase: Phase = "prompt") -> Plan:
+        """Return the plan in which row r runs under `policies[r]`; see `Runner.plan`."""
+        return plan_rows(tuple(policies), self._geometry, self._devices, phase)
 
     def step(
         self,
@@ -113,7 +114,8 @@ class OlmoeRunner:
     ) -> Tensor:
         """Run new tokens; see `Runner.step`."""
         tokens = torch.tensor(ids, device=self._device)
-        return self.run(state, tokens, Span.at(state, slots, starts, tokens.shape[1]), plan, taps)
+        span = Span.at(state, slots, starts, tokens.shape[1])
+        return self.run(state, tokens, span, plan.at(starts, tokens.shape[1]), taps)
 
     def run(self, cache: KvCache, ids: Tensor, span: Span, plan: Plan, taps: Taps) -> Tensor:
         """Run tokens that are on the device already; see `Runner.step`."""
@@ -191,7 +193,7 @@ class _Layer:
     def route(self, flat: Tensor, plan: LayerPlan) -> tuple[Tensor, Weighed]:
         """Return raw router logits [tokens, experts] and what runs, in the precision of `flat`."""
         logits = self.logits(flat)
-        ids, weights, used = weigh(self.rule, plan, choose(self.rule, plan, logits))
+        ids, weights, used = route(self.rule, plan, logits)
         return logits, Weighed(ids, weights.to(logits.dtype), used)
 
     def heads_of(self, hidden: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:

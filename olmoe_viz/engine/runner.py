@@ -14,7 +14,9 @@ from olmoe_viz.engine.hooked_runner import HookedRunner
 from olmoe_viz.engine.olmoe_runner import OlmoeRunner
 from olmoe_viz.engine.plan import Plan
 from olmoe_viz.engine.taps import Taps
+from olmoe_viz.interventions import Phase
 from olmoe_viz.models.model import Model
+from olmoe_viz.policy import RoutingPolicy
 
 
 class Runner(Protocol):
@@ -53,8 +55,11 @@ class Runner(Protocol):
         """Return float32 logits [..., vocab] of the residual stream [..., hidden]."""
         ...
 
-    def plan(self, policies: Sequence[Any]) -> Plan:
-        """Return the plan in which row r runs under `policies[r]`; ValueError if one cannot run."""
+    def plan(self, policies: Sequence[RoutingPolicy], phase: Phase = "prompt") -> Plan:
+        """Return the plan in which row r runs under `policies[r]`; ValueError if one cannot run.
+
+        `phase` says which interventions act: those on tokens of a prompt or on generated ones.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from olmoe_viz.engine.detokenizer import Detokenizer
-from olmoe_viz.engine.taps import Arrays
+from olmoe_viz.engine.taps import Arrays, fitted
 from olmoe_viz.families.tokens import TokenBytes
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
@@ -32,13 +32,13 @@ class Sequence:
 
     def read(self, routed: Arrays) -> None:
         """Take a part of the prompt that has been run: arrays [layers, tokens, ...]."""
-        self._prompt.append(self._own(routed))
+        self._prompt.append(fitted(routed, self._width))
 
     def write(self, token: int, text: str, logprob: float, routed: Arrays) -> RowStep:
         """Take a token that has been run: its text, how likely it was, and what ran for it."""
         self.ids.append(token)
         self.logprobs.append(logprob)
-        own = self._own(routed)
+        own = fitted(routed, self._width)
         self._written.append(own)
         self.text += text
         step = {name: own[name][:, 0] for name in _ROUTED}
@@ -60,14 +60,6 @@ class Sequence:
         written = _joined(self._written) if self._written else self._none(geometry, 0)
         prompt = {f"prompt_{name}": values for name, values in _joined(self._prompt).items()}
         return written | prompt
-
-    def _own(self, routed: Arrays) -> Arrays:
-        """Cut off the columns that only other rows of the batch use."""
-        return {
-            "router_logits": routed["router_logits"],
-            "expert_ids": routed["expert_ids"][..., : self._width],
-            "weights": routed["weights"][..., : self._width],
-        }
 
     def _none(self, geometry: Geometry, tokens: int) -> Arrays:
         layers = len(geometry.moe_layers)

@@ -21,6 +21,18 @@ Arrays = dict[str, NDArray[Any]]
 Wish = Literal["hidden_states", "hidden_norms", "attention_outputs"]
 
 
+def fitted(arrays: Arrays, width: int) -> Arrays:
+    """Return arrays of which `expert_ids` and `weights` have `width` columns.
+
+    Columns that only other rows of the batch use are cut off; those that no token used are added.
+    """
+    missing = max(width - arrays["expert_ids"].shape[-1], 0)
+    around = [(0, 0)] * (arrays["expert_ids"].ndim - 1) + [(0, missing)]
+    ids = np.pad(arrays["expert_ids"], around, constant_values=-1)[..., :width]
+    weights = np.pad(arrays["weights"], around)[..., :width]
+    return arrays | {"expert_ids": ids, "weights": weights}
+
+
 class Taps:
     """Records one pass of `rows` rows: the routing always, and what is wished for.
 
@@ -75,16 +87,9 @@ class Taps:
 
     def _what_ran(self) -> tuple[ExpertIds, Float32s]:
         width = max(each.ids.shape[-1] for each in self._weighed)
-        ids = [self._padded(self._named(each), width, -1).short() for each in self._weighed]
+        ids = [self._padded(each.named(), width, -1).short() for each in self._weighed]
         weights = [self._padded(each.weights, width, 0) for each in self._weighed]
         return self._to_host(ids, torch.int16), self._to_host(weights)
-
-    def _named(self, weighed: Weighed) -> Tensor:
-        """Return the ids of one layer with -1 where a column does not belong to the token."""
-        ids, _, used = weighed
-        if used is None:
-            return ids
-        return ids.view(used.shape[0], -1, ids.shape[-1]).masked_fill(~used, -1).view_as(ids)
 
     @staticmethod
     def _padded(values: Tensor, width: int, value: int) -> Tensor:

@@ -10,8 +10,9 @@ from olmoe_viz.engine.inputs import check_details, check_policies, encode, messa
 from olmoe_viz.engine.prompt import OnProgress, joined, read
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.taps import Wish
+from olmoe_viz.engine.taps import Wish, fitted
 from olmoe_viz.models.model import Model
+from olmoe_viz.records.routed import width
 from olmoe_viz.records.tokens import display_token
 from olmoe_viz.records.trace import NEXT_TOKENS, Trace
 from olmoe_viz.requests import TraceRequest
@@ -60,6 +61,7 @@ def _run(
     for hidden, arrays in read(model, state, ids, plan, on_progress, *_WISHES[request.detail]):
         parts.append(arrays)
         last = hidden[0, -1]
+    whole = fitted(joined(parts), width(request.policy, model.geometry))
     scores = runner.readout(last)
     top = scores.topk(min(NEXT_TOKENS, len(scores)))
     return {
@@ -67,5 +69,5 @@ def _run(
         "next_tokens": tuple(display_token(table.of(token)) for token in top.indices.tolist()),
         "next_logits": top.values.cpu().numpy(),
         "log_sum_exp": float(scores.double().logsumexp(-1)),
-        **{name: np.ascontiguousarray(values[0]) for name, values in joined(parts).items()},
+        **{name: np.ascontiguousarray(values[0]) for name, values in whole.items()},
     }

@@ -38,8 +38,10 @@ def select(probabilities: ArrayLike, policy: RoutingPolicy, trained_k: int) -> t
     probabilities [layers, tokens, experts] to ids and weights, both [layers, tokens, largest k],
     strongest first. Where a token has fewer experts the id is -1 and the weight is 0. `trained_k`
     anchors the gain of the weighting "gain_anchored". Raises ValueError when the policy does not
-    fit the numbers of layers and experts.
+    fit the numbers of layers and experts, and for interventions: what they do is for a pass to say.
     """
+    if policy.interventions:
+        raise ValueError("What interventions do is measured by a run.")
     values = np.asarray(probabilities, dtype=np.float64)
     layers, _, experts = values.shape
     ks = np.array(policy.ks(layers, experts))

@@ -71,7 +71,7 @@ class RoutedRecord(Record):
 
 def width(policy: RoutingPolicy, geometry: Geometry) -> int:
     """Return the most experts that a token can have under a policy: the columns of a record."""
-    return max(policy.ks(len(geometry.moe_layers), geometry.experts))
+    return max(policy.widths(geometry.layer_ids, geometry.experts))
 
 
 def routing_layout(

@@ -18,8 +18,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the application where no model can run: files are all there is."""
     modules = tmp_path_factory.mktemp("modules")
     (modules / "torch.py").write_text('raise ImportError("not here")\n')
-    with serve(modules=modules) as address:
-        yield address
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OLMOE_VIZ_RUNS", str(RUNS))
+        with serve(modules=modules) as address:
+            yield address
 
 
 def upload(page: Page, path: Path) -> None:
@@ -64,9 +66,23 @@ def test_the_page_with_an_opened_run_can_be_read_and_pressed(
     upload(page, RUNS / "story-k16.safetensors")
     expect(page.locator(".st-key-two_loads_1 [role=img]")).to_be_visible()
     settled(page)
-    # Streamlit's own field of a file has a name though its role is that of a mere box.
-    found = [each for each in problems(page) if "stFileUploaderDropzone" not in each]
-    assert found == []
+    assert problems(page) == []
+
+
+def test_a_run_of_the_operators_folder_is_opened_and_shown_by_keyboard(
+    visit: Visit,
+) -> None:
+    page = visit("runs")
+    page.get_by_role("combobox", name="Runs of this server").focus()
+    page.keyboard.type("python-k8")
+    page.keyboard.press("Enter")
+    button = page.locator(".st-key-open_run button")
+    expect(button).to_be_enabled()
+    button.press("Enter")
+    expect(opened(page)).to_contain_text("python-k8.safetensors")
+    page.get_by_role("button", name="Show on the pages").press("Enter")
+    drawn_map(page)
+    expect(page.get_by_role("textbox", name="Prompt")).to_contain_text("def ")
 
 
 def test_a_file_that_is_no_run_is_one_sentence(visit: Visit, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ PAGES = {
         "Generate": "text=Download JSON",
     },
     "quality": {"": ".st-key-saturation"},
+    "runs": {"": ".st-key-routes"},
     "about": {"": "text=Muennighoff"},
     "glossary": {"": ".st-key-term_vocabulary-specialization"},
 }
