@@ -16,7 +16,7 @@ WIDTH = 1440
 
 def draw_map(page: Page, address: str) -> None:
     """Open the map on the recorded trace, as a first visitor sees it."""
-    page.goto(address)
+    page.goto(f"{address}/?order=probability")
     settled(page)
     drawn_map(page)
 

@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page  # noqa: E402
 from tests.browser.server import at_rest, browse, one_run, serve, settled, watch_runs  # noqa: E402
 
 PAGES = {
-    "map": "",
+    "first": "",
+    "map": "?order=probability",
     "follow": "follow",
     "compare": "compare?tokens=24",
     "quality": "quality",

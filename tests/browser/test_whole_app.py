@@ -13,7 +13,7 @@ from tests.browser.sweep import problems, sideways
 Visit = Callable[..., Page]
 # Each page, the buttons that bring it to its fullest state, each with what is drawn last then.
 PAGES = {
-    "": {"": ".st-key-load"},
+    "": {"": ".st-key-load", "Close": ".st-key-choices"},
     "follow": {
         "": ".st-key-pushes [role=img]",
         "Measure": "[class*='st-key-tradeoff_KL'] [role=img]",
@@ -72,7 +72,7 @@ def test_the_map_stays_in_its_place_when_the_controls_above_it_come_later(
         held.append(route)
 
     page.route(re.compile(r"/(ButtonGroup|TextArea)[.\w-]*\.js"), hold)
-    page.goto(server)
+    page.goto(f"{server}/?order=probability")
     cells = drawn_map(page)
     expect(page.get_by_test_id("stSkeleton").first).to_be_visible()
     before = cells.bounding_box()
@@ -128,7 +128,7 @@ def test_a_link_restores_what_was_marked_ordered_opened_and_chosen(visit: Visit)
 
 
 def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None:
-    page = visit()
+    page = visit("?order=probability")
     cells = drawn_map(page)
     page.get_by_role("radio", name="strongest expert").focus()
     for _ in range(4):
@@ -155,7 +155,7 @@ def test_the_tour_leads_through_all_stops_by_keyboard(visit: Visit) -> None:
         assert f"tour={number}" in page.url
         assert page.get_by_test_id("stException").count() == 0
         if number < len(STOPS):
-            page.get_by_role("button", name="Next").press("Enter")
+            page.get_by_role("button", name="Next", exact=True).press("Enter")
     page.get_by_role("button", name="Finish").press("Enter")
     expect(page.locator("[data-tour-target], .st-key-tour")).to_have_count(0)
     assert "tour" not in page.url
@@ -201,7 +201,7 @@ def test_every_page_can_be_read_and_touched(
 
 
 def test_a_text_that_was_not_run_yet_is_said_to_be_one(visit: Visit) -> None:
-    page = visit()
+    page = visit("?order=probability")
     note = page.locator(".st-key-draft_place span")
     expect(note).to_be_empty()
     prompt = page.get_by_role("textbox", name="Prompt")

@@ -39,7 +39,6 @@ from olmoe_viz.ui.widgets.rail import rail
 from olmoe_viz.ui.widgets.token_characters import described
 from olmoe_viz.ui.widgets.wording import layer_of
 
-OPENED = "opened_step"  # the step that another page leads to
 _LAST = 64  # tokens after which the entropies of both ks are compared
 
 
@@ -85,7 +84,7 @@ def _overview(details: Details) -> None:
         drawing,
         here=True,
         plays=False,
-        opens=st.session_state.pop(OPENED, None),
+        opens=state.opened_step(),
         on_open=lambda _, layer: state.change(layer=layer),
         key="overview",
     )

@@ -14,6 +14,7 @@ from olmoe_viz.ui import tour
 from olmoe_viz.ui.frame.chosen_option import chosen_option
 from olmoe_viz.ui.frame.draft_note import draft_note
 from olmoe_viz.ui.frame.skip_link import skip_link
+from olmoe_viz.ui.map import first_visit
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT, Selection, entry
 from olmoe_viz.ui.texts import frame as texts
@@ -69,6 +70,8 @@ def _controls(chosen: Selection, address: str) -> None:
         _examples()
         st.space("stretch")
         copy_link(complete=chosen.prompt_fits_link)
+    if address == _MAP and first_visit.shown():
+        return  # nothing else stands above the map
     with st.container(horizontal=True, key="choices", gap="small", vertical_alignment="bottom"):
         _sheet(chosen)
         _k_row(chosen, "k", texts.K, texts.K_HELP)

@@ -12,7 +12,7 @@ from olmoe_viz.ui.session.selection import Expert, Selection
 from olmoe_viz.ui.session.settings import MapSettings, Range
 from olmoe_viz.ui.texts import map as texts
 from olmoe_viz.ui.widgets.message import refusal
-from olmoe_viz.ui.widgets.routing_map import VIEWS, MapEvent, routing_map
+from olmoe_viz.ui.widgets.routing_map import VIEWS, MapEvent, View, routing_map
 
 
 def _pick(event: MapEvent) -> None:
@@ -75,12 +75,8 @@ def _pick_expert(trace: Trace, followed: Expert) -> None:
         st.number_input(label, low, high, key=key, width=120, on_change=take)
 
 
-def draw(trace: Trace, chosen: Selection) -> list[Trace]:
-    """The map under the view that its control names; returns the traces that it was drawn from."""
-    settings, held = url.current(MapSettings), marked_range(trace)
-    url.mirror(replace(settings, marked=held))
-    view = st.session_state["view"] = settings.view
-    followed = _followed(trace, chosen)
+def _controls(trace: Trace, view: View, followed: Expert) -> None:
+    st.session_state["view"] = view
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
         st.segmented_control(
             texts.COLOR,
@@ -95,6 +91,18 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
         )
         if view == "follow":
             _pick_expert(trace, followed)
+
+
+def draw(trace: Trace, chosen: Selection, *, controls: bool = True) -> list[Trace]:
+    """The map under the view that its control names; returns the traces that it was drawn from.
+
+    Without `controls` there is nothing above it.
+    """
+    settings, held = url.current(MapSettings), marked_range(trace)
+    url.mirror(replace(settings, marked=held))
+    view, followed = settings.view, _followed(trace, chosen)
+    if controls:
+        _controls(trace, view, followed)
     other = None
     if view == "drift":
         other = answers.run(state.selection(), chosen.against_policy)

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.ui.map import cell_panel, load_panel, map_panel, token_panel
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui.map import cell_panel, first_visit, load_panel, map_panel, token_panel
 from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import map as texts
 from olmoe_viz.ui.widgets import origin, panel
 
@@ -19,12 +21,11 @@ def draw() -> None:
         return
     chosen = state.selection().within(trace.geometry, len(trace.tokens))
     source = answers.where(trace)
-    badges = panel.head(texts.TITLE, None, level=2)
-    st.caption(texts.EXPLANATION)
-    drawn_from = map_panel.draw(trace, chosen)
-    with badges.container(horizontal=True, gap="small"):
-        for each in drawn_from:
-            origin.badge(*answers.where(each))
+    if first_visit.shown():
+        first_visit.draw(trace, chosen)
+        map_panel.draw(trace, chosen, controls=False)
+    else:
+        _whole(trace, chosen)
     panel.head(texts.CELL_TITLE, *source)
     cell_panel.draw(trace, chosen)
     panel.head(texts.THROUGH_LAYERS, *source)
@@ -32,3 +33,14 @@ def draw() -> None:
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
     keeping.buttons(trace, key="keep")
+
+
+def _whole(trace: Trace, chosen: Selection) -> None:
+    """The map with its head and the control of its colors."""
+    badges = panel.head(texts.TITLE, None, level=2)
+    st.caption(texts.EXPLANATION)
+    first_visit.offer()
+    drawn_from = map_panel.draw(trace, chosen)
+    with badges.container(horizontal=True, gap="small"):
+        for each in drawn_from:
+            origin.badge(*answers.where(each))

@@ -14,6 +14,7 @@ from olmoe_viz.ui.session.settings import FollowSettings
 _ASKED = "asked"
 _WISH = "wish_for_text"
 _OFFERED = "offered_a_run"
+_STEP = "step_to_open"
 
 
 def selection() -> Selection:
@@ -78,6 +79,22 @@ def ask_once() -> None:
     selection()
     if not st.session_state.get(_OFFERED, False):
         st.session_state[_OFFERED] = st.session_state[_ASKED] = True
+
+
+def lead_to_step(step: int) -> None:
+    """Callback: Follow shall be shown next, and scroll to this step."""
+    st.session_state[_STEP] = step
+
+
+def leads_to_step() -> bool:
+    """Whether a step of Follow is wanted that nobody has shown yet."""
+    return _STEP in st.session_state
+
+
+def opened_step() -> int | None:
+    """The step that is wanted, once."""
+    step: int | None = st.session_state.pop(_STEP, None)
+    return step
 
 
 def theme() -> Theme:

@@ -19,13 +19,24 @@ from olmoe_viz.ui.tour.pointer import pointer
 from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
 
 _HERE = Path(__file__).parent
+LENGTH = len(STOPS)
 _NUMBER = "tour"
 _TURNED = "tour_turned"
 
 
 def offer() -> None:
     """The button that begins the tour."""
-    st.button(texts.BEGIN, key="tour_begin", type="tertiary", on_click=_turn, args=(1,))
+    st.button(texts.BEGIN, key="tour_begin", type="tertiary", on_click=begin)
+
+
+def begin() -> None:
+    """Callback: go to the first stop."""
+    _turn(1)
+
+
+def runs() -> bool:
+    """Whether a stop is shown."""
+    return st.session_state.get(_NUMBER) is not None
 
 
 def draw(page: StreamlitPage) -> None:

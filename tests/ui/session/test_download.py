@@ -64,7 +64,7 @@ def test_a_choice_in_the_frame_is_asked_about_and_can_be_taken_back(
     there: Callable[[OnDisk], ByHand],
 ) -> None:
     engine = there(NOTHING)
-    test = app()
+    test = app("order=probability")
     checked(test.selectbox(key="choice_model").select(LARGE).run())
     assert len(test.info) == 1
     press(test, texts.BACK)

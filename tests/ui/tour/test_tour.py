@@ -210,7 +210,7 @@ def test_a_missing_table_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_larger_type_is_a_switch_and_a_part_of_the_link() -> None:
-    assert not app().toggle(key="choice_present").value
+    assert not app("order=probability").toggle(key="choice_present").value
     test = app("present=1")
     assert test.toggle(key="choice_present").value
     test = checked(test.toggle(key="choice_present").set_value(False).run())

@@ -5,7 +5,7 @@ const PHONE = 560
 
 class Overview {
   constructor(parent) {
-    this.root = parent.querySelector(".overview")
+    this.root = parent.querySelector(".model-overview")
     this.find = (name) => this.root.querySelector(name)
     this.part = Object.fromEntries([...this.root.querySelectorAll(".part")]
       .map((part) => [part.dataset.part, part]))
@@ -37,7 +37,7 @@ class Overview {
     this.painted = -1
     this.layout()
     const here = 2 + 3 * data.row
-    if (first || before !== data.row) this.go(data.plays ? 0 : here)
+    if (first || before !== data.row) this.go(first && data.plays ? 0 : here)
     else this.paint()
     this.find(".play").hidden = still()
     this.label()
@@ -55,7 +55,7 @@ class Overview {
     const whole = this.find(".model").getBoundingClientRect()
     const place = (element) => {
       const box = element.getBoundingClientRect()
-      return [box.left - whole.left + 8, box.top - whole.top - 10]
+      return [box.left - whole.left + 8, box.top - whole.top - 15]
     }
     this.places = Object.fromEntries(Object.keys(this.part).map((name) => [name, place(this.part[name])]))
     this.turn = place(this.find(".loop"))
