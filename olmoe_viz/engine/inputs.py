@@ -86,7 +86,7 @@ def check_policies(model: Model, policies: Sequence[RoutingPolicy]) -> None:
     """Raise InputError unless each policy fits the model's layers and experts."""
     for policy in policies:
         try:
-            policy.ks(len(model.geometry.moe_layers), model.geometry.experts)
+            policy.widths(model.geometry.layer_ids, model.geometry.experts)
         except ValueError as error:
             raise InputError(str(error)) from None
         if "steer" not in model.capabilities and policy != RoutingPolicy(model.geometry.trained_k):
