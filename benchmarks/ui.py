@@ -5,11 +5,13 @@ rasterize, to redraw and to mark a hovered cell (as the map itself measures them
 until the page shows what Python made of it. Of the application's page, with 30 tokens and with
 2,048: from a press on a cell until the last panel that follows is drawn again. Of Follow, with 30
 tokens: from Run until the first step shows it, and from a move of token, layer or k until the last
-step's last figure is drawn again.
-Run it as `python -m benchmarks.ui`, or with `map`, `page` or `follow` as its argument for one.
+step's last figure is drawn again. Of the overview on a first visit: frames a second while it plays.
+Run it as `python -m benchmarks.ui`, or with `map`, `page`, `follow` or `overview` as its argument
+for one.
 """
 
 import hashlib
+import itertools
 import json
 import shutil
 import statistics
@@ -216,9 +218,39 @@ def measure_follow(address: str, browser: Browser) -> None:
     page.close()
 
 
+SECONDS = 5
+# When the screen is drawn, while a page does what it does.
+FRAMES = """
+(seconds) => new Promise((done) => {
+  const times = []
+  const frame = (now) => {
+    times.push(now)
+    if (now - times[0] < 1000 * seconds) requestAnimationFrame(frame)
+    else done(times)
+  }
+  requestAnimationFrame(frame)
+})
+"""
+
+
+def measure_overview(address: str, browser: Browser) -> None:
+    """Let the overview play from the beginning, as it does on a first visit."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(address)
+    drawn_map(page)
+    settled(page)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.wait_for_timeout(1000)
+    times = page.evaluate(FRAMES, SECONDS)
+    spans = [after - before for before, after in itertools.pairwise(times)]
+    print(f"{'overview while it plays':<50} {1000 / statistics.mean(spans):8.1f} frames a second")
+    report("from frame to frame", spans)
+    page.close()
+
+
 def main() -> None:
     """Measure what the arguments name, or all."""
-    wanted = sys.argv[1:] or ["map", "page", "follow"]
+    wanted = sys.argv[1:] or ["map", "page", "follow", "overview"]
     with browse() as browser:
         if "map" in wanted:
             with serve(SCRIPT) as address:
@@ -231,9 +263,10 @@ def main() -> None:
             ):
                 for tokens in (30, TOKENS):
                     measure_page(address, browser, tokens)
-        if "follow" in wanted:
-            with serve() as address:
-                measure_follow(address, browser)
+        for name, measure in (("follow", measure_follow), ("overview", measure_overview)):
+            if name in wanted:
+                with serve() as address:
+                    measure(address, browser)
 
 
 if __name__ == "__main__":
