@@ -25,7 +25,18 @@ class OutOfMemoryError(EngineError):
 
 
 class BusyError(EngineError):
-    """The line is full; the request was not taken."""
+    """The request was not taken: the line is full, or its visitor has asked too often.
+
+    `retry_after` is in how many seconds to ask again.
+    """
+
+    def __init__(self, sentence: str, retry_after: float = 5.0) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+class LostError(EngineError):
+    """The engine ended while it computed this, and again when the request was begun anew."""
 
 
 class CancelledError(EngineError):

@@ -35,7 +35,7 @@ from olmoe_viz.requests import (
 )
 
 Answer = Record | tuple[Generation, ...]
-Stage = Literal["waiting", "loading", "preparing", "running", "done"]
+Stage = Literal["waiting", "loading", "preparing", "running", "restarting", "done"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Progress:
     While it is "waiting", `done` is how many requests come before it. While a model is "loading",
     `done` of `total` bytes have been downloaded (both 0 where nothing is); it is "preparing" while
     kernels are compiled and tested, once a process and model. While it is "running",
-    `done` of `total` tokens have been read or written (both 0 where they are not counted).
+    `done` of `total` tokens have been read or written (both 0 where they are not counted). It is
+    "restarting" after the process that computed it has ended, until another begins it again.
     """
 
     stage: Stage
@@ -69,6 +70,7 @@ class Ticket:
         self._answer: Answer | None = None
         self._error: Exception | None = None
         self._cancelled = False
+        self._watching: tuple[Callable[[], None], ...] = ()
 
     @property
     def progress(self) -> Progress:
@@ -94,6 +96,11 @@ class Ticket:
         with self._changed:
             self._changed.wait_for(lambda: self.done or len(self._steps) > after, timeout)
             return self._steps[after:]
+
+    def watch(self, call: Callable[[], None]) -> None:
+        """Call this after every new step and at the end, on the thread that computes."""
+        with self._changed:
+            self._watching += (call,)
 
     def steps(self) -> Iterator[Any]:
         """Yield all steps as they come; an error is raised by `result` alone."""
@@ -150,7 +157,7 @@ class Ticket:
         """For whoever computes: pass on a step."""
         with self._changed:
             self._steps.append(step)
-            self._changed.notify_all()
+            self._tell()
 
     def finish(self, answer: Answer, *, cached: bool = False) -> None:
         """For whoever computes: the record is whole."""
@@ -171,7 +178,12 @@ class Ticket:
             if not self.done:
                 self._answer, self._error, self.cached = answer, error, cached
                 self._progress = Progress("done")
-                self._changed.notify_all()
+                self._tell()
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        for call in self._watching:
+            call()
 
 
 class Engine(Protocol):

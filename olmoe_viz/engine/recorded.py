@@ -100,6 +100,14 @@ class RecordedEngine:
         return None
 
 
+def from_bytes(data: bytes) -> Record:
+    """Read a record of any kind but a comparison, as `Record.to_bytes` returns it; ValueError."""
+    kind = _KINDS.get(file.kind_of(data))
+    if kind is None or not issubclass(kind, Record):
+        raise ValueError("It holds no kind of record that this version knows.")
+    return kind.from_bytes(data)
+
+
 def bundled_runs() -> tuple[Path, ...]:
     """Return the files of the runs that come with the package: five texts at k = 8 and 16."""
     return tuple(sorted(RUNS.glob("*.safetensors")))

@@ -12,9 +12,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import SEEK_END, BytesIO
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
@@ -25,6 +26,7 @@ from safetensors import SafetensorError
 Array = NDArray[Any]
 # Name of each array -> numpy dtype name and shape.
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
+Source = Path | bytes  # a file, or what one holds
 
 FORMAT = 2
 MISSING_EXPERT = -1  # what stands where a token has fewer experts than a record has columns
@@ -64,6 +66,26 @@ def write(path: Path, kind: str, facts: Mapping[str, object], arrays: Mapping[st
 
     The file appears whole or not at all: it is written beside its place and then renamed.
     """
+    parts = _parts(kind, facts, arrays)
+    beside = path.with_name(f".{uuid4().hex}.part")
+    try:
+        with beside.open("xb") as file:
+            for part in parts:
+                file.write(part)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def content(kind: str, facts: Mapping[str, object], arrays: Mapping[str, Array]) -> bytes:
+    """Return what a file of one record holds; ValueError when `facts` cannot be JSON."""
+    return b"".join(_parts(kind, facts, arrays))
+
+
+def _parts(
+    kind: str, facts: Mapping[str, object], arrays: Mapping[str, Array]
+) -> tuple[memoryview | bytes, ...]:
+    """Return the bytes of a file: those before its checksum, the checksum, those after it."""
     description = {
         "sha256": _NO_DIGEST,
         "kind": kind,
@@ -77,24 +99,16 @@ def write(path: Path, kind: str, facts: Mapping[str, object], arrays: Mapping[st
     data = safetensors.numpy.save(whole, {_DESCRIPTION: described})
     place = data.index(_digest_entry(_NO_DIGEST))
     signed = _digest_entry(_digest(data, place))
-    beside = path.with_name(f".{uuid4().hex}.part")
-    try:
-        with beside.open("xb") as file:
-            file.write(memoryview(data)[:place])
-            file.write(signed)
-            file.write(memoryview(data)[place + len(signed) :])
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    return memoryview(data)[:place], signed, memoryview(data)[place + len(signed) :]
 
 
-def read_header(path: Path) -> Header:
+def read_header(source: Source) -> Header:
     """Read what a file says of itself, and nothing after it.
 
     Raises ValueError with the rest of a sentence that begins with the file's name, and OSError
     when there is no such file or it may not be read.
     """
-    raw, data_bytes = _raw_header(path)
+    raw, data_bytes = _raw_header(source)
     declared = _json_object(raw, "its header")
     metadata = declared.pop("__metadata__", None)
     described = metadata.get(_DESCRIPTION) if isinstance(metadata, dict) else None
@@ -112,21 +126,21 @@ def read_header(path: Path) -> Header:
     return Header(kind, facts, declared, digest, raw, data_bytes)
 
 
-def read_header_of(kind: str, path: Path) -> Header:
+def read_header_of(kind: str, source: Source) -> Header:
     """Read what a file says of itself, if it holds that kind of record; errors as `read_header`."""
-    header = read_header(path)
+    header = read_header(source)
     if header.kind != kind:
         raise ValueError("it holds a record of another kind")
     return header
 
 
-def read_arrays(path: Path, header: Header, expected: Layout) -> dict[str, Array]:
+def read_arrays(source: Source, header: Header, expected: Layout) -> dict[str, Array]:
     """Read the arrays of a file whose header is known, which must be those expected.
 
     Errors as `read_header`.
     """
     _compare(header, expected)
-    with path.open("rb") as file:
+    with _opened(source) as file:
         data = file.read(_LENGTH_BYTES + len(header.raw) + header.data_bytes)
     place = data.find(_digest_entry(header.digest))
     if place < 0 or _digest(data, place) != header.digest:
@@ -142,15 +156,20 @@ def array_bytes(layout: Layout) -> int:
     return sum(np.dtype(dtype).itemsize * prod(shape) for dtype, shape in layout.values())
 
 
-def kind_of(path: Path) -> str:
+def kind_of(source: Source) -> str:
     """Return the kind of record that a file says it holds; errors as `read_header`."""
-    return read_header(path).kind
+    return read_header(source).kind
 
 
-def _raw_header(path: Path) -> tuple[bytes, int]:
+def _opened(source: Source) -> BinaryIO:
+    return BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+
+
+def _raw_header(source: Source) -> tuple[bytes, int]:
     """Return the file's header, and the number of bytes that follow it."""
-    with path.open("rb") as file:
-        size = path.stat().st_size
+    with _opened(source) as file:
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
         length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
         if size > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES // 2**30} GiB")

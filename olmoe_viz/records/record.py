@@ -92,11 +92,27 @@ class Record:
         """Read a saved record; ValueError in a sentence for a file that is not one, OSError."""
         path = Path(path)
         try:
-            header = file.read_header_of(cls.kind, path)
-            facts = cls.read_facts(header.facts)
-            return cls.restored(facts, file.read_arrays(path, header, cls.stored_layout(facts)))
+            return cls._read(path)
         except ValueError as error:
             raise ValueError(f"{path.name} is not a readable {cls.kind}: {error}.") from None
+
+    def to_bytes(self) -> bytes:
+        """Return what `save` writes."""
+        return file.content(self.kind, *self.stored())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` returned; ValueError in a sentence for anything else."""
+        try:
+            return cls._read(data)
+        except ValueError as error:
+            raise ValueError(f"This is not a readable {cls.kind}: {error}.") from None
+
+    @classmethod
+    def _read(cls, source: file.Source) -> Self:
+        header = file.read_header_of(cls.kind, source)
+        facts = cls.read_facts(header.facts)
+        return cls.restored(facts, file.read_arrays(source, header, cls.stored_layout(facts)))
 
     def stored(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the JSON form of the facts, and the arrays as a file holds them."""
