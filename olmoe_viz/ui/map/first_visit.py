@@ -24,7 +24,8 @@ def shown() -> bool:
     """Whether it is open."""
     prompt = state.selection().prompt
     if _OPEN not in st.session_state:
-        st.session_state[_OPEN] = None if st.query_params else prompt
+        # Who has asked for something, such as a run of a file, knows what this is.
+        st.session_state[_OPEN] = None if st.query_params or state.asked() else prompt
     return st.session_state[_OPEN] == prompt and not tour.runs()
 
 

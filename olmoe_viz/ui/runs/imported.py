@@ -25,12 +25,7 @@ def draw() -> None:
     """The field for a file, and the map and the load of what was read from it."""
     badge = panel.head(texts.ROUTES_TITLE, None)
     st.caption(texts.ROUTES)
-    file = st.file_uploader(
-        texts.ROUTES_FILE,
-        type=["csv", "parquet", "json"],
-        key="routes",
-        max_upload_size=opening.UPLOAD_LIMIT // 10**6,
-    )
+    file = opening.field(texts.ROUTES_FILE, ["csv", "parquet", "json"], key="routes")
     if file is None:
         st.session_state.pop(_READ, None)
         return

@@ -8,8 +8,10 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePath
+from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from olmoe_viz import settings
 from olmoe_viz.engine import recorded
@@ -30,14 +32,7 @@ def draw() -> None:
     """The two ways to open a file, with what is wrong with the last one."""
     st.caption(texts.limit(UPLOAD_LIMIT))
     key = f"upload_{st.session_state.get(_UPLOADS, 0)}"
-    st.file_uploader(
-        texts.UPLOAD,
-        type="safetensors",
-        key=key,
-        max_upload_size=UPLOAD_LIMIT // 10**6,
-        on_change=_take,
-        args=(key,),
-    )
+    field(texts.UPLOAD, ["safetensors"], key=key, on_change=_take, args=(key,))
     names = listed()
     if names:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -50,6 +45,12 @@ def draw() -> None:
     refused = st.session_state.pop(_REFUSED, None)
     if refused is not None:
         refusal(refused)
+
+
+def field(label: str, kinds: list[str], *, key: str, **more: Any) -> UploadedFile | None:
+    """The field of a file, which is no larger than may be uploaded."""
+    limit = UPLOAD_LIMIT // 10**6
+    return st.file_uploader(label, kinds, key=key, max_upload_size=limit, **more)
 
 
 def listed() -> list[str]:
