@@ -50,7 +50,10 @@ def draw() -> None:
 def field(label: str, kinds: list[str], *, key: str, **more: Any) -> UploadedFile | None:
     """The field of a file, which is no larger than may be uploaded."""
     limit = UPLOAD_LIMIT // 10**6
-    return st.file_uploader(label, kinds, key=key, max_upload_size=limit, **more)
+    found: UploadedFile | None = st.file_uploader(
+        label, kinds, key=key, max_upload_size=limit, **more
+    )
+    return found
 
 
 def listed() -> list[str]:
@@ -94,7 +97,7 @@ def from_upload(name: str, size: int, data: Callable[[], bytes | memoryview]) ->
 def _run(path: Path) -> opened.Run:
     record = recorded.load(path)
     if not isinstance(record, Trace | Generation | Comparison):
-        raise ValueError(f"{path.name}: {texts.NOT_A_RUN}")
+        raise ValueError(texts.no_run(path.name, record.kind.replace("_", " ")))
     return record
 
 

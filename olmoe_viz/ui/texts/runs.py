@@ -49,7 +49,6 @@ ROUTES = (
 )
 ROUTES_FILE = "A file of routes (.csv, .parquet, .json)"
 ROUTES_LOAD = "How often each expert was used, over all tokens."
-NOT_A_RUN = "The file holds no run of a text and no written texts, so no page shows it."
 
 
 def save(what: str, size: int) -> str:
@@ -82,6 +81,14 @@ def routes(tokens: int, layers: int, most: int, known: Sequence[str], *, drawn: 
 def too_large(name: str, size: int, most: int) -> str:
     """A file is not read because of its size."""
     return f"{name} has {megabytes(size)}; a file may have {megabytes(most)}."
+
+
+def no_run(name: str, kind: str) -> str:
+    """A file holds a record that is about no whole text."""
+    return (
+        f"{name} holds a record of kind {kind}, and no page shows it: pages open traces, "
+        "generations and comparisons. The command olmoe-viz show prints it."
+    )
 
 
 def gone(name: str) -> str:

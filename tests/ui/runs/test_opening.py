@@ -90,7 +90,7 @@ def test_a_record_that_is_no_run_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "facts.safetensors"
     facts.save(path)  # type: ignore[union-attr]
     data = path.read_bytes()
-    with pytest.raises(ValueError, match="holds no run of a text"):
+    with pytest.raises(ValueError, match=r"^facts holds a record of kind model facts, and no page"):
         opening.from_upload("facts", len(data), lambda: data)
 
 
