@@ -108,6 +108,29 @@ def test_a_file_in_no_folder_is_refused_before_the_model_is_loaded(run: Run, fol
         assert ran.stderr.splitlines()[-1].endswith("There is no folder nowhere.")
 
 
+def test_ctrl_c_while_a_file_is_written_leaves_the_old_one(
+    run: Run, tmp_path: Path, folder: str, saved: ov.Trace, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "answer.json").write_text("[[[3, 1]]]")
+    before = {path.name for path in tmp_path.iterdir()}
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    for command in (
+        ("trace", "the", "--model", folder, "--save", "old.csv"),
+        ("compare", "the", "--model", folder, "--k", "2", "--tokens", "1", "--save", "old.csv"),
+        ("import", "answer.json", "--save", "old.csv"),
+        ("export", "run.safetensors", "old.csv"),
+        ("report", "run.safetensors", "--save", "old.csv"),
+    ):
+        (tmp_path / "old.csv").write_text("old")
+        assert (run(*command).exit_code, command) == (1, command)
+        assert (tmp_path / "old.csv").read_text() == "old"
+        assert {path.name for path in tmp_path.iterdir()} == {*before, "old.csv"}
+
+
 def test_show_opens_what_a_program_saved_of_one_token(run: Run, tmp_path: Path, folder: str):
     model = ov.load_model(folder)
     trace = ov.trace(model, "the robot the", ov.RoutingPolicy(2), "full")

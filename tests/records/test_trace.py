@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,3 +118,16 @@ def test_a_policy_that_the_model_cannot_have_is_refused(
     trace = make_trace()
     with pytest.raises(ValueError, match=sentence):
         replace(trace, request=replace(trace.request, policy=policy))
+
+
+def test_what_was_done_to_experts_is_in_the_file_and_what_nobody_knows_is_refused(
+    make_trace: MakeTrace, tmp_path: Path
+):
+    policy = RoutingPolicy.parse("k=2,off:0.3_5@1-4,bias:*.2~1.5,mass=restore")
+    path = tmp_path / "run.safetensors"
+    trace = make_trace()
+    replace(trace, request=replace(trace.request, policy=policy)).save(path)
+    assert Trace.load(path).policy == policy
+    path.write_bytes(path.read_bytes().replace(b"mass=restore", b"mass=unknown"))
+    with pytest.raises(ValueError, match=r"^run\.safetensors is not a readable trace: .*unknown"):
+        Trace.load(path)

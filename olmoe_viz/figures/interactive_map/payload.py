@@ -35,6 +35,7 @@ from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 from olmoe_viz.numerics import routing
 from olmoe_viz.policy import RoutingPolicy, one_k
 from olmoe_viz.records.expert_uses import ExpertUses
+from olmoe_viz.records.routed import width
 from olmoe_viz.records.tokens import display_token
 
 View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
@@ -217,7 +218,7 @@ def _check_arrays(columns: TraceLike, policy: RoutingPolicy) -> None:
         )
     if shape[2] > 256:
         raise ValueError(f"The map can draw at most 256 experts; the model has {shape[2]}.")
-    ran = (*shape[:2], max(policy.ks(layers, shape[2])))
+    ran = (*shape[:2], width(policy, columns.geometry))
     if columns.expert_ids.shape != ran or columns.weights.shape != ran:
         raise ValueError(f"The map needs the expert ids and weights that {policy} gave.")
 
