@@ -4,10 +4,14 @@ import re
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+import olmoe_viz as ov
+from olmoe_viz.models.model import Model
+from olmoe_viz.numerics import routing
 from tests.browser.server import WAIT, at_rest, settled
 
 Visit = Callable[..., Page]
@@ -96,6 +100,28 @@ def test_folds_draw_what_they_hide_and_the_line_moves_token_and_layer(visit: Vis
     expect(line(page)).to_contain_text("layer 8")
     settled(page)
     assert 0 <= live_check(page) < 1e-4
+
+
+def test_bars_cutoff_and_mass_follow_the_sliders(visit: Visit, model: Model) -> None:
+    page = open_page(visit)
+    trace = ov.trace(model, "The cat sat on the mat")
+    logits = trace.router_logits[7, 2].astype(np.float64)
+    cut, spread = page.locator(".st-key-top_k"), page.locator(".st-key-softmax")
+    expect(cut.locator(".found")).to_contain_text("This is what the model did.")
+    expect(spread.get_by_role("slider", name="k", exact=True)).to_have_count(0)
+    cut.get_by_role("slider", name="temperature").fill("1")
+    cut.get_by_role("slider", name="k", exact=True).fill("24")
+    shares = np.sort(routing.probabilities(logits / 2))[::-1]
+    mass = routing.retained_mass(shares, 24)
+    expect(cut.locator(".found")).to_contain_text(f"the top 24 keep {float(f'{mass:.3g}'):g} of")
+    expect(cut.locator("svg text[font-weight='700']")).to_contain_text("top 24: ")
+    assert cut.locator("svg rect:not([fill=none])").count() == 24
+    spread.get_by_role("slider", name="temperature").fill("-1")
+    entropy = routing.entropy(routing.probabilities(logits / 0.5))
+    expect(spread.locator(".found")).to_contain_text(f"entropy is {float(f'{entropy:.3g}'):g} nats")
+    cut.get_by_role("button", name="As the model has it").click()
+    expect(cut.locator(".found")).to_contain_text("This is what the model did.")
+    assert cut.locator("svg rect:not([fill=none])").count() == 8
 
 
 def test_the_rail_leads_to_a_step_and_says_where_one_is(visit: Visit) -> None:

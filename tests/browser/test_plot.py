@@ -37,7 +37,7 @@ def test_hover_says_the_numbers_of_a_bar_and_goes_when_one_leaves(visit: Visit) 
     expect(card(page, "top_k")).to_be_visible()
     words = card(page, "top_k").inner_text()
     assert re.fullmatch(
-        r"expert \d+·\d+ · rank 1\nprobability (\S+)\nmass up to this rank \1", words
+        r"expert \d+·\d+ · rank 1\nprobability (\S+)\nmass up to this rank \1\nused .+", words
     ), words
     page.mouse.move(5, 5)
     expect(card(page, "top_k")).to_be_hidden()

@@ -12,6 +12,7 @@ from olmoe_viz.figures.labels import expert_name, number
 from olmoe_viz.numerics import routing
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import follow as texts
+from olmoe_viz.ui.widgets.by_hand import by_hand
 from olmoe_viz.ui.widgets.figure import plot
 
 Floats = NDArray[np.float64]
@@ -51,7 +52,7 @@ def softmax(place: Place, logits: Floats, row: Floats) -> None:
     entropies = routing.entropy(routing.probabilities(logits / temperatures[:, None]))
     left, right = st.columns([2.4, 1], gap="large")
     with left:
-        plot(
+        by_hand(
             expert_bars.figure(
                 row,
                 ids=list(range(experts)),
@@ -61,6 +62,7 @@ def softmax(place: Place, logits: Floats, row: Floats) -> None:
                 uses=place.uses,
                 theme=place.theme,
             ),
+            logits=logits,
             key="softmax",
         )
     with right:
@@ -83,7 +85,7 @@ def top_k(
         ran: the experts that ran, [largest k].
         ranked: all experts, first those that ran.
     """
-    plot(
+    by_hand(
         router_bars.figure(
             row,
             expert_ids=ran,
@@ -92,6 +94,9 @@ def top_k(
             uses=place.uses,
             theme=place.theme,
         ),
+        logits=logits[routing.ranking(row)],
+        k=int((ran >= 0).sum()),
+        marks=place.ks,
         key="top_k",
     )
     masses = [float(row[list(ranked[:k])].sum()) for k in place.ks]

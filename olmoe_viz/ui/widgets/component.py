@@ -1,6 +1,6 @@
 """A part of the page of our own making, from the files of its folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def component(
     folder: Path,
     *scripts: str | Path,
     html: str | None = None,
-    css: str | Path = "",
+    css: str | Path | Sequence[str | Path] = (),
     constants: Mapping[str, Any] | None = None,
 ) -> Callable[..., Any]:
     """Register a component (Streamlit's version 2: no frame, no build step).
@@ -34,13 +34,14 @@ def component(
         folder: holds its files, but for those that are given by their whole path.
         scripts: the files of its code, in order; the last has the default function.
         html: what it starts with.
-        css: the file of its style.
+        css: the file of its style, or several.
         constants: name -> what its code knows under it, as JSON: words, sizes.
     """
+    sheets = [css] if isinstance(css, str | Path) else css
     mounted = st.components.v2.component(
         f"olmoe_viz_{name}",
         html=html,
-        css=(folder / css).read_text("utf-8") if css else None,
+        css="\n".join((folder / sheet).read_text("utf-8") for sheet in sheets) or None,
         js=markup.constants(constants or {}) + script(folder, *scripts),
     )
 

@@ -15,17 +15,18 @@ from olmoe_viz.figures.markup import WORDS_SCRIPT, worded
 from olmoe_viz.ui.texts import figure as texts
 from olmoe_viz.ui.widgets.component import component
 
+_HERE = Path(__file__).parent
+HTML = _HERE / "plot.html"
+STYLES = (_HERE / "plot.css",)
+SCRIPTS = tuple(_HERE / f"{name}.js" for name in ("geometry", "marks", "table", "menu", "plot"))
 _component = component(
     "plot",
-    Path(__file__).parent,
+    _HERE,
     WORDS_SCRIPT,
-    "geometry.js",
-    "marks.js",
-    "table.js",
-    "menu.js",
-    "plot.js",
-    html=worded(Path(__file__).parent / "plot.html", texts.HTML),
-    css="plot.css",
+    *SCRIPTS,
+    "mount.js",
+    html=worded(HTML, texts.HTML),
+    css=STYLES,
     constants={"LOOK": asdict(LOOK), "WORDS": texts.SCRIPT},
 )
 

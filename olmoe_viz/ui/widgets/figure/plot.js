@@ -146,5 +146,3 @@ const close = ({ parentElement }) => {
   state.observer.disconnect()
   state.quit()
 }
-
-export default (call) => mount(call, show, close)

@@ -1,0 +1,1 @@
+export default (call) => mount(call, show, close)
