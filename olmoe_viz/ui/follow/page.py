@@ -73,7 +73,7 @@ def draw() -> None:
                     way(_WAYS[each.words](details), each.words.number)
                 _draw(each, details)
             _more_experts(details)
-            keeping.buttons(trace, key="keep")
+            keeping.buttons(trace, key="keep", cell=(place.layer, place.token))
 
 
 def _overview(details: Details) -> None:

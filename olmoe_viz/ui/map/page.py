@@ -32,7 +32,7 @@ def draw() -> None:
     token_panel.draw(trace, chosen)
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
-    keeping.buttons(trace, key="keep")
+    keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
 
 
 def _whole(trace: Trace, chosen: Selection) -> None:
