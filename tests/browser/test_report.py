@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, expect
 
 import olmoe_viz as ov
 from olmoe_viz.report.page import page
+from tests.browser.sweep import problems
 
 
 def test_a_report_opens_offline(
@@ -29,6 +30,7 @@ def test_a_report_opens_offline(
     ids = [int(text) for text in inside.locator(".card .expert .number").all_inner_texts()[::2]]
     assert ids == trace.expert_ids[0, 0].tolist()
     assert shown.locator("h2").count() == 7
-    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown.set_viewport_size({"width": 390, "height": 900})
+    assert problems(shown) == []
     assert (asked, said) == ([path.as_uri()], [])
     context.close()

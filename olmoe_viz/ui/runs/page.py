@@ -81,7 +81,8 @@ def _name(name: str, run: opened.Run, source: origin.Origin, text: str = "") -> 
         origin.badge(source, details)
     if text:
         st.text(text)
-    st.caption(plain(details))
+    rounded = first.logits_precision == "float16"
+    st.caption(f"{plain(details)} {texts.ROUNDED}" if rounded else plain(details))
 
 
 def _first(run: opened.Run) -> Trace | Generation:

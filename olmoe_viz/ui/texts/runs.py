@@ -20,6 +20,7 @@ CHOOSE = "Choose a run"
 SHOW, CLOSE = "Show on the pages", "Close"
 REPORT, REPORT_OF_BOTH = "Save report", "Save report of both"
 HALF = "Router logits in half precision"
+ROUNDED = "Router logits rounded to float16."
 HALF_HELP = (
     "The file has little over half the size. Logits and what is computed from them are right to "
     "three digits; experts and weights are those that ran, unchanged."
