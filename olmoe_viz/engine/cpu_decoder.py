@@ -3,33 +3,40 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from olmoe_viz.engine.cache import KvCache
-from olmoe_viz.engine.decoder import PlainDecoder
+from olmoe_viz.engine.decoder import Part, PlainDecoder, Stepped, ran
 from olmoe_viz.engine.kernels.cpu.step import Batch, Record, Shared, help_with, step
 from olmoe_viz.engine.kernels.cpu.weights import Floats, entries_of, sizes_of, weights_of
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.sampling import Sampling
 from olmoe_viz.engine.taps import Arrays, Taps
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.families.base import Parts
 from olmoe_viz.models.model import Model
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
 
 _TOLERANCE = 1e-3  # of the plain pass's norm
 # Experts of all rows in a layer from which on half of them are worth a second thread.
 _WORTH_HELP = 32
 _BUSY, _ALONE = 1.3, 1.0  # times this thread's own time; seconds
-_WORTH_SPLITTING = 8  # rows from which on two threads do half of them each
+_WORTH_SPLITTING = 8  # tokens from which on two threads do half of them each
 _helper = ThreadPoolExecutor(1, thread_name_prefix="helper")
 
 
-OfRows = TypeVar("OfRows", Batch, Record)
+class Piece(NamedTuple):
+    """New tokens of one sequence, from position `start` on; `base` is its first cache entry."""
+
+    policy: RoutingPolicy
+    tokens: Sequence[int]
+    base: int
+    start: int
 
 
 class CpuKernels:
@@ -46,52 +53,38 @@ class CpuKernels:
         self._alone_until = 0.0
         self._check(model)
 
-    def run(
-        self,
-        cache: KvCache,
-        policies: Sequence[RoutingPolicy],
-        tokens: Sequence[int],
-        slots: Sequence[int],
-        position: int,
-    ) -> Record:
-        """Run one token of each row, which all stand at one position of their slots."""
-        geometry, rows = self._geometry, len(tokens)
-        ks = np.array([each.ks(geometry.layers, geometry.experts) for each in policies])
-        weightings = [WEIGHTINGS.index(each.weighting) for each in policies]
-        batch = Batch(
-            tokens=np.array(tokens),
-            positions=np.full(rows, position),
-            bases=np.array(slots) * cache.length,
-            ks=ks,
-            thresholds=np.array([each.threshold for each in policies], np.float32),
-            weightings=np.array(weightings),
-        )
-        record = Record.empty(
-            rows, geometry.vocab, geometry.layers, geometry.experts, int(ks.max())
-        )
-        self._run(entries_of(cache), batch, record)
-        return record
+    def run(self, cache: KvCache, pieces: Sequence[Piece]) -> Record:
+        """Run the tokens of every piece; scores are those after the last of each.
 
-    def _run(self, cache: NDArray[Any], batch: Batch, record: Record) -> None:
-        """Run a step, with a second thread where that pays; the numbers are the same.
-
-        Where the step takes longer than this thread's own time, other programs want the cores: for
-        a while nobody helps then, as that would be slower than one thread alone.
+        With a second thread where that pays; the numbers are the same. Where the step takes longer
+        than this thread's own time, other programs want the cores: for a while nobody helps then,
+        as that would be slower than one thread alone.
         """
+        geometry, entries = self._geometry, entries_of(cache)
+        batch = _batch(pieces, geometry)
+        sizes = (geometry.vocab, geometry.layers, geometry.experts, int(batch.ks.max()))
+        record = Record.empty(len(batch.tokens), len(pieces), *sizes)
         began, own = time.perf_counter(), time.thread_time()
         helped = self.helped and began > self._alone_until
-        rows = len(batch.tokens)
-        if helped and rows >= _WORTH_SPLITTING:
-            lower, upper = slice(rows // 2), slice(rows // 2, rows)
-            other = _helper.submit(self._step, cache, _rows(batch, lower), _rows(record, lower))
-            self._step(cache, _rows(batch, upper), _rows(record, upper))
+        if helped and len(batch.tokens) >= _WORTH_SPLITTING and len(pieces) > 1:
+            middle, rows = _middle(pieces)
+            lower, upper = (
+                (_batch(pieces[:middle], geometry), record.part(slice(rows), slice(middle))),
+                (
+                    _batch(pieces[middle:], geometry),
+                    record.part(slice(rows, None), slice(middle, None)),
+                ),
+            )
+            other = _helper.submit(self._step, entries, *lower)
+            self._step(entries, *upper)
             other.result()
         else:
             helped = helped and int(batch.ks.sum(0).max()) >= _WORTH_HELP
-            self._step(cache, batch, record, helped=helped)
+            self._step(entries, batch, record, helped=helped)
         seconds = time.perf_counter() - began
         if helped and seconds > _BUSY * (time.thread_time() - own):
             self._alone_until = began + seconds + _ALONE
+        return record
 
     def _step(
         self, cache: NDArray[Any], batch: Batch, record: Record, *, helped: bool = False
@@ -113,7 +106,11 @@ class CpuKernels:
         rows = range(len(policies))
         ours, theirs = runner.open(len(rows), 2), runner.open(len(rows), 2)
         for position, tokens in enumerate(((1, 2, 3), (2, 3, 1))):
-            record = self.run(ours, policies, tokens, rows, position)
+            pieces = [
+                Piece(policy, [token], base, position)
+                for policy, token, base in zip(policies, tokens, ours.bases, strict=True)
+            ]
+            record = self.run(ours, pieces)
             with threads(model, len(rows)):
                 taps, ids = Taps(len(rows)), [[token] for token in tokens]
                 starts = [position] * len(rows)
@@ -123,10 +120,42 @@ class CpuKernels:
             _compare("weights", record.weights[:, :, None], taps.arrays()["weights"])
 
 
-def _rows(arrays: OfRows, chosen: slice) -> OfRows:
-    """Return some rows of every array."""
-    parts: Any = (each[chosen] for each in arrays)
-    return type(arrays)(*parts)
+def _batch(pieces: Sequence[Piece], geometry: Geometry) -> Batch:
+    """Return the tokens of all pieces, each a row: those of a piece follow each other."""
+    counts = [len(piece.tokens) for piece in pieces]
+    plans = [_plan(piece.policy, geometry) for piece in pieces]
+    ks, thresholds, weightings = (
+        np.repeat(np.stack(each), counts, 0) for each in zip(*plans, strict=True)
+    )
+    return Batch(
+        tokens=np.array([token for piece in pieces for token in piece.tokens]),
+        positions=np.concatenate([piece.start + np.arange(len(piece.tokens)) for piece in pieces]),
+        bases=np.repeat([piece.base for piece in pieces], counts),
+        ks=ks,
+        thresholds=thresholds,
+        weightings=weightings,
+        scored=np.cumsum(counts) - 1,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _plan(policy: RoutingPolicy, geometry: Geometry) -> tuple[NDArray[Any], ...]:
+    """Return how the tokens of a policy are routed: ks [layers], threshold, and weighting."""
+    return (
+        np.array(policy.ks(geometry.layers, geometry.experts)),
+        np.float32(policy.threshold),
+        np.int64(WEIGHTINGS.index(policy.weighting)),
+    )
+
+
+def _middle(pieces: Sequence[Piece]) -> tuple[int, int]:
+    """Return how many pieces make about half of the tokens, and their tokens.
+
+    A piece is never cut: its tokens look at each other.
+    """
+    ends = np.cumsum([len(piece.tokens) for piece in pieces])
+    middle = int(np.abs(ends[:-1] - ends[-1] / 2).argmin()) + 1
+    return middle, int(ends[middle - 1])
 
 
 def _compare(name: str, ours: Floats, theirs: Floats) -> None:
@@ -135,18 +164,10 @@ def _compare(name: str, ours: Floats, theirs: Floats) -> None:
 
 
 class CpuDecoder(PlainDecoder):
-    """Chooses as the plain decoder does, and runs with kernels; see `Decoder`."""
+    """Runs all parts in one call of the compiled step; see `Decoder`."""
 
-    def __init__(
-        self,
-        kernels: CpuKernels,
-        model: Model,
-        policies: Sequence[RoutingPolicy],
-        sampling: Sampling,
-        prompt: int,
-        limit: int,
-    ) -> None:
-        super().__init__(model, policies, sampling, prompt, limit)
+    def __init__(self, kernels: CpuKernels, model: Model, entries: int) -> None:
+        super().__init__(model, entries)
         self._kernels = kernels
 
     @property
@@ -154,20 +175,28 @@ class CpuDecoder(PlainDecoder):
         """What computes, for the provenance."""
         return "olmoe, compiled by numba"
 
-    def _run(self, rows: Sequence[int], ids: list[list[int]]) -> list[Arrays]:
-        policies = [self._policies[row] for row in rows]
-        tokens = [token for (token,) in ids]
-        record = self._kernels.run(self.state, policies, tokens, rows, self._position)
-        scores = torch.from_numpy(record.scores)
-        if len(rows) == len(self._policies):
-            self._scores = scores
-        else:
-            self._scores[list(rows)] = scores
-        self._position += 1
-        # [layers, 1, ...] of each row
-        recorded: Arrays = {
-            "router_logits": record.router_logits[:, :, None],
-            "expert_ids": record.expert_ids[:, :, None],
-            "weights": record.weights[:, :, None],
-        }
-        return [{name: each[row] for name, each in recorded.items()} for row in range(len(rows))]
+    @torch.inference_mode()
+    def step(self, parts: Sequence[Part]) -> Stepped:
+        """Run the parts; see `Decoder.step`."""
+        began = time.perf_counter()
+        pieces = [
+            Piece(part.row.policy, part.tokens, part.row.base, part.row.position) for part in parts
+        ]
+        record = self._kernels.run(self._cache, pieces)
+        done = ran(parts, _by_piece(record, pieces), torch.from_numpy(record.scores))
+        return Stepped(done, time.perf_counter() - began)
+
+
+def _by_piece(record: Record, pieces: Sequence[Piece]) -> list[Arrays]:
+    """Return what was recorded of each piece, [layers, tokens, ...]."""
+    routed, first = [], 0
+    for piece in pieces:
+        rows = slice(first, first := first + len(piece.tokens))
+        routed.append(
+            {
+                "router_logits": record.router_logits[rows].swapaxes(0, 1),
+                "expert_ids": record.expert_ids[rows].swapaxes(0, 1),
+                "weights": record.weights[rows].swapaxes(0, 1),
+            }
+        )
+    return routed

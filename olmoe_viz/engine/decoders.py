@@ -1,22 +1,23 @@
-"""Which decoder writes: a model's GPU kernels where they can, else the plain one."""
+"""Which decoder runs a group: a model's compiled step where it has one, else its pass."""
 
 import logging
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence as Ordered
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
 
 from olmoe_viz.engine import compiling
-from olmoe_viz.engine.decoder import Decoder, PlainDecoder
+from olmoe_viz.engine.decoder import Decoder, GroupDecoder, PlainDecoder
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.sampling import Sampling
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 
 if TYPE_CHECKING:
-    from olmoe_viz.engine.gpu_decoder import GpuKernels
+    from olmoe_viz.engine.gpu_decoder import GpuDecoder, GpuKernels
+
+AnyDecoder = TypeVar("AnyDecoder", bound=Decoder)
 
 _log = logging.getLogger(__name__)
 _making = threading.Lock()
@@ -24,41 +25,59 @@ _making = threading.Lock()
 _made: "WeakKeyDictionary[Model, GpuKernels | str]" = WeakKeyDictionary()
 
 
-def decoder_of(
-    model: Model, policies: Sequence[RoutingPolicy], sampling: Sampling, prompt: int, limit: int
+def decoder_for(
+    model: Model,
+    at_work: Ordered[Decoder],
+    policies: Ordered[RoutingPolicy],
+    need: int,
+    entries: int,
 ) -> Decoder:
-    """Return what writes up to `limit` tokens after `prompt` tokens, one row for each policy."""
+    """Return what runs a row for each policy, together `need` entries: one at work, or a new one.
+
+    A new one takes `entries` tokens of all its rows.
+    """
+    if not runner_of(model).rows_join:
+        return GroupDecoder(model, need)
     steered = any(policy.interventions for policy in policies)
     if model.device.type != "cuda":
-        return _on_cpu(model, policies, sampling, prompt, limit, steered=steered)
-    if steered:
-        return PlainDecoder(model, policies, sampling, prompt, limit, without="interventions")
-    kernels = kernels_of(model)
-    if isinstance(kernels, str):
-        return PlainDecoder(model, policies, sampling, prompt, limit, without=kernels)
-    if not kernels.claim(len(policies), prompt + limit):
-        full = "they are at work, or this is too much for their cache"
-        return PlainDecoder(model, policies, sampling, prompt, limit, without=full)
-    from olmoe_viz.engine.gpu_decoder import GpuDecoder
-
-    return GpuDecoder(kernels, policies, sampling, prompt, limit)
+        return _on_cpu(model, at_work, entries, steered=steered)
+    why = "interventions" if steered else _claimed(model, at_work, len(policies), need)
+    return why if not isinstance(why, str) else _plain(model, at_work, entries, why)
 
 
-def _on_cpu(
-    model: Model,
-    policies: Sequence[RoutingPolicy],
-    sampling: Sampling,
-    prompt: int,
-    limit: int,
-    *,
-    steered: bool,
-) -> Decoder:
+def _on_cpu(model: Model, at_work: Ordered[Decoder], entries: int, *, steered: bool) -> Decoder:
     """Return the compiled decoder once it is ready; until then nobody waits for it."""
     if not steered and (made := compiling.ready(model)) is not None:
         from olmoe_viz.engine.cpu_decoder import CpuDecoder
 
-        return CpuDecoder(made, model, policies, sampling, prompt, limit)
-    return PlainDecoder(model, policies, sampling, prompt, limit)
+        return _found(CpuDecoder, at_work) or CpuDecoder(made, model, entries)
+    return _plain(model, at_work, entries)
+
+
+def _claimed(model: Model, at_work: Ordered[Decoder], rows: int, need: int) -> "GpuDecoder | str":
+    """Return the decoder that has the GPU kernels, or why there is none for these rows."""
+    kernels = kernels_of(model)
+    if isinstance(kernels, str):
+        return kernels
+    from olmoe_viz.engine.gpu_decoder import GpuDecoder
+
+    if kernels.fits(rows, need):
+        if (found := _found(GpuDecoder, at_work)) is not None:
+            return found
+        if kernels.claim():
+            return GpuDecoder(kernels, model)
+    return "they are at work, or this is too much for their cache"
+
+
+def _plain(
+    model: Model, at_work: Ordered[Decoder], entries: int, without: str | None = None
+) -> Decoder:
+    found = _found(PlainDecoder, at_work)
+    return found or PlainDecoder(model, entries, without)
+
+
+def _found(kind: type[AnyDecoder], at_work: Ordered[Decoder]) -> AnyDecoder | None:
+    return next((each for each in at_work if type(each) is kind), None)
 
 
 def prepared(model: Model) -> bool:

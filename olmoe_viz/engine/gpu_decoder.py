@@ -5,23 +5,26 @@ records of a step are made while the next one runs.
 """
 
 import threading
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Sequence as Ordered
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from olmoe_viz.engine.cache import KvCache
-from olmoe_viz.engine.decoder import RowWritten, Written
+from olmoe_viz.engine.cache import Entries, KvCache, bytes_of_entry
+from olmoe_viz.engine.decoder import Part, Ran, Stepped
 from olmoe_viz.engine.kernels.gpu import self_test
-from olmoe_viz.engine.kernels.gpu.graphs import Graphs
-from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, weights_of
-from olmoe_viz.engine.sampling import Sampling
-from olmoe_viz.engine.taps import Arrays
+from olmoe_viz.engine.kernels.gpu.graphs import Flight, Graphs, Recorded
+from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, Work, weights_of
+from olmoe_viz.engine.runner import runner_of
+from olmoe_viz.engine.sequence import Sequence
+from olmoe_viz.engine.taps import Arrays, Taps
 from olmoe_viz.families.base import Block, Parts
 from olmoe_viz.models.model import Model
-from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.records.routed import width
 
 NAME = "olmoe, Triton kernels"
@@ -52,10 +55,13 @@ class GpuKernels:
         self.graphs = Graphs(sizes, weights, self.cache.layers, pdl=pdl)
         self._in_use = threading.Lock()
 
-    def claim(self, rows: int, length: int) -> bool:
-        """Take the kernels for `rows` rows of up to `length` tokens; False where that cannot be."""
-        fits = rows <= MAX_ROWS and rows * length <= self.entries
-        return fits and self._in_use.acquire(blocking=False)
+    def fits(self, rows: int, entries: int) -> bool:
+        """Whether so many rows, with as many cache entries, can ever be at work."""
+        return rows <= MAX_ROWS and entries <= self.entries
+
+    def claim(self) -> bool:
+        """Take the kernels for one decoder; False while another has them."""
+        return self._in_use.acquire(blocking=False)
 
     def release(self) -> None:
         """Give the kernels back."""
@@ -78,84 +84,194 @@ def sizes_of(model: Model, parts: Parts) -> Sizes:
     )
 
 
-def _entries(model: Model, blocks: Sequence[Block]) -> int:
+def _entries(model: Model, blocks: Ordered[Block]) -> int:
     """Return how many tokens the cache takes of all rows."""
-    of_one = sum(2 * block.kv_heads * block.head_dim * model.dtype.itemsize for block in blocks)
+    of_one = bytes_of_entry(blocks, model.dtype)
     free, _ = torch.cuda.mem_get_info(model.device)
     return min(_ENTRIES, free // _SHARE_OF_FREE // of_one)
 
 
+class _Flown(NamedTuple):
+    """A graph that has been launched, and where in it each row stands."""
+
+    flight: Flight
+    places: dict[Sequence, int]
+
+
 class GpuDecoder:
-    """Writes with claimed kernels; see `Decoder`."""
+    """Writes with claimed kernels; see `Decoder`.
+
+    Prompts are read by the model's pass but for their last token, with which a row joins the
+    graphs. The host is one step behind: what a row's step gives comes with the next call.
+    """
 
     name = NAME
 
-    def __init__(
-        self,
-        kernels: GpuKernels,
-        policies: Sequence[RoutingPolicy],
-        sampling: Sampling,
-        prompt: int,
-        limit: int,
-    ) -> None:
-        self._kernels, self._limit, self._drawn = kernels, limit, sampling.temperature > 0
-        self.state = kernels.cache.first(len(policies), prompt + limit)
-        self._work = kernels.graphs.work_of(len(policies))
-        self._flights = kernels.graphs.flights(self._work, sampling)
-        self._widths = [width(policy, kernels.geometry) for policy in policies]
-        self._resting: set[int] = set()
-        self._written = 0
-        self._chosen: NDArray[np.float32] | None = None  # [rows, 2]: the next token, its logprob
-        kernels.graphs.set_sampling(sampling, prompt, limit)
-        self._set_rows(policies, prompt, prompt + limit)
+    def __init__(self, kernels: GpuKernels, model: Model) -> None:
+        self._kernels, self._runner = kernels, runner_of(model)
+        self._entries = Entries(kernels.entries)
+        self._joined: set[Sequence] = set()
+        self._work = kernels.graphs.work_of(1)
+        self._places: dict[Sequence, int] = {}
+        self._left: dict[Sequence, int] = {}  # tokens that each row has yet to run
+        self._read: dict[Sequence, Arrays] = {}  # before the last token of a prompt
+        self._flown: deque[_Flown] = deque()
+        self._flights = 0
+        for place in range(self._work.rows):
+            self._rest(place)
 
-    def _set_rows(self, policies: Sequence[RoutingPolicy], prompt: int, length: int) -> None:
-        """Put the rows' settings on the device; the rows left over rest."""
-        work, geometry, rows = self._work, self._kernels.geometry, len(policies)
-        work.ks.zero_()
-        work.position.zero_()
-        work.base.fill_(self._kernels.entries)
-        ks = [policy.ks(geometry.layers, geometry.experts) for policy in policies]
-        work.ks[:, :rows] = torch.tensor(ks, dtype=torch.int32).t()
-        work.threshold[:rows] = torch.tensor([policy.threshold for policy in policies])
-        weightings = [WEIGHTINGS.index(policy.weighting) for policy in policies]
-        work.weighting[:rows] = torch.tensor(weightings, dtype=torch.int32)
-        work.position[:rows] = prompt - 1
-        work.base[:rows] = torch.arange(rows, dtype=torch.int32) * length
+    def join(self, rows: Ordered[Sequence]) -> bool:
+        """Give rows a place in the cache; see `Decoder.join`."""
+        if len(self._joined) + len(rows) > MAX_ROWS:
+            return False
+        first = self._entries.take(sum(row.length for row in rows))
+        if first is None:
+            return False
+        for number, row in enumerate(rows):
+            row.base = first + number * row.length
+        self._joined.update(rows)
+        return True
 
-    def start(self, hidden: Tensor) -> None:
-        """Choose the first tokens, and run them; see `Decoder.start`."""
-        self._kernels.graphs.start(self._work, hidden, drawn=self._drawn)
-        chosen = self._work.chosen.cpu()
-        self._flights[0].launch()
-        self._chosen = chosen.numpy()
-
-    def write(self, rows: Sequence[int]) -> Written:
-        """Return what has run, after starting the next step; see `Decoder.write`."""
-        assert self._chosen is not None  # noqa: S101 - `start` comes first
-        for row in set(range(len(self._widths))) - self._resting - set(rows):
-            self._rest(row)
-        step, self._written = self._written, self._written + 1
-        if self._written < self._limit:
-            self._flights[self._written % 2].launch()
-        recorded, seconds = self._flights[step % 2].wait()
-        written = []
+    def leave(self, rows: Ordered[Sequence]) -> None:
+        """Let rows rest and free their place; what still runs writes before whoever comes."""
+        self._entries.give_back(rows[0].base)
         for row in rows:
-            token, logprob = self._chosen[row].tolist()
-            routed = _routed(recorded.routing[row], self._widths[row])
-            written.append(RowWritten(int(token), logprob, routed))
-        self._chosen = recorded.chosen.copy()
-        return Written(written, seconds)
+            self._joined.discard(row)
+            self._read.pop(row, None)
+            self._left.pop(row, None)
+            if row in self._places:
+                self._rest(self._places.pop(row))
 
-    def _rest(self, row: int) -> None:
-        self._work.ks[:, row] = 0
-        self._work.position[row] = 0
-        self._resting.add(row)
+    def share(self, source: Sequence, targets: Ordered[Sequence]) -> None:
+        """Copy what a row has read; see `Decoder.share`."""
+        self._kernels.cache.copy(source.base, [row.base for row in targets], source.position)
+
+    @torch.inference_mode()
+    def step(self, parts: Ordered[Part]) -> Stepped:
+        """Read prompts, start the next step, and return what the one before has given."""
+        began = time.perf_counter()
+        new = [part for part in parts if part.row not in self._places]
+        done = self._read_prompts(new)
+        joining = [row for row, count in new if row.position + count == row.prompt]
+        seconds = time.perf_counter() - began if done or self._read else 0.0
+        if joining:
+            self._enter(joining)
+        if not self._flown:
+            self._launch()
+        self._launch()
+        if self._flown:
+            flown = self._flown.popleft()
+            recorded, flew = flown.flight.wait()
+            seconds += flew
+            done += [self._landed(row, at, recorded) for row, at in flown.places.items()]
+        return Stepped([ran for ran in done if ran.row in self._joined], seconds)
 
     def close(self) -> None:
         """Let the kernels go; a step that still runs is waited for."""
         torch.cuda.current_stream().synchronize()
         self._kernels.release()
+
+    def _read_prompts(self, parts: Ordered[Part]) -> list[Ran]:
+        """Run parts of prompts but for their last tokens; return those that go on."""
+        done: list[Ran] = []
+        counts = {
+            part: part.count - (part.row.position + part.count == part.row.prompt) for part in parts
+        }
+        for count in sorted({*counts.values()} - {0}):
+            alike = [part for part in parts if counts[part] == count]
+            for part, routed in zip(alike, self._pass(alike, count), strict=True):
+                if count == part.count:
+                    done.append(Ran(part.row, routed, None))
+                else:
+                    self._read[part.row] = routed
+        return done
+
+    def _pass(self, parts: Ordered[Part], count: int) -> list[Arrays]:
+        rows = [part.row for part in parts]
+        plan, taps = self._runner.plan([row.policy for row in rows]), Taps(len(rows))
+        longest = max(row.length for row in rows)
+        cache = self._kernels.cache.at([row.base for row in rows], longest)
+        ids, starts = [part.tokens[:count] for part in parts], [row.position for row in rows]
+        self._runner.step(cache, ids, range(len(rows)), starts, plan, taps)
+        return taps.by_row()
+
+    def _enter(self, rows: Ordered[Sequence]) -> None:
+        """Put rows into the graphs, each with the last token of its prompt."""
+        graphs, work = (
+            self._kernels.graphs,
+            self._kernels.graphs.work_of(len(self._places) + len(rows)),
+        )
+        if work is not self._work:
+            self._move(work)
+        free = iter(sorted(set(range(self._work.rows)) - set(self._places.values())))
+        for row in rows:
+            place = self._places[row] = next(free)
+            self._left[row] = row.limit + 1
+            self._set(row, place)
+        places = [self._places[row] for row in rows]
+        graphs.enter(self._work, places, [row.tokens[row.prompt - 1] for row in rows])
+
+    def _move(self, work: Work) -> None:
+        """Go on with another number of rows."""
+        before, places = self._work, list(self._places.values())
+        for name in (
+            "position",
+            "base",
+            "threshold",
+            "weighting",
+            "token",
+            "hidden",
+            "scaled",
+            "squares",
+        ):
+            getattr(work, name)[: len(places)] = getattr(before, name)[places]
+        work.ks[:, : len(places)] = before.ks[:, places]
+        self._work = work
+        self._places = {row: place for place, row in enumerate(self._places)}
+        for row, place in self._places.items():
+            self._kernels.graphs.set_sampling(place, row.sampling, row.prompt, row.limit)
+        for place in range(len(places), work.rows):
+            self._rest(place)
+
+    def _set(self, row: Sequence, place: int) -> None:
+        """Put a row's settings on the device."""
+        work, geometry = self._work, self._kernels.geometry
+        ks = row.policy.ks(geometry.layers, geometry.experts)
+        work.ks[:, place] = torch.tensor(ks, dtype=torch.int32)
+        work.threshold[place] = row.policy.threshold
+        work.weighting[place] = WEIGHTINGS.index(row.policy.weighting)
+        work.position[place], work.base[place] = row.prompt - 1, row.base
+        self._kernels.graphs.set_sampling(place, row.sampling, row.prompt, row.limit)
+
+    def _rest(self, place: int) -> None:
+        """Let a place rest; it writes to an entry that nobody reads."""
+        self._work.ks[:, place] = 0
+        self._work.position[place], self._work.base[place] = 0, self._kernels.entries
+
+    def _launch(self) -> None:
+        """Run the token that every row holds, unless none has any left."""
+        running = {row: at for row, at in self._places.items() if self._left[row] > 0}
+        if not running:
+            return
+        drawn = any(row.sampling.temperature > 0 for row in running)
+        flight = self._kernels.graphs.flights(self._work, drawn=drawn)[self._flights % 2]
+        flight.launch()
+        self._flights += 1
+        self._flown.append(_Flown(flight, running))
+        for row in running:
+            self._left[row] -= 1
+            if not self._left[row]:
+                self._rest(self._places[row])
+
+    def _landed(self, row: Sequence, place: int, recorded: Recorded) -> Ran:
+        """Return what a step has given a row; with its first, what was read before."""
+        widest = width(row.policy, self._kernels.geometry)
+        routed = _routed(recorded.routing[place], widest)
+        if (read := self._read.pop(row, None)) is not None:
+            read = read | {name: read[name][..., :widest] for name in ("expert_ids", "weights")}
+            routed = {name: np.concatenate([read[name], routed[name]], 1) for name in routed}
+        token, logprob = recorded.chosen[place].tolist()
+        return Ran(row, routed, (int(token), logprob) if row.uniform is not None else None)
 
 
 def _routed(recorded: NDArray[np.float32], width: int) -> Arrays:

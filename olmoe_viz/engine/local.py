@@ -8,10 +8,11 @@ from typing import Any
 
 from olmoe_viz.engine import attending, decoders, inspecting, predicting, scoring, timing, tracing
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
-from olmoe_viz.engine.generating import Generating, first_line
+from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.line import Line
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.result_cache import ResultCache
+from olmoe_viz.engine.sequence_group import first_line
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.errors import (
     CancelledError,

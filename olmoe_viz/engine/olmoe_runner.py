@@ -28,26 +28,27 @@ Turn = tuple[Tensor, Tensor]
 
 
 class Span:
-    """Where the new tokens of a pass stand: their rows' slots, their positions, and what they see.
+    """Where the new tokens of a pass stand, and what they see.
 
-    `slots` is int64 [rows], `positions` int64 [rows, tokens]; each row looks at the first `end`
-    entries of its slot, and with `masked` only at those up to its own position. With `causal` the
-    new tokens are all there are, so that no mask has to be made.
+    `bases` int64 [rows] are their rows' first entries, `positions` int64 [rows, tokens]; each row
+    looks at its entries before `end`, and with `masked` only at those up to its own position. With
+    `causal` the new tokens are all there are, so that no mask has to be made. With `together` the
+    rows' slots lie one behind the other, there, and the rows stand at one position: nothing has to
+    be gathered.
     """
 
     def __init__(
         self,
-        slots: Tensor,
+        bases: Tensor,
         positions: Tensor,
         end: int,
         *,
         masked: bool,
-        first_slots: bool,
-        causal: bool = False,
+        causal: bool,
+        together: slice | None,
     ) -> None:
-        self.slots, self.positions, self.end = slots, positions, end
-        self.masked, self.causal = masked, causal
-        self.first_slots = first_slots  # the rows are slots 0, 1, 2 ...: no copy is needed
+        self.bases, self.positions, self.end = bases, positions, end
+        self.masked, self.causal, self.together = masked, causal, together
 
     @classmethod
     def at(cls, cache: KvCache, slots: Sequence[int], starts: Sequence[int], tokens: int) -> "Span":
@@ -59,28 +60,28 @@ class Span:
         if end > cache.length or min(starts) < 0:
             raise ValueError(f"The cache holds positions 0 to {cache.length - 1}.")
         positions = torch.tensor(starts).unsqueeze(1) + torch.arange(tokens)
-        causal = tokens > 1 and max(starts) == 0
+        bases = [cache.bases[slot] for slot in slots]
+        causal, alike = tokens > 1 and max(starts) == 0, len(set(starts)) == 1
         return cls(
-            torch.tensor(slots),
+            torch.tensor(bases),
             positions,
             end,
-            masked=not causal and (tokens > 1 or len(set(starts)) > 1),
-            first_slots=list(slots) == list(range(len(slots))),
+            masked=not causal and (tokens > 1 or not alike),
             causal=causal,
+            together=_piece(cache, bases) if alike else None,
         )
-
-    @classmethod
-    def anywhere(cls, cache: KvCache, slots: Tensor, positions: Tensor) -> "Span":
-        """Any rows and positions, as tensors on the device that may be filled anew for each step.
-
-        Looks at the whole cache behind a mask, so every step has the same shapes and reads nothing
-        back: what the capture in a CUDA graph needs. Positions are the caller's to keep in range.
-        """
-        return cls(slots, positions, cache.length, masked=True, first_slots=False)
 
     def to(self, device: torch.device) -> None:
         """Move the index tensors to where the pass begins."""
-        self.slots, self.positions = self.slots.to(device), self.positions.to(device)
+        self.bases, self.positions = self.bases.to(device), self.positions.to(device)
+
+
+def _piece(cache: KvCache, bases: Sequence[int]) -> slice | None:
+    """Return the entries of some slots if these lie one behind the other."""
+    first, length = bases[0], cache.length
+    end = first + len(bases) * length
+    behind = list(bases) == list(range(first, end, length)) and end <= len(cache.layers[0][0])
+    return slice(first, end) if behind else None
 
 
 class OlmoeRunner:
@@ -233,14 +234,19 @@ class _Layer:
 
 
 class _Places:
-    """A span as what a layer needs: where in its cache to write, and what the mask hides."""
+    """A span as what a layer needs: where in its cache to write, to read, and what is hidden."""
 
     def __init__(self, cache: KvCache, span: Span) -> None:
         self.span, self.length = span, cache.length
-        self.targets = (span.slots.unsqueeze(1) * cache.length + span.positions).flatten()
+        self.targets = (span.bases.unsqueeze(1) + span.positions).flatten()
+        self.sources: Tensor | None = None
         self.mask: Tensor | None = None
+        seen = torch.arange(span.end, device=self.targets.device)
+        if span.together is None:
+            # No further than the row's own entries: behind them is another's, finite or not.
+            own = torch.minimum(seen, span.positions[:, -1:])
+            self.sources = (span.bases.unsqueeze(1) + own).flatten()
         if span.masked:
-            seen = torch.arange(span.end, device=self.targets.device)
             hidden = seen > span.positions.unsqueeze(-1)  # [rows, tokens, end]
             self.mask = hidden.logical_not_().unsqueeze(1)
 
@@ -248,25 +254,29 @@ class _Places:
         """Move the index tensors to where the next layer runs."""
         self.targets = self.targets.to(device)
         self.span.to(device)
+        if self.sources is not None:
+            self.sources = self.sources.to(device)
         if self.mask is not None:
             self.mask = self.mask.to(device)
 
     def write(self, entries: Tensor, new: Tensor) -> None:
         """Put what the new tokens leave behind, [rows * tokens, width], where it belongs."""
         span = self.span
-        if span.causal and span.first_slots:  # a plain copy, which is faster
+        if span.causal and span.together is not None:  # a plain copy, which is faster
             rows, tokens = span.positions.shape
-            by_slot = entries.view(-1, self.length, entries.shape[-1])
-            by_slot[:rows, :tokens] = new.view(rows, tokens, -1)
+            by_slot = entries[span.together].view(rows, self.length, -1)
+            by_slot[:, :tokens] = new.view(rows, tokens, -1)
         else:
             entries.index_copy_(0, self.targets, new)
 
     def visible(self, entries: Tensor, heads: int) -> Tensor:
         """Return the cached entries of the rows as [rows, heads, end, head_dim]."""
-        entries = entries.view(-1, self.length, heads, entries.shape[-1] // heads)
-        slots = self.span.slots
-        rows = entries[: slots.numel()] if self.span.first_slots else entries.index_select(0, slots)
-        return rows[:, : self.span.end].transpose(1, 2)
+        rows, width = len(self.span.bases), entries.shape[-1] // heads
+        if self.sources is None:
+            seen = entries[self.span.together]
+        else:
+            seen = entries.index_select(0, self.sources)
+        return seen.view(rows, -1, heads, width)[:, : self.span.end].transpose(1, 2)
 
 
 def _hooked(part: nn.Module) -> bool:

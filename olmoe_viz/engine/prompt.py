@@ -21,7 +21,12 @@ DEVICE_PART = 8192  # on a GPU, which is through in a tenth of that
 
 def part_of(model: Model, rows: int) -> int:
     """Return how many tokens of each row one pass reads."""
-    return max((PART if model.device.type == "cpu" else DEVICE_PART) // rows, 1)
+    return max(budget_of(model) // rows, 1)
+
+
+def budget_of(model: Model) -> int:
+    """Return how many tokens of all rows one pass reads."""
+    return PART if model.device.type == "cpu" else DEVICE_PART
 
 
 def read(

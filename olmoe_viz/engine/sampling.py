@@ -6,6 +6,7 @@ position alone, so that a row's result depends neither on the rows beside it nor
 rows of equal seed and distribution pick the same token.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,18 @@ class Sampling:
         return torch.tensor(list(drawn), dtype=torch.float64)
 
 
-def pick(scores: Tensor, sampling: Sampling, uniforms: Tensor) -> Tensor:
+def pick(scores: Tensor, samplings: Sequence[Sampling], uniforms: Tensor) -> Tensor:
     """Return a token id for each row of logits, float32 [rows, vocab], as int64 [rows].
 
-    `uniforms` is float64 [rows].
+    Each row has a sampling of its own; `uniforms` is float64 [rows].
     """
-    if sampling.temperature == 0:
-        return scores.argmax(-1)
-    return draw(scores, sampling.temperature, sampling.top_p, uniforms)
+    chosen = scores.argmax(-1)
+    drawn = [row for row, each in enumerate(samplings) if each.temperature > 0]
+    if drawn:
+        settings = [(samplings[row].temperature, samplings[row].top_p) for row in drawn]
+        each = torch.tensor(settings, dtype=torch.float64, device=scores.device)
+        chosen[drawn] = draw(scores[drawn], each[:, :1], each[:, 1:], uniforms[drawn])
+    return chosen
 
 
 def draw(

@@ -3,8 +3,10 @@
 import numpy as np
 
 from olmoe_viz.engine.detokenizer import Detokenizer
+from olmoe_viz.engine.sampling import Sampling
 from olmoe_viz.engine.taps import Arrays, fitted
 from olmoe_viz.families.tokens import TokenBytes
+from olmoe_viz.interventions import Phase
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.generation import Finish, RowStep
@@ -13,33 +15,76 @@ _ROUTED = ("router_logits", "expert_ids", "weights")
 
 
 class Sequence:
-    """The tokens of one row, its policy, and its slot in the cache.
+    """One row: its tokens, its policy, its place in the cache, and what ran for it.
 
-    Arrays of a row have the layers of experts first.
+    `tokens` are the prompt's and every one that was chosen since; the first `position` of them have
+    run and are in the cache, from entry `base` on. At most `limit` are written. `uniforms` are
+    float64, a number to draw each of them with. Arrays of a row have the layers of experts first.
     """
 
-    def __init__(self, policy: RoutingPolicy, slot: int, width: int, table: TokenBytes) -> None:
-        self.policy, self.slot = policy, slot
-        self.detokenizer = Detokenizer(table)
-        self.ids: list[int] = []
+    def __init__(
+        self,
+        prompt: list[int],
+        policy: RoutingPolicy,
+        sampling: Sampling,
+        uniforms: list[float],
+        width: int,
+        table: TokenBytes,
+    ) -> None:
+        self.policy, self.sampling = policy, sampling
+        self.prompt, self.limit = len(prompt), len(uniforms)
+        self.base = self.position = 0
+        self.tokens = list(prompt)
         self.logprobs: list[float] = []
         self.text = ""
         self.finish: Finish | None = None
         self.seconds = 0.0
-        self._width = width  # the most experts of a token of this row
+        self._uniforms, self._width = uniforms, width  # the most experts of a token of this row
+        self._detokenizer = Detokenizer(table)
         self._prompt: list[Arrays] = []
         self._written: list[Arrays] = []
 
+    @property
+    def length(self) -> int:
+        """The entries of the cache that the row needs at most."""
+        return self.prompt + self.limit
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens that have been written: chosen, and run."""
+        return self.tokens[self.prompt : self.position]
+
+    @property
+    def phase(self) -> Phase:
+        """Whether the tokens that run next are the prompt's."""
+        return "prompt" if self.position < self.prompt else "generated"
+
+    @property
+    def uniform(self) -> float | None:
+        """The number to draw the next token with; None when the row wants no more."""
+        chosen = len(self.tokens) - self.prompt
+        return self._uniforms[chosen] if chosen < self.limit else None
+
+    def choose(self, token: int, logprob: float) -> None:
+        """Take the token that comes next, and its natural log-probability before temperature."""
+        self.tokens.append(token)
+        self.logprobs.append(logprob)
+
     def read(self, routed: Arrays) -> None:
         """Take a part of the prompt that has been run: arrays [layers, tokens, ...]."""
-        self._prompt.append(fitted(routed, self._width))
+        own = self._own(routed)
+        self._prompt.append(own)
+        self.position += own["router_logits"].shape[1]
 
-    def write(self, token: int, text: str, logprob: float, routed: Arrays) -> RowStep:
-        """Take a token that has been run: its text, how likely it was, and what ran for it."""
-        self.ids.append(token)
-        self.logprobs.append(logprob)
-        own = fitted(routed, self._width)
+    def write(self, routed: Arrays, ends: frozenset[int]) -> RowStep:
+        """Take the token that has been run, with what ran for it; one of `ends` ends the row."""
+        token, own = self.tokens[self.position], self._own(routed)
+        logprob = self.logprobs[self.position - self.prompt]
         self._written.append(own)
+        self.position += 1
+        text = "" if token in ends else self._detokenizer.push(token)
+        if token in ends or len(self._written) == self.limit:
+            text += self.end("end" if token in ends else "length")
         self.text += text
         step = {name: own[name][:, 0] for name in _ROUTED}
         return RowStep(token, text, logprob, self.finish, **step)
@@ -47,7 +92,7 @@ class Sequence:
     def end(self, finish: Finish) -> str:
         """Finish the row; return the text of bytes that still wait for their character."""
         self.finish = finish
-        return self.detokenizer.finish()
+        return self._detokenizer.finish()
 
     def idle(self, geometry: Geometry, text: str = "") -> RowStep:
         """Return a step in which the row writes no token."""
@@ -60,6 +105,11 @@ class Sequence:
         written = _joined(self._written) if self._written else self._none(geometry, 0)
         prompt = {f"prompt_{name}": values for name, values in _joined(self._prompt).items()}
         return written | prompt
+
+    def _own(self, routed: Arrays) -> Arrays:
+        """Return arrays of the row's own width, in memory that is not the whole batch's."""
+        own = fitted(routed, self._width)
+        return {name: own[name].copy() for name in _ROUTED}
 
     def _none(self, geometry: Geometry, tokens: int) -> Arrays:
         layers = len(geometry.moe_layers)

@@ -27,9 +27,10 @@ def fitted(arrays: Arrays, width: int) -> Arrays:
     Columns that only other rows of the batch use are cut off; those that no token used are added.
     """
     missing = max(width - arrays["expert_ids"].shape[-1], 0)
-    around = [(0, 0)] * (arrays["expert_ids"].ndim - 1) + [(0, missing)]
-    ids = np.pad(arrays["expert_ids"], around, constant_values=-1)[..., :width]
-    weights = np.pad(arrays["weights"], around)[..., :width]
+    ids, weights = arrays["expert_ids"][..., :width], arrays["weights"][..., :width]
+    if missing:
+        around = [(0, 0)] * (ids.ndim - 1) + [(0, missing)]
+        ids, weights = np.pad(ids, around, constant_values=-1), np.pad(weights, around)
     return arrays | {"expert_ids": ids, "weights": weights}
 
 

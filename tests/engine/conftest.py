@@ -7,6 +7,7 @@ import torch
 from transformers import OlmoeForCausalLM
 
 from olmoe_viz import LocalEngine, RoutingPolicy, Trace, load_model
+from olmoe_viz.engine import compiling
 from olmoe_viz.engine.engine import Ask, asking
 from olmoe_viz.models.model import Model
 from olmoe_viz.requests import TraceRequest
@@ -57,6 +58,20 @@ def wide(ask: Ask, model: Model) -> Trace:
 @pytest.fixture(scope="session")
 def bundled() -> Model:
     return load_model(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def wide_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a checkpoint whose sizes are multiples of the lanes, with shared keys and a clamp."""
+    folder = tmp_path_factory.mktemp("lanes")
+    return write_checkpoint(folder, hidden_size=64, clip_qkv=1.5)
+
+
+@pytest.fixture(scope="session")
+def wide_model(wide_folder: Path) -> Model:
+    model = load_model(str(wide_folder), device="cpu")
+    assert compiling.compiled(model).result() is not None
+    return model
 
 
 @pytest.fixture

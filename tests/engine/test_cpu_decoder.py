@@ -1,6 +1,7 @@
 """The compiled step against the plain pass and stock transformers, and when which of them runs."""
 
 import sys
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ import torch
 
 from olmoe_viz import RoutingPolicy, compare, load_model
 from olmoe_viz.engine import compiling, cpu_decoder
-from olmoe_viz.engine.cpu_decoder import CpuKernels
+from olmoe_viz.engine.cache import KvCache
+from olmoe_viz.engine.cpu_decoder import CpuKernels, Piece
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.families.base import Parts
 from olmoe_viz.models.model import Model
-from tests.engine.tiny import load_stock, write_checkpoint
+from tests.engine.tiny import load_stock
 
 POLICIES = (
     RoutingPolicy(8),
@@ -27,20 +29,6 @@ POLICIES = (
 )
 PROMPT = (5, 6, 7, 8, 9)
 PLAIN, COMPILED = "olmoe", "olmoe, compiled by numba"
-
-
-@pytest.fixture(scope="session")
-def wide_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a checkpoint whose sizes are multiples of the lanes, with shared keys and a clamp."""
-    folder = tmp_path_factory.mktemp("lanes")
-    return write_checkpoint(folder, hidden_size=64, clip_qkv=1.5)
-
-
-@pytest.fixture(scope="session")
-def wide_model(wide_folder: Path) -> Model:
-    model = load_model(str(wide_folder), device="cpu")
-    assert compiling.compiled(model).result() is not None
-    return model
 
 
 def parts_of(model: Model) -> Parts:
@@ -72,20 +60,65 @@ def test_greedy_text_is_that_of_stock_transformers(wide_model: Model, wide_folde
         assert ours.token_ids.tolist() == ids[0, len(PROMPT) :].tolist()
 
 
+def pieces(
+    cache: KvCache, policies: Sequence[RoutingPolicy], tokens: Sequence[int], position: int
+) -> list[Piece]:
+    """Return one token of each policy, in a slot of its own."""
+    rows = zip(policies, tokens, cache.bases, strict=True)
+    return [Piece(policy, [token], base, position) for policy, token, base in rows]
+
+
 def test_rows_do_not_depend_on_the_rows_beside_them(wide_model: Model) -> None:
     kernels, runner = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model)
     tokens = [3, 4, 5, 6, 7]
     together, alone = runner.open(5, 6), runner.open(5, 6)
     for position in range(6):
-        all_rows = kernels.run(together, POLICIES, tokens, range(5), position)
-        for row, policy in enumerate(POLICIES):
-            own = kernels.run(alone, [policy], [tokens[row]], [row], position)
+        all_rows = kernels.run(together, pieces(together, POLICIES, tokens, position))
+        for row, own_piece in enumerate(pieces(alone, POLICIES, tokens, position)):
+            own = kernels.run(alone, [own_piece])
             width = own.expert_ids.shape[-1]
             assert np.array_equal(own.scores[0], all_rows.scores[row])
             assert np.array_equal(own.router_logits[0], all_rows.router_logits[row])
             assert np.array_equal(own.expert_ids[0], all_rows.expert_ids[row, :, :width])
             assert np.array_equal(own.weights[0], all_rows.weights[row, :, :width])
         tokens = [int(scores.argmax()) for scores in all_rows.scores]
+
+
+@pytest.mark.parametrize("helped", [False, True])
+def test_a_prompt_in_any_parts_beside_anything_is_to_the_bit_token_after_token(
+    wide_model: Model, helped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu_decoder, "_BUSY", np.inf)
+    kernels, runner = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model)
+    kernels.helped = helped
+    prompts = [[3 + row * 7 + token for token in range(4 + 3 * row)] for row in range(3)]
+    alone, beside = runner.open(3, 12), runner.open(3, 12)
+    expected = [
+        [
+            kernels.run(alone, [Piece(POLICIES[row], [token], alone.bases[row], at)])
+            for at, token in enumerate(prompt)
+        ]
+        for row, prompt in enumerate(prompts)
+    ]
+    done = [0, 0, 0]
+    for counts in ((4, 1, 6), (0, 5, 3), (0, 1, 1)):
+        parts = [
+            Piece(POLICIES[row], prompts[row][done[row] : done[row] + count], base, done[row])
+            for row, (count, base) in enumerate(zip(counts, beside.bases, strict=True))
+            if count
+        ]
+        found, first = kernels.run(beside, parts), 0
+        for number, part in enumerate(parts):
+            row = POLICIES.index(part.policy)
+            for at in range(done[row], done[row] + len(part.tokens)):
+                own = expected[row][at]
+                width = own.expert_ids.shape[-1]
+                assert np.array_equal(own.router_logits[0], found.router_logits[first])
+                assert np.array_equal(own.expert_ids[0], found.expert_ids[first, :, :width])
+                first += 1
+            done[row] += len(part.tokens)
+            assert np.array_equal(expected[row][done[row] - 1].scores[0], found.scores[number])
+    assert done == [len(prompt) for prompt in prompts]
 
 
 @pytest.mark.parametrize("policies", [POLICIES, POLICIES * 3])
@@ -104,7 +137,7 @@ def test_a_second_thread_changes_no_bit(
         tokens = [3 + row + position for row in rows]
         found = []
         for cache, kernels.helped in zip(caches, (False, True), strict=True):
-            found.append(kernels.run(cache, policies, tokens, rows, position))
+            found.append(kernels.run(cache, pieces(cache, policies, tokens, position)))
         for alone, helped in zip(*found, strict=True):
             assert np.array_equal(alone, helped)
     assert len(asked) == 4
@@ -117,9 +150,9 @@ def test_where_cores_are_busy_nobody_helps(
     monkeypatch.setattr(cpu_decoder, "_BUSY", 0.0)
     monkeypatch.setattr(cpu_decoder, "_ALONE", np.inf)
     kernels.helped = True
-    kernels.run(cache, [RoutingPolicy(64)], [3], [0], 0)
+    kernels.run(cache, [Piece(RoutingPolicy(64), [3], 0, 0)])
     monkeypatch.setattr(cpu_decoder, "_helper", None)
-    kernels.run(cache, [RoutingPolicy(64)], [3], [0], 1)
+    kernels.run(cache, [Piece(RoutingPolicy(64), [3], 0, 1)])
 
 
 def test_kernels_that_compute_something_else_are_refused(wide_model: Model) -> None:

@@ -260,14 +260,14 @@ def test_an_error_is_told_in_a_sentence_and_the_next_request_is_answered(
 def test_a_text_that_breaks_off_carries_what_was_written(
     engine: LocalEngine, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = PlainDecoder.write, iter(range(100))
+    step, calls = PlainDecoder.step, iter(range(100))
 
     def failing(*arguments: object) -> object:
-        if next(calls) == 3:
+        if next(calls) == 4:  # the first reads the prompt
             raise RuntimeError("the device is gone")
-        return write(*arguments)
+        return step(*arguments)
 
-    monkeypatch.setattr(PlainDecoder, "write", failing)
+    monkeypatch.setattr(PlainDecoder, "step", failing)
     ticket = engine.submit(GenerateRequest(model.name, TEXT, (EIGHT,), 9))
     with pytest.raises(GenerationError, match="after 3 tokens: the device is gone") as caught:
         ticket.result(SOON)

@@ -8,7 +8,7 @@ SCORES = torch.tensor([0.5, 2.0, -1.0, 1.0, 0.0])
 
 
 def picks(sampling: Sampling, count: int = 4000) -> torch.Tensor:
-    return pick(SCORES.expand(count, -1), sampling, sampling.uniforms(0, count))
+    return pick(SCORES.expand(count, -1), [sampling] * count, sampling.uniforms(0, count))
 
 
 def test_temperature_zero_takes_the_likeliest() -> None:
@@ -42,7 +42,9 @@ def test_the_nucleus_is_the_one_of_transformers(top_p: float) -> None:
 def test_a_tiny_temperature_is_greedy(temperature: float, top_p: float) -> None:
     scores = SCORES * 1000
     sampling = Sampling(temperature, top_p)
-    assert set(pick(scores.expand(20, -1), sampling, sampling.uniforms(0, 20)).tolist()) == {1}
+    assert set(pick(scores.expand(20, -1), [sampling] * 20, sampling.uniforms(0, 20)).tolist()) == {
+        1
+    }
 
 
 def test_a_seed_fixes_the_picks() -> None:
@@ -61,5 +63,5 @@ def test_a_number_depends_on_seed_and_position_alone() -> None:
 def test_numbers_at_the_ends_take_tokens_that_can_be_drawn(top_p: float) -> None:
     scores = torch.tensor([[-1e4, 2.0, 1.0, -1e4], [2.0, -1e4, -1e4, -1e4]])
     ends = torch.tensor([1 - 2**-53, 1 - 2**-53], dtype=torch.float64)
-    assert pick(scores, Sampling(1.0, top_p), ends).tolist() == [2 if top_p == 1 else 1, 0]
-    assert pick(scores, Sampling(1.0, top_p), ends * 0).tolist() == [1, 0]
+    assert pick(scores, [Sampling(1.0, top_p)] * 2, ends).tolist() == [2 if top_p == 1 else 1, 0]
+    assert pick(scores, [Sampling(1.0, top_p)] * 2, ends * 0).tolist() == [1, 0]

@@ -103,8 +103,10 @@ def test_a_token_is_drawn_alike_on_the_host_and_on_the_device() -> None:
     for top_p in (0.3, 0.9, 1.0):
         settings = sampling.Sampling(0.8, top_p, seed=5)
         numbers = settings.uniforms(100, 6)
-        host = sampling.pick(scores, settings, numbers)
-        assert host.tolist() == sampling.pick(scores.cuda(), settings, numbers.cuda()).tolist()
+        host = sampling.pick(scores, [settings] * 6, numbers)
+        assert (
+            host.tolist() == sampling.pick(scores.cuda(), [settings] * 6, numbers.cuda()).tolist()
+        )
 
 
 def test_no_setting_is_captured_again(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

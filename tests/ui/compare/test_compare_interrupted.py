@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -9,7 +10,8 @@ from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
-from olmoe_viz.engine.decoder import PlainDecoder, Written
+from olmoe_viz.engine import cpu_decoder
+from olmoe_viz.engine.decoder import Part, PlainDecoder, Stepped
 from olmoe_viz.ui.compare import controls, text_columns
 from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers
@@ -53,16 +55,19 @@ class Steps:
     """Watches who writes, compiled or not; after so many tokens, `then` is called before each."""
 
     def __init__(self, patch: pytest.MonkeyPatch, most: int, then: Callable[[], None]) -> None:
-        write, made = PlainDecoder.write, 0
+        made = 0
+        for kind in (PlainDecoder, cpu_decoder.CpuDecoder):
 
-        def watched(decoder: PlainDecoder, rows: Sequence[int]) -> Written:
-            nonlocal made
-            made += 1
-            if made > most:
-                then()
-            return write(decoder, rows)
+            def watched(
+                decoder: PlainDecoder, parts: Sequence[Part], step: Any = kind.step
+            ) -> Stepped:
+                nonlocal made
+                made += parts[0].row.position >= parts[0].row.prompt
+                if made > most:
+                    then()
+                return step(decoder, parts)
 
-        patch.setattr(PlainDecoder, "write", watched)
+            patch.setattr(kind, "step", watched)
 
 
 def test_a_run_cut_short_while_it_writes_is_a_stopped_one_at_the_next_occasion(

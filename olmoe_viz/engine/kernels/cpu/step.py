@@ -18,7 +18,9 @@ from olmoe_viz.engine.kernels.cpu.weights import Floats, view
 class Batch(NamedTuple):
     """What runs: of each row its token, position, first entry in the cache, and policy.
 
-    Integers are int64. `ks` is [rows, layers]; `weighting` indexes `policy.WEIGHTINGS`.
+    Several rows may be tokens of one sequence, by rising position. Integers are int64. `ks` is
+    [rows, layers]; `weighting` indexes `policy.WEIGHTINGS`. `scored` are the rows after which a
+    token is chosen, rising.
     """
 
     tokens: NDArray[np.int64]
@@ -27,10 +29,11 @@ class Batch(NamedTuple):
     ks: NDArray[np.int64]
     thresholds: Floats
     weightings: NDArray[np.int64]
+    scored: NDArray[np.int64]
 
 
 class Record(NamedTuple):
-    """What a step writes: `scores` [rows, vocab], the rest [rows, layers, experts or k]."""
+    """What a step writes: `scores` [scored, vocab], the rest [rows, layers, experts or k]."""
 
     scores: Floats
     router_logits: Floats
@@ -38,14 +41,21 @@ class Record(NamedTuple):
     weights: Floats
 
     @classmethod
-    def empty(cls, rows: int, vocab: int, layers: int, experts: int, k: int) -> "Record":
+    def empty(
+        cls, rows: int, scored: int, vocab: int, layers: int, experts: int, k: int
+    ) -> "Record":
         """Return arrays that a step fills."""
         return cls(
-            np.empty((rows, vocab), np.float32),
+            np.empty((scored, vocab), np.float32),
             np.empty((rows, layers, experts), np.float32),
             np.empty((rows, layers, k), np.int16),
             np.empty((rows, layers, k), np.float32),
         )
+
+    def part(self, rows: slice, scored: slice) -> "Record":
+        """Return some rows, in the same memory."""
+        scores, *rest = self
+        return Record(scores[scored], *(each[rows] for each in rest))
 
 
 class Shared(NamedTuple):
@@ -90,8 +100,11 @@ def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: 
         for row in range(len(hidden)):
             add(shared.upper[row], added[row])
             add(added[row], hidden[row])
-    rms_norm(hidden, weights.norm, sizes.epsilon, normed)
-    linear(weights.head, normed, record.scores)
+    last = np.empty((len(batch.scored), sizes.hidden), np.float32)
+    for place in range(len(last)):
+        copy(hidden[batch.scored[place]], last[place])
+    rms_norm(last, weights.norm, sizes.epsilon, last)
+    linear(weights.head, last, record.scores)
 
 
 @kept

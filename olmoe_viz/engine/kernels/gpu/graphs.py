@@ -1,14 +1,13 @@
 """A decoding step as CUDA graphs, captured once for each number of rows."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from olmoe_viz.engine.kernels.gpu import next_token, step
-from olmoe_viz.engine.kernels.gpu.linear import settle
 from olmoe_viz.engine.kernels.gpu.step import Cache
 from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, Weights, Work
 from olmoe_viz.engine.sampling import Sampling, draw
@@ -68,9 +67,12 @@ class Graphs:
     def __init__(self, sizes: Sizes, weights: Weights, cache: Cache, *, pdl: bool) -> None:
         self._sizes, self._weights, self._cache, self._pdl = sizes, weights, cache, pdl
         device = weights.embed.device
-        self._temperature, self._top_p = torch.ones(2, device=device, dtype=torch.float64)
+        # Of each row.
+        self._temperature, self._top_p = (
+            torch.ones(MAX_ROWS, 1, device=device, dtype=torch.float64) for _ in range(2)
+        )
         positions = len(weights.cosines) + 1
-        self._uniforms = torch.zeros(positions, device=device, dtype=torch.float64)
+        self._uniforms = torch.zeros(MAX_ROWS, positions, device=device, dtype=torch.float64)
         self._works = {rows: Work.empty(sizes, rows, device) for rows in ROWS}
         self._flights: dict[tuple[int, bool], tuple[Flight, Flight]] = {}
         # One of each for all captures: libraries keep memory of their own for every stream.
@@ -86,23 +88,25 @@ class Graphs:
         """Return the work of the smallest captured number of rows that is not below `rows`."""
         return next(work for captured, work in self._works.items() if captured >= rows)
 
-    def flights(self, work: Work, sampling: Sampling) -> tuple[Flight, Flight]:
-        """Return the two copies of the graph for this work."""
-        return self._flights[work.rows, sampling.temperature > 0]
+    def flights(self, work: Work, *, drawn: bool) -> tuple[Flight, Flight]:
+        """Return the two copies of the graph for this work; `drawn` if any of its rows draws."""
+        return self._flights[work.rows, drawn]
 
-    def set_sampling(self, sampling: Sampling, first: int, count: int) -> None:
-        """Draw `count` tokens from position `first` on in this way."""
-        self._temperature.fill_(sampling.temperature or 1.0)
-        self._top_p.fill_(sampling.top_p)
-        self._uniforms[first : first + count] = sampling.uniforms(first, count)
+    def set_sampling(self, row: int, sampling: Sampling, first: int, count: int) -> None:
+        """Choose `count` tokens of a row, from position `first` on, in this way."""
+        self._temperature[row], self._top_p[row] = sampling.temperature, sampling.top_p
+        if sampling.temperature > 0:
+            self._uniforms[row, first : first + count] = sampling.uniforms(first, count)
 
-    def start(self, work: Work, hidden: Tensor, *, drawn: bool) -> None:
-        """Choose the tokens after a prompt, from the residual stream at its end [rows, hidden]."""
-        work.hidden.zero_()
-        work.hidden[: len(hidden)] = hidden
-        settle(self._sizes, self._weights.norm, work)
-        next_token.score(self._sizes, self._weights, work, pdl=self._pdl)
-        self._choose(work, drawn=drawn)
+    def enter(self, work: Work, rows: Sequence[int], tokens: Sequence[int]) -> None:
+        """Let rows run these tokens in the next step."""
+        places, weights = list(rows), self._weights
+        ids = torch.tensor(list(tokens), device=work.token.device)
+        hidden = weights.embed[ids].float()
+        work.token[places] = ids.int()
+        work.hidden[places] = hidden
+        work.scaled[places] = (hidden * weights.first_norm.float()).to(work.scaled.dtype)
+        work.squares[places] = hidden.square().view(len(places), self._sizes.parts, -1).sum(-1)
 
     def _step(self, work: Work, *, drawn: bool) -> None:
         step.run(self._sizes, self._weights, self._cache, work, pdl=self._pdl)
@@ -110,8 +114,12 @@ class Graphs:
 
     def _choose(self, work: Work, *, drawn: bool) -> None:
         if drawn:
-            numbers = self._uniforms[work.position.long() + 1]
-            work.token.copy_(draw(work.logits, self._temperature, self._top_p, numbers))
+            rows, after = slice(work.rows), work.position.long().unsqueeze(1) + 1
+            numbers = self._uniforms[rows].gather(1, after).squeeze(1)
+            temperature = self._temperature[rows]
+            token = draw(work.logits, temperature.clamp(min=1e-300), self._top_p[rows], numbers)
+            greedy = temperature.squeeze(1) == 0
+            work.token.copy_(torch.where(greedy, work.logits.argmax(-1), token))
         next_token.advance(self._sizes, self._weights, work, drawn=drawn, pdl=self._pdl)
 
     def _capture(self, flight: Flight, work: Work, *, drawn: bool) -> None:
