@@ -116,6 +116,9 @@ def every_request(model: Model, tokens: int) -> list[ask.Request]:
         ask.PredictRequest(run, tuple(range(max(count - _NEXT, 0), count))),
         ask.LensRequest(run, last),
         ask.DirectionsRequest(run, last, (2, 3)),
+        ask.EffectsRequest(run, ((layer, last),)),
+        ask.PatchRequest(run, run, (ask.Patch(layer, (last,)),)),
+        ask.RoutesRequest(run, layer, last),
         ask.ScoreRequest(name, text, wide, wide[0]),
         ask.TimeRequest(name, text, wide[0], _NEXT, runs=1),
     ]

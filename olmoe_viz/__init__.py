@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from olmoe_viz.errors import EngineError, GenerationError, InputError, ModelError
+from olmoe_viz.interventions import Intervention
 from olmoe_viz.numerics import costs, routing
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
@@ -15,9 +16,10 @@ from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.routed import RoutedRecord
 from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import Patch
 
 if TYPE_CHECKING:
-    from olmoe_viz.engine.calls import compare, inspect, stream, trace
+    from olmoe_viz.engine.calls import compare, effects, inspect, patch, reroute, stream, trace
     from olmoe_viz.engine.checking import check
     from olmoe_viz.engine.local import LocalEngine
     from olmoe_viz.models.load import load_model
@@ -29,15 +31,20 @@ __all__ = [
     "GenerationError",
     "Geometry",
     "InputError",
+    "Intervention",
     "LocalEngine",
     "ModelError",
+    "Patch",
     "RoutingPolicy",
     "Trace",
     "check",
     "compare",
     "costs",
+    "effects",
     "inspect",
     "load_model",
+    "patch",
+    "reroute",
     "routing",
     "stream",
     "trace",
@@ -47,8 +54,11 @@ _LAZY = {
     "LocalEngine": "olmoe_viz.engine.local",
     "check": "olmoe_viz.engine.checking",
     "compare": "olmoe_viz.engine.calls",
+    "effects": "olmoe_viz.engine.calls",
     "inspect": "olmoe_viz.engine.calls",
     "load_model": "olmoe_viz.models.load",
+    "patch": "olmoe_viz.engine.calls",
+    "reroute": "olmoe_viz.engine.calls",
     "stream": "olmoe_viz.engine.calls",
     "trace": "olmoe_viz.engine.calls",
 }

@@ -173,6 +173,115 @@ class DirectionsRequest(_DetailRequest):
 
 
 @dataclass(frozen=True)
+class EffectsRequest:
+    """What each chosen expert of some cells does to the next token; answered by Effects.
+
+    `cells` are (layer, token), the layer counted over all blocks. Each expert of a cell of the run
+    is taken away in turn, as an intervention of that name does, under the policy's rule for lost
+    mass. The next token is read at the cell's "own" position, or at the text's "last" with all
+    positions between recomputed. A `continuation` of token ids is measured besides: one token after
+    the position that is read, or several after the last. Random controls are drawn by `seed`.
+    """
+
+    run: TraceRequest
+    cells: tuple[tuple[int, int], ...]
+    away: Literal["off", "route_around"] = "off"
+    read: Literal["own", "last"] = "own"
+    continuation: tuple[int, ...] = ()
+    controls: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.cells:
+            raise InputError("Name at least one cell, a layer and a token.")
+        if self.away not in ("off", "route_around") or self.read not in ("own", "last"):
+            raise InputError('An expert is "off" or "route_around"; read at its "own" or "last".')
+        if len(self.continuation) > 1 and self.read != "last":
+            raise InputError('A continuation of several tokens follows the text: read at "last".')
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {self.seed}.")
+
+    @property
+    def model(self) -> str:
+        """The model of the run."""
+        return self.run.model
+
+
+Part = Literal["experts", "attention", "hidden"]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What is taken from another run: at some tokens, what one layer computed.
+
+    `part` is what the experts add ("experts"), what the attention adds ("attention"), or the
+    residual stream that enters the block ("hidden"). With an `expert`, only its share of what the
+    experts add is exchanged. The layer is counted over all blocks.
+    """
+
+    layer: int
+    tokens: tuple[int, ...]
+    part: Part = "experts"
+    expert: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tokens or self.part not in get_args(Part):
+            raise InputError(f"A patch has tokens, and is of {', '.join(get_args(Part))}.")
+        if self.expert is not None and self.part != "experts":
+            raise InputError("Only what experts add is a sum over experts.")
+
+
+@dataclass(frozen=True)
+class PatchRequest:
+    """How much of one run each patch brings into another; answered by Patches.
+
+    `source` is the run that values are taken from (clean), `target` the one that they are put into
+    (corrupt): of equally many tokens. Each patch is measured alone, at the last token.
+    """
+
+    source: TraceRequest
+    target: TraceRequest
+    patches: tuple[Patch, ...]
+
+    def __post_init__(self) -> None:
+        if self.source.model != self.target.model:
+            raise InputError("Both runs must be of one model.")
+        if not self.patches:
+            raise InputError("Name at least one patch.")
+
+    @property
+    def model(self) -> str:
+        """The model of both runs."""
+        return self.target.model
+
+
+@dataclass(frozen=True)
+class RoutesRequest:
+    """What other routes of equal cost would predict; answered by Routes.
+
+    In one cell of the run, `count` sets of as many experts as ran are drawn without replacement by
+    the router's own probabilities (Gumbel top-k: Kool et al. 2019, arXiv 1903.06059).
+    """
+
+    run: TraceRequest
+    layer: int
+    token: int
+    count: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= 1024:
+            raise InputError(f"Draw 1 to 1,024 routes; not {self.count}.")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {self.seed}.")
+
+    @property
+    def model(self) -> str:
+        """The model of the run."""
+        return self.run.model
+
+
+@dataclass(frozen=True)
 class ScoreRequest:
     """How probable a given text is under each policy; answered by Scores.
 
@@ -229,6 +338,9 @@ Request = (
     | PredictRequest
     | LensRequest
     | DirectionsRequest
+    | EffectsRequest
+    | PatchRequest
+    | RoutesRequest
     | ScoreRequest
     | TimeRequest
     | BandwidthRequest

@@ -34,15 +34,20 @@ def test_the_public_names():
         "GenerationError",
         "Geometry",
         "InputError",
+        "Intervention",
         "LocalEngine",
         "ModelError",
+        "Patch",
         "RoutingPolicy",
         "Trace",
         "check",
         "compare",
         "costs",
+        "effects",
         "inspect",
         "load_model",
+        "patch",
+        "reroute",
         "routing",
         "stream",
         "trace",
@@ -90,7 +95,9 @@ class TestTrace:
         assert ov.trace.__module__ == "olmoe_viz.engine.calls"
         assert inspect.isfunction(ov.trace)
 
-    @pytest.mark.parametrize("name", ["trace", "compare", "stream", "inspect", "load_model"])
+    @pytest.mark.parametrize(
+        "name", ["trace", "compare", "stream", "inspect", "effects", "load_model"]
+    )
     def test_no_module_shares_a_calls_name(self, name: str):
         with pytest.raises(ModuleNotFoundError, match=f"^No module named 'olmoe_viz.{name}'$"):
             importlib.import_module(f"olmoe_viz.{name}")

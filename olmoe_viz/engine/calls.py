@@ -4,21 +4,29 @@ They compute in the calling thread, without a line and without a cache.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
-from olmoe_viz.engine import inspecting, tracing
+from olmoe_viz.engine import effects as measuring
+from olmoe_viz.engine import inspecting, patching, rerouting, tracing
 from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.errors import GenerationError, InputError
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
+from olmoe_viz.records.patches import Patches, Routes
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
     ChatMessage,
     Detail,
+    EffectsRequest,
     GenerateRequest,
     InspectRequest,
+    Patch,
+    PatchRequest,
+    RoutesRequest,
     Text,
     TraceRequest,
     text_or_ids,
@@ -111,6 +119,69 @@ def inspect(
     """
     request = InspectRequest(trace.request, layer, token, tuple(policies))
     return inspecting.inspect(model, request, trace)
+
+
+def effects(
+    model: Model,
+    prompt: str | Iterable[int],
+    cells: Iterable[tuple[int, int]],
+    policy: RoutingPolicy | None = None,
+    *,
+    away: Literal["off", "route_around"] = "off",
+    read: Literal["own", "last"] = "own",
+    continuation: Iterable[int] = (),
+    controls: bool = True,
+    seed: int = 0,
+    progress: OnProgress | None = None,
+) -> Effects:
+    """Measure what each chosen expert of some cells, (layer, token), does to the next token.
+
+    Each is taken away in turn, and the prediction compared with the run's: at the cell's "own"
+    token, or at the prompt's "last" with all tokens between recomputed. `EffectsRequest` says what
+    the arguments mean, `Effects` what is measured. A text is read as it is, in no chat template.
+    `progress` is called with the branches done and their number, and may raise to end the work.
+    Raises InputError for what does not fit the model.
+    """
+    policy = policy or RoutingPolicy(model.geometry.trained_k)
+    run = TraceRequest(model.name, text_or_ids(prompt), policy)
+    request = EffectsRequest(run, tuple(cells), away, read, tuple(continuation), controls, seed)
+    return measuring.effects(model, request, progress or _silent)
+
+
+def patch(
+    model: Model,
+    source: str | Iterable[int],
+    target: str | Iterable[int],
+    patches: Iterable[Patch],
+    policy: RoutingPolicy | None = None,
+    progress: OnProgress | None = None,
+) -> Patches:
+    """Put parts of the source's run into the target's, one patch at a time; read its last token.
+
+    Both texts must have equally many tokens, and are read as they are. `progress` and InputError as
+    in `effects`.
+    """
+    policy = policy or RoutingPolicy(model.geometry.trained_k)
+    runs = (TraceRequest(model.name, text_or_ids(text), policy) for text in (source, target))
+    return patching.patch(model, PatchRequest(*runs, tuple(patches)), progress or _silent)
+
+
+def reroute(
+    model: Model,
+    prompt: str | Iterable[int],
+    layer: int,
+    token: int,
+    count: int = 32,
+    policy: RoutingPolicy | None = None,
+    seed: int = 0,
+) -> Routes:
+    """Run one cell with other experts, drawn by the router's own probabilities; see `Routes`.
+
+    The prompt is read as it is; InputError as in `effects`.
+    """
+    policy = policy or RoutingPolicy(model.geometry.trained_k)
+    run = TraceRequest(model.name, text_or_ids(prompt), policy)
+    return rerouting.routes(model, RoutesRequest(run, layer, token, count, seed), _silent)
 
 
 def _text(model: Model, given: str | Iterable[int], chat_template: bool | None) -> Text:

@@ -11,9 +11,11 @@ from typing import Any, Literal, Protocol, cast, overload
 
 from olmoe_viz.errors import CancelledError
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.patches import Patches, Routes
 from olmoe_viz.records.prediction import Lens, LogitDirections, Predictions
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.scores import Scores
@@ -23,12 +25,15 @@ from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
     DirectionsRequest,
+    EffectsRequest,
     GenerateRequest,
     InspectRequest,
     LensRequest,
     ModelRequest,
+    PatchRequest,
     PredictRequest,
     Request,
+    RoutesRequest,
     ScoreRequest,
     TimeRequest,
     TraceRequest,
@@ -214,6 +219,12 @@ class Ask(Protocol):
     def __call__(self, request: LensRequest) -> Lens: ...
     @overload
     def __call__(self, request: DirectionsRequest) -> LogitDirections: ...
+    @overload
+    def __call__(self, request: EffectsRequest) -> Effects: ...
+    @overload
+    def __call__(self, request: PatchRequest) -> Patches: ...
+    @overload
+    def __call__(self, request: RoutesRequest) -> Routes: ...
     @overload
     def __call__(self, request: ScoreRequest) -> Scores: ...
     @overload

@@ -6,10 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from olmoe_viz.engine import attending, decoders, inspecting, predicting, scoring, timing, tracing
+from olmoe_viz.engine import (
+    attending,
+    decoders,
+    effects,
+    inspecting,
+    patching,
+    predicting,
+    rerouting,
+    scoring,
+    timing,
+    tracing,
+)
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
 from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.line import Line
+from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.result_cache import ResultCache
 from olmoe_viz.engine.sequence_group import first_line
@@ -25,19 +37,21 @@ from olmoe_viz.models.model import Model
 from olmoe_viz.models.pool import Loaded, Loading, ModelPool
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.model_facts import ModelFacts
-from olmoe_viz.records.scores import Scores
 from olmoe_viz.records.timing import Bandwidth, Timing
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
     DirectionsRequest,
+    EffectsRequest,
     GenerateRequest,
     InspectRequest,
     LensRequest,
     ModelRequest,
+    PatchRequest,
     PredictRequest,
     Request,
+    RoutesRequest,
     ScoreRequest,
     TimeRequest,
     TraceRequest,
@@ -202,8 +216,13 @@ def _trace(model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
     return tracing.trace(model, request, partial(_progress, ticket))
 
 
-def _score(model: Model, request: ScoreRequest, ticket: Ticket) -> Scores:
-    return scoring.score(model, request, partial(_progress, ticket))
+def _reporting(answer: Callable[[Model, Any, OnProgress], Answer]) -> Callable[..., Answer]:
+    """Return what answers a request and tells its ticket how far it is."""
+
+    def answered(model: Model, request: Request, ticket: Ticket) -> Answer:
+        return answer(model, request, partial(_progress, ticket))
+
+    return answered
 
 
 def _time(model: Model, request: TimeRequest, ticket: Ticket) -> Timing:
@@ -243,7 +262,10 @@ def _told(error: Exception) -> Exception:
 _ANSWERS: dict[type[Request], Callable[[Model, Any, Ticket], Answer]] = {
     TraceRequest: _trace,
     GenerateRequest: _generate,
-    ScoreRequest: _score,
+    ScoreRequest: _reporting(scoring.score),
+    EffectsRequest: _reporting(effects.effects),
+    PatchRequest: _reporting(patching.patch),
+    RoutesRequest: _reporting(rerouting.routes),
     TimeRequest: _time,
     BandwidthRequest: _bandwidth,
     ModelRequest: _facts,

@@ -34,7 +34,8 @@ class Span:
     looks at its entries before `end`, and with `masked` only at those up to its own position. With
     `causal` the new tokens are all there are, so that no mask has to be made. With `together` the
     rows' slots lie one behind the other, there, and the rows stand at one position: nothing has to
-    be gathered.
+    be gathered. `tree` has the entries that the new tokens write and what they see, where that does
+    not follow from their positions.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class Span:
         masked: bool,
         causal: bool,
         together: slice | None,
+        tree: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.bases, self.positions, self.end = bases, positions, end
         self.masked, self.causal, self.together = masked, causal, together
+        self.tree = tree
 
     @classmethod
     def at(cls, cache: KvCache, slots: Sequence[int], starts: Sequence[int], tokens: int) -> "Span":
@@ -69,6 +72,23 @@ class Span:
             masked=not causal and (tokens > 1 or not alike),
             causal=causal,
             together=_piece(cache, bases) if alike else None,
+        )
+
+    @classmethod
+    def branching(cls, positions: Tensor, entries: Tensor, seen: Tensor) -> "Span":
+        """New tokens of several branches of one sequence, in slot 0, side by side in one row.
+
+        `positions` int64 [tokens] are where they stand in the text, `entries` int64 [tokens] where
+        they are written, and `seen` bool [tokens, entries up to the last] what each looks at.
+        """
+        return cls(
+            positions.new_zeros(1),
+            positions.view(1, -1),
+            seen.shape[1],
+            masked=True,
+            causal=False,
+            together=slice(0, None),
+            tree=(entries, seen.view(1, 1, *seen.shape)),
         )
 
     def to(self, device: torch.device) -> None:
@@ -120,23 +140,34 @@ class OlmoeRunner:
 
     def run(self, cache: KvCache, ids: Tensor, span: Span, plan: Plan, taps: Taps) -> Tensor:
         """Run tokens that are on the device already; see `Runner.step`."""
-        hidden: Tensor = self._parts.embed(ids)
+        return self.go_on(cache, self._parts.embed(ids), 0, span, plan, taps)
+
+    def go_on(
+        self, cache: KvCache, hidden: Tensor, first: int, span: Span, plan: Plan, taps: Taps
+    ) -> Tensor:
+        """Run the blocks from `first` on, from the residual stream that enters it; see `run`."""
         span.to(hidden.device)
         places = _Places(cache, span)
         turn = self.turn(hidden, span.positions)
-        for layer, entries, routed in zip(self._layers, cache.layers, plan.layers, strict=True):
+        blocks = zip(self._layers, cache.layers, plan.layers, strict=True)
+        for number, (layer, entries, routed) in enumerate(blocks):
+            if number < first:
+                continue
             device = layer.device
             if hidden.device != device or places.targets.device != device:
                 hidden, turn = hidden.to(device), (turn[0].to(device), turn[1].to(device))
                 places.to(device)
+            hidden = plan.changed("hidden", number, hidden)
             taps.add_hidden(hidden)
             attended = layer.attend(layer.norm_in(hidden), turn, entries, places)
+            attended = plan.changed("attention", number, attended)
             taps.add_attention(attended)
             hidden = hidden + attended
             flat = layer.norm_mid(hidden).view(-1, hidden.shape[-1])
             logits, weighed = layer.route(flat, routed)
             taps.add_routing(logits, weighed)
-            hidden = hidden + layer.experts(flat, weighed.ids, weighed.weights).view_as(hidden)
+            added = layer.experts(flat, weighed.ids, weighed.weights).view_as(hidden)
+            hidden = hidden + plan.changed("experts", number, added)
         taps.add_hidden(hidden)
         return hidden
 
@@ -246,7 +277,9 @@ class _Places:
             # No further than the row's own entries: behind them is another's, finite or not.
             own = torch.minimum(seen, span.positions[:, -1:])
             self.sources = (span.bases.unsqueeze(1) + own).flatten()
-        if span.masked:
+        if span.tree is not None:
+            self.targets, self.mask = span.tree
+        elif span.masked:
             hidden = seen > span.positions.unsqueeze(-1)  # [rows, tokens, end]
             self.mask = hidden.logical_not_().unsqueeze(1)
 

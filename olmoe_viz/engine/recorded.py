@@ -9,9 +9,11 @@ from olmoe_viz.errors import MissingError
 from olmoe_viz.records import file
 from olmoe_viz.records.attention import Attention
 from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.patches import Patches, Routes
 from olmoe_viz.records.prediction import Lens, LogitDirections, Predictions
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.scores import Scores
@@ -31,6 +33,9 @@ _KINDS: dict[str, type[Record] | type[Comparison]] = {
         Predictions,
         Lens,
         LogitDirections,
+        Effects,
+        Patches,
+        Routes,
         Scores,
         Timing,
         Bandwidth,

@@ -1,0 +1,59 @@
+"""How predictions differ from one that they are compared with, from logits on the device.
+
+From the differences of logits alone, so that a small effect is not lost in the rounding of two
+large sums: with d the logits of the one less those of another, and p the probabilities of the one,
+log Z' - log Z = log(sum p e^-d) and KL = sum p d + log(sum p e^-d).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Float64s = NDArray[np.float64]
+Ids = NDArray[np.int64]
+
+
+class Difference(NamedTuple):
+    """Of n predictions from one: `kl` float64 and `tops` int64, [n]; in the host's memory.
+
+    `kl` is in nats, weighed by the one's probabilities; `tops` are the likeliest tokens. `shifts`
+    float64 [n] are the differences of the logarithms of the summed powers.
+    """
+
+    kl: Float64s
+    shifts: Float64s
+    tops: Ids
+
+
+def difference(plain: Tensor, found: Tensor) -> Difference:
+    """Compare logits [n, vocab] with `plain` [vocab]."""
+    apart = plain.double() - found.double()
+    weights = plain.double().softmax(-1)
+    shifts = torch.log1p(torch.expm1(-apart) @ weights)
+    kl = (apart @ weights + shifts).clamp(min=0)
+    return Difference(_host(kl), _host(shifts), found.argmax(-1).cpu().numpy())
+
+
+def changes(plain: Tensor, found: Tensor, of: Difference, token: int) -> Float64s:
+    """Return how much the natural log-probability of a token changes, float64 [n]."""
+    return _host(found[:, token].double() - plain[token].double()) - of.shifts
+
+
+def ranks(found: Tensor, token: int) -> Ids:
+    """Return the rank of a token in each prediction, 1 for the first; of equals the lower id."""
+    own = found[:, token, None]
+    ahead = (found > own).sum(-1) + (found[:, :token] == own).sum(-1)
+    return ahead.cpu().numpy().astype(np.int64) + 1
+
+
+def logprob(logits: Tensor, token: int) -> float:
+    """Return the natural log-probability of a token, from logits [vocab]."""
+    return float(logits.double().log_softmax(-1)[token])
+
+
+def _host(values: Tensor) -> Float64s:
+    array: Float64s = values.cpu().numpy()
+    return array
