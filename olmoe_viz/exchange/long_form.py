@@ -1,9 +1,10 @@
 """The long form: one row for each expert of each token in each layer, as Parquet or CSV.
 
 The columns are `token` (its place, from 0), `layer` (counted over all blocks, from 0), `rank` (1 is
-the strongest), `expert`, and what is known of `logit`, `probability` (softmax over all experts) and
-`weight` (what the expert's output was multiplied by). A file of another tool needs `token`, `layer`
-and `expert`; without `rank` the rows of a cell count in their order. Further columns are left out.
+the strongest), `expert`, and what is known of `logit`, `probability` (softmax over all experts),
+`weight` (what the expert's output was multiplied by) and `effect` (what taking it away changes, in
+nats; empty where it was not measured). A file of another tool needs `token`, `layer` and `expert`;
+without `rank` the rows of a cell count in their order. Further columns are left out.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from olmoe_viz.exchange.routes import MAX_EXPERT, MAX_ROUTES, VALUES, Routes, check_sizes
+from olmoe_viz.exchange.routes import EFFECT, MAX_EXPERT, MAX_ROUTES, VALUES, Routes, check_sizes
 from olmoe_viz.numerics.geometry import MAX_LAYERS
 from olmoe_viz.records.record import MAX_TOKENS
 
@@ -35,7 +36,7 @@ def table(routes: Routes, about: Mapping[str, str] | None = None) -> pa.Table:
     """Return the long form; `about` becomes the metadata of a Parquet file."""
     place, layer, rank = np.nonzero(np.moveaxis(routes.expert_ids, 1, 0) >= 0)
     chosen = layer, place, rank
-    columns: dict[str, NDArray[Any]] = {
+    columns: dict[str, Any] = {
         "token": place.astype(np.int32),
         "layer": np.array(routes.layer_ids, np.int32)[layer],
         "rank": rank.astype(np.int32) + 1,
@@ -44,6 +45,8 @@ def table(routes: Routes, about: Mapping[str, str] | None = None) -> pa.Table:
     for name in VALUES:
         if (values := getattr(routes, name)) is not None:
             columns[name] = values[chosen]
+    if EFFECT in columns:
+        columns[EFFECT] = pa.array(columns[EFFECT], from_pandas=True)  # empty where not measured
     return pa.table(columns).replace_schema_metadata(dict(about) if about else None)
 
 
@@ -118,7 +121,9 @@ def _columns(path: Path) -> dict[str, NDArray[Any]]:
         raise ValueError(f"it has no column named {' or '.join(missing)}")
     found = {name: rows[name] for name in known if name in rows.column_names}
     for name, column in found.items():
-        if column.null_count or not (pa.types.is_integer(column.type) or _floating(name, column)):
+        if (column.null_count and name != EFFECT) or not (
+            pa.types.is_integer(column.type) or _floating(name, column)
+        ):
             raise ValueError(f"{name} is not a number in every row")
     return {name: column.to_numpy() for name, column in found.items()}
 

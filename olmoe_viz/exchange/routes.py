@@ -1,6 +1,8 @@
 """Routes: which experts ran, as far as a foreign file says; and the same of a run of ours."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,8 @@ from olmoe_viz.numerics.geometry import MAX_LAYERS
 from olmoe_viz.records.record import MAX_TOKENS, ExpertIds
 
 Values = NDArray[np.float64]
-VALUES = ("logit", "probability", "weight")
+EFFECT = "effect"  # known where it was measured, while the others are known of all or of none
+VALUES = ("logit", "probability", "weight", EFFECT)
 MAX_ROUTES = 2**24
 MAX_EXPERT = 32_767
 
@@ -22,7 +25,9 @@ class Routes:
     `expert_ids` is int16 [layers, tokens, most experts], strongest first as far as that is known,
     -1 where there is none. `layer_ids` counts the layers over all blocks. `logit`, `probability`
     and `weight` are float64 of the same shape, nan where there is no expert, or None where the file
-    does not say. Raises ValueError for what does not fit together.
+    does not say. `effect`, what taking an expert away changes in the prediction (Kullback-Leibler
+    divergence in nats), is nan where it was not measured, too. Raises ValueError for what does not
+    fit together.
     """
 
     layer_ids: tuple[int, ...]
@@ -30,6 +35,7 @@ class Routes:
     logit: Values | None = None
     probability: Values | None = None
     weight: Values | None = None
+    effect: Values | None = None
 
     def __post_init__(self) -> None:
         ids = self.expert_ids
@@ -52,7 +58,8 @@ class Routes:
             return
         if values.shape != self.expert_ids.shape:
             raise ValueError(f"there are not as many numbers of {name} as experts")
-        if not np.isfinite(values[self.expert_ids >= 0]).all():
+        given = values[self.expert_ids >= 0]
+        if not np.isfinite(given[~np.isnan(given)] if name == EFFECT else given).all():
             raise ValueError(f"a {name} is missing or not finite")
 
     @property
@@ -88,3 +95,28 @@ def routes_of(run: Run) -> Routes:
         probability=of_the_used(np.take_along_axis(run.probabilities(), places, axis=-1)),
         weight=of_the_used(run.weights),
     )
+
+
+def with_effects(
+    routes: Routes,
+    cells: Sequence[tuple[int, int]],
+    expert_ids: NDArray[np.integer[Any]],
+    effects: NDArray[np.floating[Any]],
+) -> Routes:
+    """Return routes with the effects that were measured in some cells, each a layer and a token.
+
+    `expert_ids` and `effects` are [cells, experts], -1 for none. ValueError for a cell or an expert
+    that is not in the routes.
+    """
+    found = np.full(routes.expert_ids.shape, np.nan)
+    for (layer, token), ids, values in zip(cells, expert_ids, effects, strict=True):
+        if layer not in routes.layer_ids or not 0 <= token < routes.tokens:
+            raise ValueError(f"There is no token {token} in a layer {layer} of experts.")
+        cell = routes.layer_ids.index(layer), token
+        ran = routes.expert_ids[cell]
+        unknown = set(ids[ids >= 0].tolist()) - set(ran.tolist())
+        if unknown:
+            raise ValueError(f"Expert {layer}·{min(unknown)} did not run for token {token}.")
+        for expert, value in zip(ids[ids >= 0], values[ids >= 0], strict=True):
+            found[cell][ran == expert] = value
+    return replace(routes, effect=found)

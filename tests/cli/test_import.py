@@ -12,6 +12,9 @@ import pyarrow.parquet
 import pytest
 from click.testing import Result
 
+from olmoe_viz.exchange import long_form
+from olmoe_viz.exchange.routes import Routes, with_effects
+
 Run = Callable[..., Result]
 IDS = np.array([[[3, 1], [0, 2]], [[2, 3], [1, 0]], [[0, 1], [3, 2]]])  # [tokens, layers, k]
 
@@ -85,6 +88,19 @@ def test_the_long_form_comes_back_as_it_was_written(run: Run, tmp_path: Path, sa
     shown = [run("show", name, "--json").stdout for name in ("a.parquet", "b.csv", "c.parquet")]
     assert shown[0] == shown[1] == shown[2]
     assert len(json.loads(shown[0])["logit"]) == 3
+
+
+def test_effects_are_written_and_read_where_they_were_measured(run: Run, tmp_path: Path):
+    routes = Routes((3, 9), np.array([[[5, 2], [7, -1]], [[1, 0], [4, 6]]], np.int16))
+    measured = with_effects(routes, [(9, 0)], np.array([[0, 1]]), np.array([[0.5, 0.25]]))
+    for name in ("a.parquet", "b.csv"):
+        long_form.write(tmp_path / name, Path(name).suffix, long_form.table(measured))
+        shown = json.loads(run("show", name, "--json").stdout)["effect"]
+        assert shown == [[[None, None]] * 2, [[0.25, 0.5], [None, None]]]
+    with pytest.raises(ValueError, match=r"^Expert 9·8 did not run for token 0\.$"):
+        with_effects(routes, [(9, 0)], np.array([[8]]), np.array([[0.5]]))
+    with pytest.raises(ValueError, match=r"^There is no token 0 in a layer 4 of experts\.$"):
+        with_effects(routes, [(4, 0)], np.array([[8]]), np.array([[0.5]]))
 
 
 @pytest.mark.parametrize(
