@@ -38,7 +38,7 @@ def heads(test: AppTest) -> list[str]:
 def files(test: AppTest) -> list[str]:
     """The files of what was measured; that of the texts themselves is there before."""
     labels = [button.proto.label for button in test.get("download_button")]
-    return [label for label in labels if not label.startswith("Save comparison")]
+    return [label for label in labels if not label.startswith("Save ")]
 
 
 def badges(test: AppTest) -> list[str]:
