@@ -14,13 +14,17 @@ from olmoe_viz.engine.cache import KvCache
 from olmoe_viz.engine.decoder import Part, PlainDecoder, Stepped, ran
 from olmoe_viz.engine.kernels.cpu.step import Batch, Record, Shared, help_with, step
 from olmoe_viz.engine.kernels.cpu.weights import Floats, entries_of, sizes_of, weights_of
+from olmoe_viz.engine.plan import cell_of
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.engine.taps import Arrays, Taps
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.families.base import Parts
+from olmoe_viz.families.edits import tables_of
+from olmoe_viz.interventions import Intervention, Phase
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.records.routed import width
 
 _TOLERANCE = 1e-3  # of the plain pass's norm
 # Experts of all rows in a layer from which on half of them are worth a second thread.
@@ -31,12 +35,16 @@ _helper = ThreadPoolExecutor(1, thread_name_prefix="helper")
 
 
 class Piece(NamedTuple):
-    """New tokens of one sequence, from position `start` on; `base` is its first cache entry."""
+    """New tokens of one sequence, from position `start` on; `base` is its first cache entry.
+
+    `phase` says whether they are the prompt's.
+    """
 
     policy: RoutingPolicy
     tokens: Sequence[int]
     base: int
     start: int
+    phase: Phase
 
 
 class CpuKernels:
@@ -62,7 +70,8 @@ class CpuKernels:
         """
         geometry, entries = self._geometry, entries_of(cache)
         batch = _batch(pieces, geometry)
-        sizes = (geometry.vocab, geometry.layers, geometry.experts, int(batch.ks.max()))
+        most = max(width(piece.policy, geometry) for piece in pieces)
+        sizes = (geometry.vocab, geometry.layers, geometry.experts, most)
         record = Record.empty(len(batch.tokens), len(pieces), *sizes)
         began, own = time.perf_counter(), time.thread_time()
         helped = self.helped and began > self._alone_until
@@ -96,18 +105,27 @@ class CpuKernels:
 
     @torch.inference_mode()
     def _check(self, model: Model) -> None:
-        """Run two tokens of three rows here and by the plain pass."""
+        """Run two tokens of four rows here and by the plain pass."""
         runner, trained = runner_of(model), model.geometry.trained_k
+        experts = model.geometry.experts
         policies = (
             RoutingPolicy(trained),
             RoutingPolicy(model.geometry.experts, weighting="renormalized"),
             RoutingPolicy(1, weighting="gain_anchored", threshold=0.5 / trained),
+            RoutingPolicy(
+                trained,
+                interventions=(
+                    Intervention("off", 0, range(0, experts, 3)),
+                    Intervention("bias", None, range(1, experts, 3), amount=1.0),
+                ),
+                lost_mass="restore",
+            ),
         )
         rows = range(len(policies))
         ours, theirs = runner.open(len(rows), 2), runner.open(len(rows), 2)
-        for position, tokens in enumerate(((1, 2, 3), (2, 3, 1))):
+        for position, tokens in enumerate(((1, 2, 3, 1), (2, 3, 1, 2))):
             pieces = [
-                Piece(policy, [token], base, position)
+                Piece(policy, [token], base, position, "prompt")
                 for policy, token, base in zip(policies, tokens, ours.bases, strict=True)
             ]
             record = self.run(ours, pieces)
@@ -135,6 +153,15 @@ def _batch(pieces: Sequence[Piece], geometry: Geometry) -> Batch:
         thresholds=thresholds,
         weightings=weightings,
         scored=np.cumsum(counts) - 1,
+        edits=tables_of(
+            [
+                cell_of(piece.policy, piece.start + at, piece.phase)
+                for piece in pieces
+                for at in range(len(piece.tokens))
+            ],
+            geometry.layer_ids,
+            geometry.experts,
+        ),
     )
 
 
@@ -180,7 +207,9 @@ class CpuDecoder(PlainDecoder):
         """Run the parts; see `Decoder.step`."""
         began = time.perf_counter()
         pieces = [
-            Piece(part.row.policy, part.tokens, part.row.base, part.row.position) for part in parts
+            Piece(row.policy, part.tokens, row.base, row.position, row.phase)
+            for part in parts
+            for row in [part.row]
         ]
         record = self._kernels.run(self._cache, pieces)
         done = ran(parts, _by_piece(record, pieces), torch.from_numpy(record.scores))

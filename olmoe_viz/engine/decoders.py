@@ -38,16 +38,16 @@ def decoder_for(
     """
     if not runner_of(model).rows_join:
         return GroupDecoder(model, need)
-    steered = any(policy.interventions for policy in policies)
     if model.device.type != "cuda":
-        return _on_cpu(model, at_work, entries, steered=steered)
+        return _on_cpu(model, at_work, entries)
+    steered = any(policy.interventions for policy in policies)
     why = "interventions" if steered else _claimed(model, at_work, len(policies), need)
     return why if not isinstance(why, str) else _plain(model, at_work, entries, why)
 
 
-def _on_cpu(model: Model, at_work: Ordered[Decoder], entries: int, *, steered: bool) -> Decoder:
+def _on_cpu(model: Model, at_work: Ordered[Decoder], entries: int) -> Decoder:
     """Return the compiled decoder once it is ready; until then nobody waits for it."""
-    if not steered and (made := compiling.ready(model)) is not None:
+    if (made := compiling.ready(model)) is not None:
         from olmoe_viz.engine.cpu_decoder import CpuDecoder
 
         return _found(CpuDecoder, at_work) or CpuDecoder(made, model, entries)

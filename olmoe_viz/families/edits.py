@@ -70,6 +70,37 @@ def coded(interventions: Sequence[Intervention], layer: int, experts: int) -> Co
     return Coded(bias, marks, targets)
 
 
+class Tables(NamedTuple):
+    """What acts on the tokens of a step in every layer: arrays that a compiled step reads.
+
+    `places` int64 [tokens, layers of experts] says which row of the tables `bias`, `marks` and
+    `targets`, [rows, experts] each as in `Coded`, acts on a token; -1 for nothing. `masses` int64
+    [tokens] are indices into `LOST_MASS`.
+    """
+
+    places: NDArray[np.int64]
+    masses: NDArray[np.int64]
+    bias: NDArray[np.float32]
+    marks: NDArray[np.uint8]
+    targets: NDArray[np.int16]
+
+
+def tables_of(cells: Sequence[Cell], layer_ids: Sequence[int], experts: int) -> Tables:
+    """Return what acts on each of some tokens."""
+    rows, found = [coded((), 0, experts)], dict[tuple[Cell, int], int]()
+    places = np.full((len(cells), len(layer_ids)), -1)
+    for token, cell in enumerate(cells):
+        for at, layer in enumerate(layer_ids):
+            if not any(each.acts_in(layer) for each in cell[0]):
+                continue
+            if (cell, layer) not in found:
+                found[cell, layer] = len(rows)
+                rows.append(coded(cell[0], layer, experts))
+            places[token, at] = found[cell, layer]
+    masses = np.array([LOST_MASS.index(mass) for _, mass in cells])
+    return Tables(places, masses, *(np.stack(each) for each in zip(*rows, strict=True)))
+
+
 @lru_cache(maxsize=1024)
 def edits_of(
     cells: tuple[Cell, ...], layer: int, experts: int, k: int, device: torch.device

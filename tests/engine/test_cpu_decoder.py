@@ -26,6 +26,7 @@ POLICIES = (
     RoutingPolicy((1, 5, 16)),
     RoutingPolicy(12, weighting="renormalized"),
     RoutingPolicy(3, weighting="gain_anchored", threshold=0.02),
+    RoutingPolicy.parse("k=8,off:*.0-20@generated,bias:0.1_5~2.5,add:2.3_4@1_6_7,mass=restore"),
 )
 PROMPT = (5, 6, 7, 8, 9)
 PLAIN, COMPILED = "olmoe", "olmoe, compiled by numba"
@@ -65,13 +66,13 @@ def pieces(
 ) -> list[Piece]:
     """Return one token of each policy, in a slot of its own."""
     rows = zip(policies, tokens, cache.bases, strict=True)
-    return [Piece(policy, [token], base, position) for policy, token, base in rows]
+    return [Piece(policy, [token], base, position, "generated") for policy, token, base in rows]
 
 
 def test_rows_do_not_depend_on_the_rows_beside_them(wide_model: Model) -> None:
     kernels, runner = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model)
-    tokens = [3, 4, 5, 6, 7]
-    together, alone = runner.open(5, 6), runner.open(5, 6)
+    tokens = [3, 4, 5, 6, 7, 8]
+    together, alone = runner.open(6, 6), runner.open(6, 6)
     for position in range(6):
         all_rows = kernels.run(together, pieces(together, POLICIES, tokens, position))
         for row, own_piece in enumerate(pieces(alone, POLICIES, tokens, position)):
@@ -95,7 +96,7 @@ def test_a_prompt_in_any_parts_beside_anything_is_to_the_bit_token_after_token(
     alone, beside = runner.open(3, 12), runner.open(3, 12)
     expected = [
         [
-            kernels.run(alone, [Piece(POLICIES[row], [token], alone.bases[row], at)])
+            kernels.run(alone, [Piece(POLICIES[row], [token], alone.bases[row], at, "prompt")])
             for at, token in enumerate(prompt)
         ]
         for row, prompt in enumerate(prompts)
@@ -103,7 +104,13 @@ def test_a_prompt_in_any_parts_beside_anything_is_to_the_bit_token_after_token(
     done = [0, 0, 0]
     for counts in ((4, 1, 6), (0, 5, 3), (0, 1, 1)):
         parts = [
-            Piece(POLICIES[row], prompts[row][done[row] : done[row] + count], base, done[row])
+            Piece(
+                POLICIES[row],
+                prompts[row][done[row] : done[row] + count],
+                base,
+                done[row],
+                "prompt",
+            )
             for row, (count, base) in enumerate(zip(counts, beside.bases, strict=True))
             if count
         ]
@@ -150,9 +157,9 @@ def test_where_cores_are_busy_nobody_helps(
     monkeypatch.setattr(cpu_decoder, "_BUSY", 0.0)
     monkeypatch.setattr(cpu_decoder, "_ALONE", np.inf)
     kernels.helped = True
-    kernels.run(cache, [Piece(RoutingPolicy(64), [3], 0, 0)])
+    kernels.run(cache, [Piece(RoutingPolicy(64), [3], 0, 0, "prompt")])
     monkeypatch.setattr(cpu_decoder, "_helper", None)
-    kernels.run(cache, [Piece(RoutingPolicy(64), [3], 0, 1)])
+    kernels.run(cache, [Piece(RoutingPolicy(64), [3], 0, 1, "prompt")])
 
 
 def test_kernels_that_compute_something_else_are_refused(wide_model: Model) -> None:

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from olmoe_viz.engine.kernels.cpu.attention import attend, rotate
 from olmoe_viz.engine.kernels.cpu.experts import mix
+from olmoe_viz.engine.kernels.cpu.interventions import intervene
 from olmoe_viz.engine.kernels.cpu.linear import add, clamp, clear, copy, linear, rms_norm
 from olmoe_viz.engine.kernels.cpu.machine_code import kept
 from olmoe_viz.engine.kernels.cpu.router import route
 from olmoe_viz.engine.kernels.cpu.team import DONE, OPEN, read, take, write
 from olmoe_viz.engine.kernels.cpu.weights import Floats, view
+from olmoe_viz.families.edits import Tables
 
 
 class Batch(NamedTuple):
@@ -20,7 +22,7 @@ class Batch(NamedTuple):
 
     Several rows may be tokens of one sequence, by rising position. Integers are int64. `ks` is
     [rows, layers]; `weighting` indexes `policy.WEIGHTINGS`. `scored` are the rows after which a
-    token is chosen, rising.
+    token is chosen, rising. `edits` are the interventions.
     """
 
     tokens: NDArray[np.int64]
@@ -30,6 +32,7 @@ class Batch(NamedTuple):
     thresholds: Floats
     weightings: NDArray[np.int64]
     scored: NDArray[np.int64]
+    edits: Tables
 
 
 class Record(NamedTuple):
@@ -162,12 +165,11 @@ def _routing(sizes, part, layer, batch, normed, record):
     linear(view(part.router, (sizes.experts, sizes.hidden)), normed, logits)
     for row in range(len(normed)):
         copy(logits[row], record.router_logits[row, layer])
-        route(
-            logits[row],
-            batch.ks[row, layer],
-            sizes.trained_k,
-            batch.thresholds[row],
-            batch.weightings[row],
-            record.expert_ids[row, layer],
-            record.weights[row, layer],
-        )
+        ids, shares = record.expert_ids[row, layer], record.weights[row, layer]
+        k, threshold = batch.ks[row, layer], batch.thresholds[row]
+        weighting = batch.weightings[row]
+        scale = route(logits[row], k, sizes.trained_k, threshold, weighting, ids, shares)
+        edits, place = batch.edits, batch.edits.places[row, layer]
+        if place >= 0:
+            acting = edits.bias[place], edits.marks[place], edits.targets[place]
+            intervene(logits[row], k, threshold, scale, edits.masses[row], *acting, ids, shares)

@@ -13,6 +13,7 @@ from olmoe_viz.engine.kernels.cpu.attention import (
     rotate_reference,
 )
 from olmoe_viz.engine.kernels.cpu.experts import mix, mix_reference
+from olmoe_viz.engine.kernels.cpu.interventions import intervene
 from olmoe_viz.engine.kernels.cpu.linear import (
     linear,
     linear_reference,
@@ -20,6 +21,8 @@ from olmoe_viz.engine.kernels.cpu.linear import (
     rms_norm_reference,
 )
 from olmoe_viz.engine.kernels.cpu.router import route, route_reference
+from olmoe_viz.families.edits import tables_of
+from olmoe_viz.interventions import LOST_MASS, Intervention, LostMass
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy, Weighting
 
 EXPERTS, TRAINED = 16, 4
@@ -92,9 +95,57 @@ def test_route(logits: list[float], k: int, threshold: float, weighting: Weighti
         weights.numpy(),
     )
     assert ids[:k].tolist() == expected_ids.tolist()
-    near(weights[:k], expected_weights)
+    near(weights[:k], torch.from_numpy(expected_weights))
     assert (ids[k:] == -1).all()
     assert (weights[k:] == 0).all()
+
+
+few = st.lists(st.integers(0, EXPERTS - 1), min_size=1, max_size=EXPERTS - 1).map(tuple)
+interventions = st.one_of(
+    st.builds(
+        Intervention,
+        st.sampled_from(["off", "route_around", "force", "add", "keep_only"]),
+        st.just(0),
+        few,
+    ),
+    st.builds(Intervention, st.just("swap"), st.just(0), st.just((1, 3)), to=st.just(2)),
+    st.builds(Intervention, st.just("bias"), st.just(0), few, amount=st.sampled_from([-1.0, 2.5])),
+)
+
+
+@given(
+    logits=st.lists(st.sampled_from([-2.0, 0.0, 0.5, 3.0]), min_size=EXPERTS, max_size=EXPERTS),
+    k=st.integers(1, EXPERTS),
+    threshold=st.sampled_from([0.0, 0.1]),
+    weighting=st.sampled_from(WEIGHTINGS),
+    acting=st.lists(interventions, min_size=1, max_size=3).map(tuple),
+    mass=st.sampled_from(LOST_MASS),
+)
+def test_intervene(
+    logits: list[float],
+    k: int,
+    threshold: float,
+    weighting: Weighting,
+    acting: tuple[Intervention, ...],
+    mass: LostMass,
+) -> None:
+    policy = RoutingPolicy(k, weighting, threshold)
+    values = torch.tensor(logits)
+    try:
+        expected_ids, expected = route_reference(values, policy, TRAINED, (acting, mass))
+    except ValueError:  # nothing is left to choose
+        return
+    tables = tables_of([(acting, mass)], (0,), EXPERTS)
+    ids, weights = np.empty(EXPERTS, np.int16), np.empty(EXPERTS, np.float32)
+    number, floor = WEIGHTINGS.index(weighting), np.float32(threshold)
+    scale = route(values.numpy(), k, TRAINED, floor, number, ids, weights)
+    row = tables.bias[1], tables.marks[1], tables.targets[1]
+    intervene(values.numpy(), k, floor, scale, tables.masses[0], *row, ids, weights)
+    count = len(expected_ids)
+    assert (ids[count:] == -1).all()
+    near(torch.from_numpy(weights[:count]), torch.from_numpy(expected))
+    # The same experts; equal weights may round to another order.
+    assert {*ids[:count].tolist()} == {*expected_ids.tolist()}
 
 
 def test_mix() -> None:
