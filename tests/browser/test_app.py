@@ -74,6 +74,18 @@ def test_a_cell_of_the_map_moves_the_panels_and_the_address(visit: Visit) -> Non
     expect(again.get_by_role("textbox", name="Prompt")).to_have_value("One two three four")
 
 
+def test_the_text_grows_by_the_token_that_is_pressed(visit: Visit) -> None:
+    page = visit("?prompt=The+cat+sat+on+the&against=64")
+    drawn_map(page, 5)
+    first = page.locator(".st-key-next_64").get_by_role("radio").first
+    added = first.locator(".name").inner_text().replace("·", " ")
+    with one_run(page):
+        first.click()
+    drawn_map(page, 6)
+    prompt = page.get_by_role("textbox", name="Prompt")
+    expect(prompt).to_have_value(f"The cat sat on the{added}")
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_prompts_are_shown_as_typed(visit: Visit, model: Model, name: str) -> None:
     page = visit()

@@ -25,6 +25,7 @@ from olmoe_viz.figures import (
     strongest_experts,
     temperature,
     tradeoff,
+    training_curve,
     vector_strip,
 )
 from olmoe_viz.figures.figure import Figure
@@ -102,6 +103,12 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
         quantity=HOSTILE,
         trained_k=8,
         spread=(np.array([5e5, 1e6, 4e6]), np.array([2e6, 3e6, 5e6])),
+        theme=theme,
+    ),
+    "training_curve": lambda theme: training_curve.figure(
+        ((65_536, 1.03), (16_000_000, 1.05), (32_000_000, 1.01)),
+        quantity=HOSTILE,
+        ideal=(1.0, HOSTILE),
         theme=theme,
     ),
     "logit_lens": lambda theme: logit_lens.figure(

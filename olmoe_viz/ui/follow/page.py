@@ -24,6 +24,7 @@ from olmoe_viz.ui.follow import (
 from olmoe_viz.ui.follow.details import Details, begin
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.follow.step import so_line, step, way
+from olmoe_viz.ui.map.observed_panels import first_token
 from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, engine, state, url
 from olmoe_viz.ui.session.errors import guard
@@ -231,6 +232,9 @@ def _softmax(details: Details) -> None:
 def _top_k(details: Details) -> None:
     row = details.probabilities[details.place.row]
     router_steps.top_k(details.place, details.logits, row, details.ran, details.ranked)
+    special = first_token(details.trace, details.place.layer) if not details.place.token else None
+    if special is not None:
+        st.caption(special)
 
 
 def _experts(details: Details) -> None:

@@ -7,11 +7,12 @@ from olmoe_viz.numerics import routing
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.map import map_panel
+from olmoe_viz.ui.map.observed_panels import first_token
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.session.settings import ORDERS, MapSettings, Order
 from olmoe_viz.ui.texts import map as texts
-from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets import origin, panel
 from olmoe_viz.ui.widgets.figure import plot
 
 
@@ -23,6 +24,11 @@ def draw(trace: Trace, chosen: Selection) -> None:
     row, trained_k = layers.index(chosen.layer), trace.geometry.trained_k
     probabilities = routing.probabilities(trace.router_logits[row, chosen.token])
     ran = trace.expert_ids[row, chosen.token]
+    special = first_token(trace, chosen.layer) if token == 0 else None
+    if special is not None:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(special, width=720)
+            origin.badge("recorded")
     st.caption(texts.BARS)
     plot(
         router_bars.figure(

@@ -5,7 +5,15 @@ from pathlib import Path
 import streamlit as st
 
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui.map import cell_panel, first_visit, load_panel, map_panel, token_panel
+from olmoe_viz.ui.map import (
+    cell_panel,
+    first_visit,
+    load_panel,
+    map_panel,
+    next_token,
+    observed_panels,
+    token_panel,
+)
 from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.session.selection import Selection
@@ -26,20 +34,24 @@ def draw() -> None:
         map_panel.draw(trace, chosen, controls=False)
     else:
         _whole(trace, chosen)
+    next_token.draw(trace, chosen)
     panel.head(texts.CELL_TITLE, *source)
     cell_panel.draw(trace, chosen)
     panel.head(texts.THROUGH_LAYERS, *source)
     token_panel.draw(trace, chosen)
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
+    observed_panels.experiments(trace)
+    observed_panels.why(trace)
     keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
 
 
 def _whole(trace: Trace, chosen: Selection) -> None:
     """The map with its head and the control of its colors."""
     badges = panel.head(texts.TITLE, None, level=2)
-    st.caption(texts.EXPLANATION)
-    first_visit.offer()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="about_map"):
+        st.caption(texts.EXPLANATION, width="content")
+        first_visit.offer()
     drawn_from = map_panel.draw(trace, chosen)
     with badges.container(horizontal=True, gap="small"):
         for each in drawn_from:

@@ -102,6 +102,11 @@ def _recorded(request: Request) -> Answer | None:
     return opened.kept(request) or engine.bundled().kept(request)
 
 
+def is_recorded(request: Request) -> bool:
+    """Whether a file answers a request, the application's or an opened one."""
+    return _recorded(request) is not None
+
+
 def can_run(model: str, place: DeltaGenerator) -> bool:
     """Whether models run here; the answer may take as long as torch takes to import."""
     if not engine.records_only():
