@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from olmoe_viz.families.base import Block
+from olmoe_viz.models.model import Model
 
 Pair = tuple[Tensor, Tensor]
 
@@ -66,6 +67,13 @@ class Entries:
 def bytes_of_entry(blocks: Sequence[Block], dtype: torch.dtype) -> int:
     """Return the bytes that one token takes in the cache."""
     return sum(2 * block.kv_heads * block.head_dim * dtype.itemsize for block in blocks)
+
+
+def bytes_of_token(model: Model) -> int:
+    """Return the bytes that one token of a row takes in the cache of a model, at most."""
+    if model.parts is not None:
+        return bytes_of_entry(model.parts.blocks, model.dtype)
+    return 2 * model.geometry.layers * model.geometry.hidden * model.dtype.itemsize
 
 
 def _pair(block: Block, dtype: torch.dtype, entries: int) -> Pair:

@@ -47,7 +47,8 @@ Stage = Literal["waiting", "loading", "preparing", "running", "restarting", "don
 class Progress:
     """How far a request is.
 
-    While it is "waiting", `done` is how many requests come before it. While a model is "loading",
+    While it is "waiting", `done` is how many requests come before it, and `seconds` about how long
+    that takes, None where nothing like it has run yet. While a model is "loading",
     `done` of `total` bytes have been downloaded (both 0 where nothing is); it is "preparing" while
     kernels are compiled and tested, once a process and model. While it is "running",
     `done` of `total` tokens have been read or written (both 0 where they are not counted). It is
@@ -57,6 +58,7 @@ class Progress:
     stage: Stage
     done: int = 0
     total: int = 0
+    seconds: float | None = None
 
 
 class Ticket:

@@ -1,67 +1,28 @@
-"""LocalEngine: requests answered in this process, one after another, by one thread."""
+"""LocalEngine: requests answered in this process by one thread, which all visitors share."""
 
 import logging
 import threading
-from collections.abc import Callable
+import time
 from functools import partial
-from typing import Any
 
-from olmoe_viz.engine import (
-    attending,
-    decoders,
-    effects,
-    inspecting,
-    patching,
-    predicting,
-    rerouting,
-    scoring,
-    timing,
-    tracing,
-)
+from olmoe_viz.engine import jobs
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
-from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.line import Line
-from olmoe_viz.engine.prompt import OnProgress
-from olmoe_viz.engine.provenance import provenance
 from olmoe_viz.engine.result_cache import ResultCache
-from olmoe_viz.engine.sequence_group import first_line
-from olmoe_viz.engine.threads import threads
-from olmoe_viz.errors import (
-    CancelledError,
-    EngineError,
-    GenerationError,
-    OutOfMemoryError,
-)
-from olmoe_viz.models.memory import out_of_memory
+from olmoe_viz.engine.writing import Pace, Writing
+from olmoe_viz.errors import CancelledError, EngineError
 from olmoe_viz.models.model import Model
 from olmoe_viz.models.pool import Loaded, Loading, ModelPool
-from olmoe_viz.records.generation import Generation
-from olmoe_viz.records.model_facts import ModelFacts
-from olmoe_viz.records.timing import Bandwidth, Timing
-from olmoe_viz.records.trace import Trace
-from olmoe_viz.requests import (
-    AttentionRequest,
-    BandwidthRequest,
-    DirectionsRequest,
-    EffectsRequest,
-    GenerateRequest,
-    InspectRequest,
-    LensRequest,
-    ModelRequest,
-    PatchRequest,
-    PredictRequest,
-    Request,
-    RoutesRequest,
-    ScoreRequest,
-    TimeRequest,
-    TraceRequest,
-)
+from olmoe_viz.requests import GenerateRequest, Request
 
 # Of the bundled model's longest prompts, forty routing traces or four full ones.
 CACHE_BYTES = 256 * 2**20
 LINE_LENGTH = 256
+ROWS = 160
+KV_BYTES = 512 * 2**20
+_SHORT, _LONG = 0, 1  # kinds of jobs in the line, where texts stand under their model's name
 _IDLE = 60.0  # seconds after which the thread ends; the next request starts another
-_NEVER_KEPT = (TimeRequest, BandwidthRequest)
+_MOST_FAILURES = 3  # of the thread in a row, until those at work are told
 
 _log = logging.getLogger(__name__)
 
@@ -71,18 +32,33 @@ class LocalEngine:
 
     Models are loaded by name when first asked for; `models` are there already. Answers are kept, up
     to `cache_bytes`, and served again with the date and the speed of their run; those to requests
-    for a time are not. At most `line_length` requests wait.
+    for a time are not. At most `line_length` requests wait. At most `rows` rows of each model are
+    written at once, their keys and values in `kv_bytes`.
+
+    One thread does all the work, and everything it works on outlives it: between two steps of all
+    texts there is at most one job, short ones first, and long ones let texts and short ones go on
+    between their parts.
     """
 
     def __init__(
-        self, *models: Model, cache_bytes: int = CACHE_BYTES, line_length: int = LINE_LENGTH
+        self,
+        *models: Model,
+        cache_bytes: int = CACHE_BYTES,
+        line_length: int = LINE_LENGTH,
+        rows: int = ROWS,
+        kv_bytes: int = KV_BYTES,
     ) -> None:
         self._pool = ModelPool(*models)
         self._cache = ResultCache(cache_bytes)
         self._line = Line(line_length)
+        self._rows, self._kv_bytes = rows, kv_bytes
+        self._writing: dict[str, Writing] = {}
         self._digests = {model.name: model.digest for model in models}
         self._worker: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._jobs: list[Ticket] = []  # at work, the last inside the one before
+        self._pace = Pace()
+        self._failures = 0
 
     def submit(self, request: Request, visitor: str = "") -> Ticket:
         """Take a request and return at once; see `Engine.submit`."""
@@ -101,12 +77,36 @@ class LocalEngine:
         return self._cache.find(request)
 
     def _join(self, visitor: str, ticket: Ticket) -> None:
-        ticket.advance(lambda: Progress("waiting", self._line.before(ticket)))
-        self._line.join(visitor, ticket)
+        request = ticket.request
+        if isinstance(request, GenerateRequest):
+            kind: int | str = request.model
+        else:
+            kind = _SHORT if jobs.short(request) else _LONG
+        self._line.join(visitor, kind, ticket)
+        ticket.advance(
+            partial(self._place, kind, ticket), on_cancel=partial(self._leave_line, ticket)
+        )
         with self._lock:
             if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
-                self._worker.start()
+                self._start()
+
+    def _leave_line(self, ticket: Ticket) -> None:
+        self._line.take(ticket)
+        ticket.fail(_cancelled())
+
+    def _place(self, kind: int | str, ticket: Ticket) -> Progress:
+        """Return how many come before a ticket in the line, and how long that takes."""
+        if isinstance(kind, str):
+            writing = self._writing.get(kind)
+            if writing is not None:
+                return writing.progress(ticket)
+            return Progress("waiting", self._line.before(ticket))
+        before = self._line.before(ticket) + (len(self._jobs) > 0)
+        return Progress("waiting", before, seconds=self._pace.wait(before, 1))
+
+    def _start(self) -> None:
+        self._worker = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._worker.start()
 
     def _load(self, visitor: str, ticket: Ticket) -> None:
         """Load the model on a thread of its own, so that requests to others go on."""
@@ -131,149 +131,101 @@ class LocalEngine:
 
     def _give_up(self, ticket: Ticket, loading: Loading, loaded: Loaded) -> None:
         self._pool.leave(loading, loaded)
-        ticket.fail(CancelledError("The request was cancelled."))
+        ticket.fail(_cancelled())
 
     def _work(self) -> None:
-        while True:
-            ticket = self._line.take(_IDLE)
-            if ticket is not None:
-                self._do(ticket)
-                continue
-            with self._lock:
-                ticket = self._line.take(0)
-                if ticket is None:
-                    self._worker = None
-                    return
-            self._do(ticket)
+        """Work until nothing has been asked for a while; whatever ends the thread starts another.
+
+        Nothing is lost with it: a step that did not come to its end is taken again.
+        """
+        try:
+            while self._turn() or self._line.wait(_IDLE):
+                self._failures = 0
+            ended = True
+        except BaseException:  # noqa: BLE001 - whatever it is, others wait
+            _log.exception("The engine's thread ended; another goes on.")
+            ended = False
+            self._give_up_after_failures()
+        with self._lock:
+            self._worker = None
+            if not ended or self._line.wait(0):
+                self._start()
+
+    def _give_up_after_failures(self) -> None:
+        """Tell those at work when threads end one after the other without a whole turn."""
+        self._failures += 1
+        for ticket in self._jobs:
+            ticket.fail(EngineError("The engine was interrupted. Run again."))
+        self._jobs.clear()
+        if self._failures >= _MOST_FAILURES:
+            for writing in list(self._writing.values()):
+                writing.fail(EngineError("the engine was interrupted"))
+
+    def _turn(self) -> bool:
+        """Do one job at most, and one step of all texts; whether there was anything to do."""
+        job = self._line.next(_SHORT) or self._line.next(_LONG)
+        if job is not None:
+            self._do(job)
+        return self._write() or job is not None
+
+    def _write(self) -> bool:
+        """Write one token of every text, the models in turn; whether there are any texts."""
+        for name in (kind for kind in self._line.kinds() if isinstance(kind, str)):
+            self._writing_of(name)
+        for name, writing in list(self._writing.items()):
+            writing.step()
+            if writing.idle and self._line.next(name) is None:
+                del self._writing[name]  # and with it what it holds of the model
+        return bool(self._writing)
+
+    def _writing_of(self, name: str) -> None:
+        """Make a place for the texts of a model, if there is none; those of a lost one fail."""
+        model = self._pool.find(name)
+        if name in self._writing:
+            return
+        if model is not None:
+            args = (self._line, self._cache, self._rows, self._kv_bytes)
+            self._writing[name] = Writing(model, *args)
+            return
+        while (ticket := self._line.next(name)) is not None:
+            self._line.take(ticket)
+            ticket.fail(_gone(name))
+
+    def _between(self) -> None:
+        """Between two parts of a job: a short job, unless this is one, and a step of all texts."""
+        job = self._line.next(_SHORT)
+        if job is not None and len(self._jobs) == 1 and not jobs.short(self._jobs[0].request):
+            self._do(job)
+        self._write()
 
     def _do(self, ticket: Ticket) -> None:
+        """Answer one request in one piece."""
+        self._line.take(ticket)
+        self._jobs.append(ticket)
+        began = time.monotonic()
         try:
             ticket.check()
             answer, cached = self.kept(ticket.request), True
             if answer is None:
                 answer, cached = self._answer(ticket), False
-                if not isinstance(ticket.request, _NEVER_KEPT):
+                if not isinstance(ticket.request, jobs.NEVER_KEPT):
                     self._cache.keep(ticket.request, answer)
             ticket.finish(answer, cached=cached)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
-            ticket.fail(_told(error))
+            ticket.fail(jobs.told(error))
+        self._jobs.remove(ticket)
+        self._pace.took(time.monotonic() - began)
 
     def _answer(self, ticket: Ticket) -> Answer:
-        request: Any = ticket.request
-        model = self._pool.find(request.model)
+        model = self._pool.find(ticket.request.model)
         if model is None:
-            raise EngineError(f"{request.model} was given back to make room. Run again.")
-        ticket.advance(Progress("running"))
-        answer = _ANSWERS.get(type(request))
-        if answer is not None:
-            return answer(model, request, ticket)
-        run = self._run(model, request.run, ticket)
-        with threads(model, len(run.tokens)):
-            return _DETAILS[type(request)](model, request, run)
-
-    def _run(self, model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
-        """Return the run that a request for details names, kept or computed now."""
-        kept = self._cache.find(request)
-        if kept is None:
-            kept = _trace(model, request, ticket)
-            self._cache.keep(request, kept)
-        assert isinstance(kept, Trace)  # noqa: S101 - what answers a TraceRequest
-        return kept
+            raise _gone(ticket.request.model)
+        return jobs.answer(model, ticket, self._cache, self._between)
 
 
-def _progress(ticket: Ticket, done: int, total: int) -> None:
-    ticket.check()
-    ticket.advance(Progress("running", done, total))
+def _cancelled() -> CancelledError:
+    return CancelledError("The request was cancelled.")
 
 
-def _generate(model: Model, request: GenerateRequest, ticket: Ticket) -> tuple[Generation, ...]:
-    """Write until the end, passing on every step; what was written goes with an error."""
-    _prepare(model, ticket)
-    generating = Generating(model, request)
-    with generating:
-        for step in generating:
-            ticket.add_step(step)
-            ticket.advance(Progress("running", max(step.index + 1, 0), request.max_new_tokens))
-            if ticket.cancelled:
-                break
-    written = generating.generations()
-    if generating.error is not None:
-        raise GenerationError(generating.error, written)
-    if ticket.cancelled:
-        raise CancelledError("The request was cancelled.", written)
-    return written
-
-
-def _prepare(model: Model, ticket: Ticket) -> None:
-    """Compile what decoding needs, where that takes long enough to be told."""
-    if not decoders.prepared(model):
-        ticket.advance(Progress("preparing"))
-        decoders.kernels_of(model)
-        ticket.advance(Progress("running"))
-
-
-def _trace(model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
-    return tracing.trace(model, request, partial(_progress, ticket))
-
-
-def _reporting(answer: Callable[[Model, Any, OnProgress], Answer]) -> Callable[..., Answer]:
-    """Return what answers a request and tells its ticket how far it is."""
-
-    def answered(model: Model, request: Request, ticket: Ticket) -> Answer:
-        return answer(model, request, partial(_progress, ticket))
-
-    return answered
-
-
-def _time(model: Model, request: TimeRequest, ticket: Ticket) -> Timing:
-    _prepare(model, ticket)
-    return timing.measure(model, request, ticket.add_step, partial(_progress, ticket))
-
-
-def _bandwidth(model: Model, request: BandwidthRequest, _: Ticket) -> Bandwidth:
-    return timing.copy_bandwidth(model, request)
-
-
-def _facts(model: Model, request: ModelRequest, _: Ticket) -> ModelFacts:
-    return ModelFacts(
-        request=request,
-        geometry=model.geometry,
-        bytes_per_value=model.dtype.itemsize,
-        capabilities=tuple(sorted(model.capabilities)),
-        provenance=provenance(model, 0.0),
-    )
-
-
-def _told(error: Exception) -> Exception:
-    """Return what is told of an error: ours are sentences already, torch's and the system's not."""
-    if out_of_memory(error):
-        return OutOfMemoryError(
-            "The memory ran out. Shorten the text, choose a smaller k, or try again later."
-        )
-    if isinstance(error, EngineError) or not isinstance(
-        error, RuntimeError | ArithmeticError | OSError
-    ):
-        return error
-    _log.error("A request could not be answered.", exc_info=error)
-    return EngineError(f"The model stopped: {first_line(error)}. Run again, or change the text.")
-
-
-# Who answers a request, and who answers one for details of a run.
-_ANSWERS: dict[type[Request], Callable[[Model, Any, Ticket], Answer]] = {
-    TraceRequest: _trace,
-    GenerateRequest: _generate,
-    ScoreRequest: _reporting(scoring.score),
-    EffectsRequest: _reporting(effects.effects),
-    PatchRequest: _reporting(patching.patch),
-    RoutesRequest: _reporting(rerouting.routes),
-    TimeRequest: _time,
-    BandwidthRequest: _bandwidth,
-    ModelRequest: _facts,
-}
-_DETAILS: dict[type[Request], Callable[[Model, Any, Trace], Answer]] = {
-    InspectRequest: inspecting.inspect,
-    AttentionRequest: attending.attend,
-    PredictRequest: predicting.predict,
-    LensRequest: predicting.lens,
-    DirectionsRequest: predicting.directions,
-}
+def _gone(name: str) -> EngineError:
+    return EngineError(f"{name} was given back to make room. Run again.")

@@ -68,7 +68,7 @@ class Waiting:
             self._stage, self._line, self._since = progress.stage, None, time.monotonic()
             self._begin()
         if progress.stage == "waiting":
-            self._in_line(progress.done)
+            self._in_line(progress)
         elif progress.stage == "loading":
             self._loading(progress.done, progress.total)
         elif self._words is not None:
@@ -85,9 +85,9 @@ class Waiting:
             self._shown.enter_context(self._place.container())
             self._shown.enter_context(st.spinner(words, show_time=loading or preparing))
 
-    def _in_line(self, before: int) -> None:
-        if before:
-            self._place.caption(texts.in_line(before))
+    def _in_line(self, progress: Progress) -> None:
+        if progress.done:
+            self._place.caption(texts.in_line(progress.done, progress.seconds))
 
     def _loading(self, arrived: int, total: int) -> None:
         if time.monotonic() < self._since + _PATIENCE:

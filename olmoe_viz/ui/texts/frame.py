@@ -76,10 +76,11 @@ def longest_prompt(tokens: int) -> str:
     return f"A prompt may have {tokens:,} tokens with this model. A longer one is refused, not cut."
 
 
-def in_line(before: int) -> str:
-    """Where one stands in the line of a busy server."""
+def in_line(before: int, seconds: float | None) -> str:
+    """Where one stands in the line of a busy server, and about how long that takes."""
     people = "1 person is" if before == 1 else f"{before} people are"
-    return f"The server is busy. {people} before you."
+    about = "" if seconds is None else f" About {max(round(seconds), 1)} s."
+    return f"The server is busy. {people} before you.{about}"
 
 
 def downloaded(arrived: int, total: int) -> str:

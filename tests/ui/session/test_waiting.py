@@ -102,10 +102,11 @@ def test_what_takes_no_time_is_not_spoken_of(place: Place) -> None:
 
 
 def test_those_who_wait_in_line_are_told_how_many_come_before(place: Place) -> None:
-    ticket = Scripted(*(Progress("waiting", before) for before in (2, 1, 0)))
+    waits = ((2, 8.4), (1, None), (0, None))
+    ticket = Scripted(*(Progress("waiting", before, seconds=wait) for before, wait in waits))
     assert watch(ticket, place) == [
         "",
-        "The server is busy. 2 people are before you.",
+        "The server is busy. 2 people are before you. About 8 s.",
         "The server is busy. 1 person is before you.",
         "",
     ]
