@@ -55,6 +55,7 @@ def report(
     It has the map, the routers of some cells, the load of the experts, and where the numbers are
     from; with OTHER, a second run, also what differs between the two. FILE and OTHER are traces,
     generations or comparisons, whose texts are set against the first; FILE#1 is the second alone.
+    OTHER may also be the effects that were measured in the run.
     """
     from olmoe_viz.report.page import page
 

@@ -19,11 +19,12 @@ from olmoe_viz.errors import InputError
 from olmoe_viz.figures import expert_load, layer_lines, rank_change, router_bars
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.interactive_map.alone import ALLOWED
-from olmoe_viz.figures.labels import digits, visible
+from olmoe_viz.figures.labels import digits, expert_name, visible
 from olmoe_viz.figures.palette import INKS
 from olmoe_viz.figures.svg_canvas import legal
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.comparison import Comparison
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.trace import Trace
@@ -45,12 +46,15 @@ class _Drawn:
 def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) -> str:
     """Return the report's HTML.
 
-    Of a comparison the first text is shown, and each other one set against it; then so is `other`.
+    Of a comparison the first text is shown, and each other one set against it; then so is `other`,
+    or where that is Effects of the run, they are listed.
     `cells` are (layer, token) whose router is drawn, layers counted over all blocks; without any,
     the last token in the first, the middle and the last layer of experts. Raises InputError for
     records that do not say how a text was routed, and for cells that are not in the run.
     """
     first, *others = [*_texts(record), *(() if other is None else _texts(other))]
+    measured = [each for each in others if isinstance(each, Effects)]
+    others = [each for each in others if not isinstance(each, Effects)]
     run = run_of(first)
     environment = Environment(
         loader=PackageLoader("olmoe_viz.report", ""),
@@ -69,6 +73,7 @@ def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) ->
         cells=[_cell(run, *cell) for cell in cells or _usual_cells(run)],
         load=_drawn("", _load(run)),
         next_tokens=_next(first),
+        effects=[cell for each in measured for cell in _effects(run, each)],
         comparisons=[_comparison(first, each) for each in others],
         provenance=_provenance([run, *map(run_of, others)]),
     )
@@ -88,20 +93,29 @@ def _usual_cells(run: Run) -> list[Cell]:
     return [(layer, len(run.tokens) - 1) for layer in chosen]
 
 
-def _cell(run: Run, layer: int, token: int) -> _Drawn:
+def _row(run: Run, layer: int, token: int) -> int:
+    """The row of a layer in the arrays; InputError for a cell that is not in the run."""
     if layer not in run.geometry.layer_ids or not 0 <= token < len(run.tokens):
         raise InputError(
             f"The run has no token {token} in a layer {layer} of experts: its tokens are 0 to "
             f"{len(run.tokens) - 1}, its layers {', '.join(map(str, run.geometry.layer_ids))}."
         )
-    row = run.geometry.layer_ids.index(layer)
+    return run.geometry.layer_ids.index(layer)
+
+
+def _cell_title(run: Run, layer: int, token: int) -> str:
+    return f"Token {token} {visible(run.tokens[token])}, layer {layer}"
+
+
+def _cell(run: Run, layer: int, token: int) -> _Drawn:
+    row = _row(run, layer, token)
     figure = router_bars.figure(
         routing.probabilities(run.router_logits[row, token]),
         expert_ids=run.expert_ids[row, token],
         layer=layer,
         uses=recorded_uses(run.provenance.digest),
     )
-    return _drawn(f"Token {token} {visible(run.tokens[token])}, layer {layer}", figure)
+    return _drawn(_cell_title(run, layer, token), figure)
 
 
 def _load(run: Run) -> Figure:
@@ -118,6 +132,27 @@ def _next(record: Record) -> list[tuple[str, float]]:
         return []
     pairs = zip(record.next_tokens, record.next_probabilities().tolist(), strict=True)
     return [(visible(token), share) for token, share in islice(pairs, NEXT_TOKENS)]
+
+
+def _effects(run: Run, effects: Effects) -> list[dict[str, Any]]:
+    """Each cell with its experts, strongest effect first; InputError for those of another run."""
+    found = []
+    for at, (layer, token) in enumerate(effects.request.cells):
+        ran = run.expert_ids[_row(run, layer, token), token]
+        if set(ran.tolist()) != set(effects.expert_ids[at].tolist()):
+            raise InputError(f"The effects are of another run than {run.model}, {run.policy}.")
+        rows = [
+            {
+                "expert": expert_name(expert, layer),
+                "weight": digits(float(effects.weights[at, rank])),
+                "kl": digits(float(effects.kl[at, rank])),
+                "changed": bool(effects.tops_changed[at, rank]),
+            }
+            for rank in np.argsort(-effects.kl[at], kind="stable").tolist()
+            if (expert := int(effects.expert_ids[at, rank])) >= 0
+        ]
+        found.append({"title": _cell_title(run, layer, token), "rows": rows})
+    return found
 
 
 def _comparison(record: Record, other: Record) -> dict[str, Any]:

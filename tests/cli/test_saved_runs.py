@@ -18,6 +18,7 @@ from olmoe_viz.cli import main
 from olmoe_viz.exchange import long_form
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.requests import GenerateRequest
+from tests.report.test_page import effects_of
 
 Run = Callable[..., Result]
 
@@ -123,6 +124,20 @@ def test_export_writes_a_row_an_expert(run: Run, tmp_path: Path, saved: ov.Trace
         assert row["weight"] == saved.weights[*cell, row["rank"] - 1]
         probabilities = ov.routing.probabilities(saved.router_logits[cell])
         assert row["probability"] == pytest.approx(probabilities[row["expert"]], rel=1e-12)
+
+
+def test_export_has_measured_effects_of_this_run_alone(run: Run, tmp_path: Path, saved: ov.Trace):
+    effects_of(saved, 1, 4).save(tmp_path / "effects.safetensors")
+    asked = ("export", "run.safetensors", "out.parquet", "--effects")
+    assert run(*asked, "effects.safetensors").exit_code == 0
+    rows = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    measured = {row["rank"]: row["effect"] for row in rows if row["effect"] is not None}
+    assert measured == {1: 0.25, 2: 0.5}
+    other = ("export", "other.safetensors", "out.csv", "--effects", "effects.safetensors")
+    for command in (other, (*asked, "run.safetensors")):
+        assert run(*command).exit_code == 2
+    assert not (tmp_path / "out.csv").exists()
+    assert run("report", "run.safetensors", "effects.safetensors").exit_code == 0
 
 
 def test_a_parquet_file_says_where_it_is_from(run: Run, tmp_path: Path, saved: ov.Trace):

@@ -16,8 +16,9 @@ import olmoe_viz as ov
 from olmoe_viz.figures.interactive_map.alone import ALLOWED
 from olmoe_viz.figures.interactive_map.payload import shown_token
 from olmoe_viz.numerics.geometry import Geometry
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.report.page import page
-from olmoe_viz.requests import GenerateRequest
+from olmoe_viz.requests import EffectsRequest, GenerateRequest
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>&\"'{{ 1 }}\x00"
 Make = Callable[..., ov.Trace]
@@ -145,6 +146,43 @@ def test_the_longest_text_stays_under_6_mb_and_says_what_is_left_out(make_trace:
     assert "The map shows the first 4096 of 4200 tokens." in written
     assert [len(shown["tokens"]) for shown in maps(written)] == [4096] * 2
     assert len(written.encode()) < 6_000_000
+
+
+def effects_of(trace: ov.Trace, layer: int, token: int) -> Effects:
+    """Made-up effects of one cell: the last of its experts matters most."""
+    row = trace.geometry.layer_ids.index(layer)
+    ids = trace.expert_ids[row, token][None]
+    kl = np.linspace(0.25, 0.5, ids.shape[1])[None]
+    return Effects(
+        request=EffectsRequest(trace.request, ((layer, token),), controls=False),
+        top_tokens=("a",),
+        geometry=trace.geometry,
+        provenance=trace.provenance,
+        expert_ids=ids,
+        weights=trace.weights[row, token][None],
+        shares=kl,
+        read_at=np.array([token]),
+        top_ids=np.array([3]),
+        top_logprobs=np.array([-1.0]),
+        kl=kl,
+        logprob_changes=-kl,
+        ranks=np.ones_like(ids, dtype=np.int64),
+        new_tops=np.where(kl > 0.4, 4, 3),
+    )
+
+
+def test_measured_effects_are_listed_by_what_they_changed(make_trace: Make):
+    trace = make_trace()
+    written = page(trace, effects_of(trace, 1, 4))
+    weak, strong = trace.expert_ids[1, 4].tolist()
+    listed = re.findall(r"<td>(1·\d+)</td><td>[^<]*</td><td>([^<]*)</td><td>(.*?)</td>", written)
+    assert listed == [
+        (f"1·{strong}", "0.500", "another"),
+        (f"1·{weak}", "0.250", "the same"),
+    ]
+    assert "Comparison" not in written
+    with pytest.raises(ov.InputError, match="The effects are of another run"):
+        page(make_trace(seed=1), effects_of(trace, 1, 4))
 
 
 def test_a_record_without_routing_is_refused(make_trace: Make):
