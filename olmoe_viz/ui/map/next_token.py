@@ -30,9 +30,8 @@ def draw(trace: Trace, chosen: Selection) -> None:
             st.caption(texts.choice(k))
             _row(run, key=f"next_{k}")
     if other is not None:
-        shares = tuple(float(run.next_probabilities()[0]) for _, run in runs)
-        tokens = tuple(run.next_tokens[0] for _, run in runs)
-        st.text(texts.agreement(tokens, shares, (chosen.k, chosen.against)))
+        (one, first), (two, second) = (_choice(run) for _, run in runs)
+        st.text(texts.agreement((one, two), (first, second), (chosen.k, chosen.against)))
     st.caption(texts.EXPLANATION)
 
 
@@ -45,6 +44,11 @@ def _other(trace: Trace, chosen: Selection) -> Trace | None:
     if runs or answers.is_recorded(request):
         return answers.answer(request)
     return None
+
+
+def _choice(run: Trace) -> tuple[str, float]:
+    """The likeliest token of a run, and its probability."""
+    return run.next_tokens[0], float(run.next_probabilities()[0])
 
 
 def _row(run: Trace, *, key: str) -> None:

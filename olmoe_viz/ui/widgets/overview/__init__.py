@@ -51,10 +51,11 @@ def overview(
 
     def opened() -> None:
         value = st.session_state[key].get("open")
-        found = isinstance(value, dict) and [value.get(name) for name in ("step", "layer")]
-        if not found or any(type(number) is not int for number in found):
+        step, layer = (
+            (value.get("step"), value.get("layer")) if isinstance(value, dict) else (None, None)
+        )
+        if type(step) is not int or type(layer) is not int:
             return
-        step, layer = found
         if 1 <= step <= STEPS and layer in data["layerIds"]:
             on_open(step, layer)
 
