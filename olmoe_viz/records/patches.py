@@ -73,7 +73,7 @@ class Patches(Record):
         if (self.kl < -ROUNDING).any() or (self.logprobs > ROUNDING).any():
             raise ValueError("a likelihood is above 1, or a divergence below 0")
 
-    def restored(self) -> Float64s:
+    def recovery(self) -> Float64s:
         """Return how much of the difference between the runs each patch restores, [patches].
 
         1 is the source and 0 the target, measured on the log-probability of the source's likeliest

@@ -161,7 +161,7 @@ def test_a_run_put_into_itself_changes_nothing(ask: Ask, model: Model, part: str
     found = ask(PatchRequest(run_of(model), run_of(model), patches))
     np.testing.assert_allclose(found.kl, 0, atol=1e-9)
     np.testing.assert_allclose(found.logprobs, found.run_logprobs[[1] * 3], atol=1e-5)
-    assert not found.restored().any()
+    assert not found.recovery().any()
 
 
 def test_the_whole_stream_of_a_layer_makes_the_target_the_source(ask: Ask, model: Model) -> None:
@@ -174,9 +174,9 @@ def test_the_whole_stream_of_a_layer_makes_the_target_the_source(ask: Ask, model
         *(Patch(2, (6,), expert=expert) for expert in range(64)),
     )
     found = ask(PatchRequest(source, target, patches))
-    np.testing.assert_allclose(found.restored()[:2], 1, atol=1e-4)
+    np.testing.assert_allclose(found.recovery()[:2], 1, atol=1e-4)
     np.testing.assert_allclose(found.kl[:2], 0, atol=1e-9)
-    assert abs(found.restored()[2] - 1) > 0
+    assert abs(found.recovery()[2] - 1) > 0
     # An expert that ran in neither run has no share to exchange.
     ran = {*ask(source).expert_ids[2, 6].tolist(), *ask(target).expert_ids[2, 6].tolist()}
     idle = [3 + expert for expert in range(64) if expert not in ran]

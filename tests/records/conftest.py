@@ -3,14 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from olmoe_viz import Generation, Geometry, RoutingPolicy, Trace
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.patches import Patches, Routes
 from olmoe_viz.records.prediction import Lens, LogitDirections, Predictions
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.record import Record
@@ -20,10 +23,15 @@ from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
     DirectionsRequest,
+    EffectsRequest,
     InspectRequest,
     LensRequest,
     ModelRequest,
+    Patch,
+    PatchRequest,
     PredictRequest,
+    Request,
+    RoutesRequest,
     ScoreRequest,
     TimeRequest,
     TraceRequest,
@@ -119,6 +127,34 @@ def scores(geometry: Geometry, provenance: Provenance) -> Scores:
 
 
 @pytest.fixture
+def effects(geometry: Geometry, provenance: Provenance) -> Effects:
+    request = EffectsRequest(RUN, ((1, 3), (2, 0)), continuation=(5,))
+    return _measured(Effects, request, geometry, provenance, top_tokens=("a", "b"))
+
+
+@pytest.fixture
+def patches(geometry: Geometry, provenance: Provenance) -> Patches:
+    request = PatchRequest(RUN, RUN, (Patch(1, (2,)), Patch(0, (0, 3), "hidden")))
+    facts = {"top_tokens": ("a", "b"), "run_kl": 0.5}
+    return _measured(Patches, request, geometry, provenance, **facts)
+
+
+@pytest.fixture
+def routes(geometry: Geometry, provenance: Provenance) -> Routes:
+    facts = {"top_id": 0, "top_token": "a", "top_logprob": -1.0}
+    after = {"next_id": 2, "next_logprob": -2.0}
+    request = RoutesRequest(RUN, 1, 2, count=4)
+    return _measured(Routes, request, geometry, provenance, **facts, **after)
+
+
+def _measured(kind: type[Record], request: Request, *sizes: object, **facts: object) -> Any:
+    """Return a record of zeros."""
+    known = {"request": request, "geometry": sizes[0], "provenance": sizes[1]} | facts
+    arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in kind.layout(known).items()}
+    return kind(**known, **arrays)
+
+
+@pytest.fixture
 def plain_records(geometry: Geometry, provenance: Provenance) -> list[Record]:
     """Records with few arrays or none."""
     time = TimeRequest("random", "abc", RoutingPolicy(2), new_tokens=4, runs=2)
@@ -140,6 +176,9 @@ def records(
     lens: Lens,
     directions: LogitDirections,
     scores: Scores,
+    effects: Effects,
+    patches: Patches,
+    routes: Routes,
     plain_records: list[Record],
 ) -> list[Record]:
     """Every kind of record, those with optional arrays with and without them."""
@@ -154,6 +193,9 @@ def records(
         lens,
         directions,
         scores,
+        effects,
+        patches,
+        routes,
         *plain_records,
     ]
 

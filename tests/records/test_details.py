@@ -8,7 +8,9 @@ import pytest
 from olmoe_viz import Geometry
 from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.inspection import Inspection
+from olmoe_viz.records.patches import Patches, Routes
 from olmoe_viz.records.prediction import Lens, LogitDirections, Predictions
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.scores import Scores
@@ -145,3 +147,57 @@ def test_times_and_facts(plain_records: list[Record]):
     refused(timing, {"seconds": np.ones(3)}, r"of shape \[2\]")
     refused(bandwidth, {"bytes_per_second": float("inf")}, "finite")
     refused(facts, {"capabilities": ("fly",)}, "no model can do")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"expert_ids": np.full((2, 2), 8, np.int16)}, "not from 0 to 7, nor -1"),
+        ({"top_ids": np.array([0, 40])}, "outside the vocabulary"),
+        ({"kl": np.full((2, 2), -1.0)}, "a divergence below 0"),
+        ({"top_tokens": ("a",)}, "not as many texts"),
+        ({"random_kl": None}, "random_kl is not float64"),
+        ({"continuation_changes": np.zeros((2, 3))}, r"shape \[2, 2\]"),
+    ],
+)
+def test_effects(effects: Effects, change: dict, sentence: str):
+    refused(effects, change, sentence)
+
+
+def test_effects_have_a_band_and_say_where_another_token_wins(effects: Effects):
+    drawn = np.tile(np.arange(20.0), (2, 2, 1))
+    found = replace(effects, random_kl=drawn, new_tops=np.array([[0, 1], [0, 0]]))
+    assert found.tops_changed.tolist() == [[False, True], [False, False]]
+    assert found.band()[:, 1, 1].tolist() == pytest.approx([0.475, 18.525])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"top_tokens": ("a",)}, "not two texts"),
+        ({"new_tops": np.array([0, -1])}, "outside the vocabulary"),
+        ({"kl": np.array([0.0, -0.5])}, "a divergence below 0"),
+    ],
+)
+def test_patches(patches: Patches, change: dict, sentence: str):
+    refused(patches, change, sentence)
+
+
+def test_patches_restore_a_share_of_the_difference(patches: Patches):
+    run = np.log([[0.5, 0.25], [0.125, 0.5]])
+    found = replace(patches, run_tops=np.array([3, 4]), run_logprobs=run)
+    found = replace(found, logprobs=np.log([[0.25, 0.5], [0.5, 0.25]]))
+    assert found.recovery().tolist() == pytest.approx([1 / 3, 1])
+    assert replace(found, run_tops=np.array([3, 3])).recovery().tolist() == pytest.approx([0.5, 1])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"next_logprob": None}, "no likelihood"),
+        ({"ran_ids": np.array([8, 0], np.int16)}, "not below 8, nor -1"),
+        ({"kl": np.full(4, -1.0)}, "below 0"),
+    ],
+)
+def test_routes(routes: Routes, change: dict, sentence: str):
+    refused(routes, change, sentence)
