@@ -148,10 +148,10 @@ def test_those_who_wait_are_told_how_many_come_before(
     another = engine.submit(requests[3], "b")
     assert first.progress.stage == "running"
     assert [ticket.progress for ticket in others] == [
-        Progress("waiting", 1),
+        Progress("waiting", 2),
         Progress("waiting", 3),
     ]
-    assert another.progress == Progress("waiting", 2)
+    assert another.progress == Progress("waiting", 1)  # who has not been served yet
     with pytest.raises(TimeoutError):
         another.result(0)
     gate.open.set()
