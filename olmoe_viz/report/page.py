@@ -23,9 +23,11 @@ from olmoe_viz.figures.labels import digits, expert_name, visible
 from olmoe_viz.figures.palette import INKS
 from olmoe_viz.figures.svg_canvas import legal
 from olmoe_viz.numerics import routing
+from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
+from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.record import Record
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.report.run_map import MOST_TOKENS, run_map
@@ -75,7 +77,10 @@ def page(record: Kept, other: Kept | None = None, cells: Sequence[Cell] = ()) ->
         next_tokens=_next(first),
         effects=[cell for each in measured for cell in _effects(run, each)],
         comparisons=[_comparison(first, each) for each in others],
-        provenance=_provenance([run, *map(run_of, others)]),
+        provenance=_provenance(
+            [(each.provenance, each.policy) for each in (run, *map(run_of, others))]
+            + [(each.provenance, each.request.run.policy) for each in measured]
+        ),
     )
 
 
@@ -203,14 +208,14 @@ def _side(trace: Trace) -> rank_change.Side:
     return trace.next_ids[:count].tolist(), trace.next_tokens[:count], shares
 
 
-def _provenance(runs: Sequence[Run]) -> list[dict[str, object]]:
-    """The facts of each run; of several that differ only in their policy, once for all."""
+def _provenance(origins: Sequence[tuple[Provenance, RoutingPolicy]]) -> list[dict[str, object]]:
+    """The facts of each record; of several that differ only in their policy, once for all."""
     found: dict[str, tuple[dict[str, object], list[str]]] = {}
-    for run in runs:
-        facts = asdict(run.provenance)
+    for origin, policy in origins:
+        facts = asdict(origin)
         versions = facts.pop("versions")
         facts["seconds"] = digits(facts["seconds"])
         facts["versions"] = ", ".join(f"{name} {number}" for name, number in versions.items())
         _, policies = found.setdefault(repr(facts), (facts, []))
-        policies.append(str(run.policy))
-    return [facts | {"policy": "; ".join(policies)} for facts, policies in found.values()]
+        policies.append(str(policy))
+    return [facts | {"policy": "; ".join(dict.fromkeys(policies))} for facts, policies in found.values()]

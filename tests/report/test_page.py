@@ -181,6 +181,7 @@ def test_measured_effects_are_listed_by_what_they_changed(make_trace: Make):
         (f"1·{weak}", "0.250", "the same"),
     ]
     assert "Comparison" not in written
+    assert written.count("<th>digest</th>") == 1  # run and effects were made alike
     with pytest.raises(ov.InputError, match="The effects are of another run"):
         page(make_trace(seed=1), effects_of(trace, 1, 4))
 
