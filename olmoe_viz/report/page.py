@@ -218,4 +218,4 @@ def _provenance(origins: Sequence[tuple[Provenance, RoutingPolicy]]) -> list[dic
         facts["versions"] = ", ".join(f"{name} {number}" for name, number in versions.items())
         _, policies = found.setdefault(repr(facts), (facts, []))
         policies.append(str(policy))
-    return [facts | {"policy": "; ".join(dict.fromkeys(policies))} for facts, policies in found.values()]
+    return [facts | {"policy": "; ".join(dict.fromkeys(each))} for facts, each in found.values()]
