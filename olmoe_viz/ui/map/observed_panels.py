@@ -1,24 +1,14 @@
-"""What was observed beforehand: the first token, experiments to try, why there are experts."""
+"""What was observed beforehand: of the first token, and of experiments to try."""
 
-import csv
-from pathlib import Path
 from urllib.parse import urlencode
 
 import streamlit as st
 
-import olmoe_viz
 from olmoe_viz.analysis.observed import Experiment, Observed, observed
-from olmoe_viz.figures import training_curve
 from olmoe_viz.models.catalogue import BUNDLED
-from olmoe_viz.numerics.costs import active_parameters, total_parameters
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui.session import state
 from olmoe_viz.ui.texts import observed as texts
-from olmoe_viz.ui.texts import why_experts
-from olmoe_viz.ui.widgets import origin, panel
-from olmoe_viz.ui.widgets.figure import plot
-
-_LAYERS = Path(olmoe_viz.__file__).parent / "data" / "layers.csv"
+from olmoe_viz.ui.widgets import panel
 
 
 def first_token(trace: Trace, layer: int) -> str | None:
@@ -42,48 +32,6 @@ def experiments(trace: Trace) -> None:
             + texts.shared(each.tokens, each.shared, each.usual, k)
             for each in found.experiments
         )
-    )
-
-
-def why(trace: Trace) -> None:
-    """Parameters of the model at hand, what its authors report at full size, and the balance."""
-    geometry, ks = trace.geometry, trace.expert_ids.shape[-1]
-    try:
-        total, active = total_parameters(geometry), active_parameters(geometry, ks)
-    except ValueError:  # the formulas do not know its blocks
-        return
-    panel.head(why_experts.TITLE, "derived")
-    st.markdown(why_experts.parameters(total, active, ks, geometry.experts))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(why_experts.FULL_SIZE, width=720)
-        origin.badge("quoted", why_experts.SOURCE)
-    found = observed(trace.provenance.digest)
-    if found is None:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(
-            f"{why_experts.BALANCE} {texts.balance(found.balance)} {_held_out()}", width=720
-        )
-        origin.badge("recorded", f"{why_experts.BALANCE_ORIGIN} {_where(found)}")
-    plot(
-        training_curve.figure(
-            found.balance,
-            quantity=why_experts.LOSS,
-            ideal=(1.0, why_experts.EVEN),
-            theme=state.theme(),
-        ),
-        key="balance",
-    )
-
-
-def _held_out() -> str:
-    """How evenly experts were used on held-out text, from the recorded table of layers."""
-    with _LAYERS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return why_experts.held_out(
-        min(float(row["least_load"]) for row in rows),
-        max(float(row["greatest_load"]) for row in rows),
-        sum(int(row["dead_experts"]) for row in rows),
     )
 
 

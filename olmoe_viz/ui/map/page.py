@@ -42,7 +42,6 @@ def draw() -> None:
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
     observed_panels.experiments(trace)
-    observed_panels.why(trace)
     keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
 
 

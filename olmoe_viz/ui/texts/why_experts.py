@@ -16,7 +16,8 @@ BALANCE = (
     "nothing. So training adds a small loss that is 1 when all experts are used alike and larger "
     "when they are not."
 )
-BALANCE_ORIGIN = "The curve of the bundled model's training."
+BALANCE_TITLE = "What keeps all experts in use?"
+CURVE = "the curve of its training, and held-out text"
 
 
 def parameters(total: int, active: int, k: int, experts: int) -> str:
