@@ -118,7 +118,9 @@ def build(
         "usual": list(shade.usual or (shade.low, shade.high)),
     }
     if view == "follow" and expert is not None:
-        payload["marks"] = _bits(cells.ran[..., expert[1]])
+        ran, row = np.zeros(cells.counts.shape, np.bool_), payload["row"]
+        ran[row] = cells.ran[row, :, expert[1]]
+        payload["marks"] = _bits(ran)
     extras = _Extras(would is not None, policy.weighting != "native", payload["ks"] is None)
     plan = _plan(
         size - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * max(cells.experts, 64),

@@ -75,7 +75,7 @@ const paintStream = (view) => {
   const known = stages.map(({ norm }, at) => ({ at, norm })).filter(({ norm }) => norm)
   const logs = known.map(({ norm }) => Math.log(norm))
   const [low, high] = [Math.min(...logs), Math.max(...logs)]
-  const x = (at) => 28 + ((width - 84) * at) / (stages.length - 1)
+  const x = (at) => 40 + ((width - 96) * at) / (stages.length - 1)
   const y = (norm) => HEIGHT - 20 - ((HEIGHT - 44) * (Math.log(norm) - low)) / (high - low || 1)
   const d = known.map(({ at, norm }) => `${x(at)} ${y(norm)}`).join("L")
   line(svg, "path", { d: `M${d}`, fill: "none", stroke: "var(--quiet)", "stroke-width": 1.5 })
@@ -83,7 +83,7 @@ const paintStream = (view) => {
     line(svg, "text", { x: at, y: top, "text-anchor": anchor, "font-size": 13, fill: "var(--quiet)" })
       .textContent = words
   }
-  write(three(known[0].norm), x(known[0].at) - 6, y(known[0].norm) + 4, "end")
+  write(three(known[0].norm), x(0) - 8, y(known[0].norm) + 4, "end")
   write(three(known.at(-1).norm), x(known.at(-1).at) + 6, y(known.at(-1).norm) + 4, "start")
   write(WORDS.stream, width, 12, "end")
   data.layerIds.forEach((layer, row) => {
