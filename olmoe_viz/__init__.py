@@ -19,12 +19,14 @@ from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import Patch
 
 if TYPE_CHECKING:
+    from olmoe_viz.engine.ablating import AblationPlan, ablate
     from olmoe_viz.engine.calls import compare, effects, inspect, patch, reroute, stream, trace
     from olmoe_viz.engine.checking import check
     from olmoe_viz.engine.local import LocalEngine
     from olmoe_viz.models.load import load_model
 
 __all__ = [
+    "AblationPlan",
     "Comparison",
     "EngineError",
     "Generation",
@@ -37,6 +39,7 @@ __all__ = [
     "Patch",
     "RoutingPolicy",
     "Trace",
+    "ablate",
     "check",
     "compare",
     "costs",
@@ -51,6 +54,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "AblationPlan": "olmoe_viz.engine.ablating",
+    "ablate": "olmoe_viz.engine.ablating",
     "LocalEngine": "olmoe_viz.engine.local",
     "check": "olmoe_viz.engine.checking",
     "compare": "olmoe_viz.engine.calls",

@@ -164,7 +164,7 @@ def _numbers(what: str, given: object) -> tuple[int, ...]:
         isinstance(value, SupportsIndex) and not isinstance(value, bool) for value in values
     ):
         raise ValueError(f"The {what} must be whole numbers, and at least one; not {given!r:.60}.")
-    numbers = sorted({index(value) for value in values})  # type: ignore[arg-type]
+    numbers = sorted({index(value) for value in values})
     if not 0 <= numbers[0] <= numbers[-1] <= _MOST:
         raise ValueError(f"The {what} must be numbers from 0 to {_MOST}.")
     return tuple(numbers)

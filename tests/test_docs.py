@@ -28,6 +28,8 @@ RUNS = {
     'olmoe-viz trace "Once upon a time" --k 16 --save run.safetensors': "k=16",
     'olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20': "k=64",
     'olmoe-viz inspect "Once upon a time" --layer 3 --k 8,16': ", layer 3",
+    'olmoe-viz effects "Once upon a time" --layer 3': "log-prob. change",
+    "olmoe-viz ablate texts.txt effects --tokens 2 --layers 0,15": "2 documents in effects",
     'olmoe-viz quality "Once upon a time there was" --k 8,64': "k=64",
     "olmoe-viz check olmoe-nano": "0 failed",
     "olmoe-viz models": "olmoe-nano",
@@ -131,6 +133,7 @@ def saved_runs(tmp_path: Path, make_trace: Callable[..., Trace]) -> Path:
     """Return a folder with the files that the commands of the documents read."""
     make_trace().save(tmp_path / "run.safetensors")
     make_trace(policy=RoutingPolicy(3)).save(tmp_path / "other.safetensors")
+    (tmp_path / "texts.txt").write_text("A cat sat.\n\nA dog ran.\n", encoding="utf-8")
     (tmp_path / "answer.json").write_text('{"routed_experts": [[[3, 1]]]}', encoding="utf-8")
     return tmp_path
 

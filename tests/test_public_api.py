@@ -28,6 +28,7 @@ def run(script: str) -> str:
 
 def test_the_public_names():
     assert ov.__all__ == [
+        "AblationPlan",
         "Comparison",
         "EngineError",
         "Generation",
@@ -40,6 +41,7 @@ def test_the_public_names():
         "Patch",
         "RoutingPolicy",
         "Trace",
+        "ablate",
         "check",
         "compare",
         "costs",

@@ -7,10 +7,12 @@ import os
 
 import click
 
+from olmoe_viz.cli.ablate import ablate
 from olmoe_viz.cli.app import app
 from olmoe_viz.cli.check import check
 from olmoe_viz.cli.compare import compare
 from olmoe_viz.cli.diff import diff
+from olmoe_viz.cli.effects import effects
 from olmoe_viz.cli.export import export
 from olmoe_viz.cli.import_ import import_
 from olmoe_viz.cli.inspect import inspect
@@ -41,6 +43,8 @@ class _Commands(click.Group):
         trace,
         compare,
         inspect,
+        effects,
+        ablate,
         quality,
         check,
         show,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from olmoe_viz.interventions import LOST_MASS, LostMass
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.models.sizes import known_sizes
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
@@ -84,6 +85,23 @@ class RunFile(RecordFile):
 def model_and_policy(command: Command) -> Command:
     """Add the prompt, the model, and what a policy has beside its k."""
     for add in (
+        weighing,
+        wanted_model,
+        click.option(
+            "--model",
+            default=BUNDLED,
+            show_default=True,
+            help="A model's name, or a folder with a checkpoint.",
+        ),
+        prompt_argument,
+    ):
+        command = add(command)
+    return command
+
+
+def weighing(command: Command) -> Command:
+    """Add what a policy has beside its k."""
+    for add in (
         click.option(
             "--weighting",
             type=_Weighting(),
@@ -96,14 +114,36 @@ def model_and_policy(command: Command) -> Command:
             metavar="P",
             help="Of the k experts keep those with at least this router probability.",
         ),
-        wanted_model,
+    ):
+        command = add(command)
+    return command
+
+
+def measuring(command: Command) -> Command:
+    """Add how experts are taken away, and where that is measured."""
+    for add in (
+        click.option("--seed", default=0, show_default=True, help="Of what is drawn."),
         click.option(
-            "--model",
-            default=BUNDLED,
+            "--read",
+            type=click.Choice(["own", "last"]),
+            default="own",
             show_default=True,
-            help="A model's name, or a folder with a checkpoint.",
+            help="Read the prediction at the expert's own token, or at the text's last.",
         ),
-        prompt_argument,
+        click.option(
+            "--lost-mass",
+            type=click.Choice(LOST_MASS),
+            default="drop",
+            show_default=True,
+            help="What becomes of the weight of an expert that is taken away.",
+        ),
+        click.option(
+            "--away",
+            type=click.Choice(["off", "route_around"]),
+            default="off",
+            show_default=True,
+            help="Switch the expert off, or let the next one enter.",
+        ),
     ):
         command = add(command)
     return command
@@ -239,13 +279,18 @@ def json_option(command: Command) -> Command:
 
 
 def policies(
-    model: str, ks: Sequence[str], threshold: str | None, weighting: str
+    model: str,
+    ks: Sequence[str],
+    threshold: str | None,
+    weighting: str,
+    lost_mass: LostMass = "drop",
 ) -> list[RoutingPolicy]:
     """Return the policy of each k; UsageError for one that cannot be, before any model is loaded.
 
     A model whose sizes are not known yet checks its policies itself.
     """
     parts = [*([] if threshold is None else [f"p>={threshold}"]), f"w={weighting}"]
+    parts.append(f"mass={lost_mass}")
     try:
         found = [RoutingPolicy.parse(",".join([f"k={k}", *parts])) for k in ks]
         if (sizes := known_sizes(model)) is not None:

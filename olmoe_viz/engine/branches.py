@@ -20,7 +20,7 @@ from olmoe_viz.engine.plan import Change, cell_of
 from olmoe_viz.engine.prompt import OnProgress, joined, part_of, read
 from olmoe_viz.engine.residual import on_device, parts_of
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.taps import Taps
+from olmoe_viz.engine.taps import Taps, Wish
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.errors import InputError
 from olmoe_viz.interventions import Intervention
@@ -105,7 +105,7 @@ class Trunk:
         self._room = max(part_of(model, 1), 2 * len(ids))
         self._cache = runner.open(1, len(ids) + self._room)
         self._plan = runner.plan([policy])
-        wishes = "hidden_states", "attention_outputs"
+        wishes: tuple[Wish, ...] = ("hidden_states", "attention_outputs")
         parts = []
         for hidden, arrays in read(model, self._cache, ids, self._plan, on_progress, *wishes):
             parts.append(arrays)
@@ -122,8 +122,8 @@ class Trunk:
             return self._states[layer, token]
         if part == "attention":
             return self._attended[layer, token]
-        entering, leaving = self._states[layer : layer + 2, token]
-        return leaving - entering - self._attended[layer, token]
+        states, attended = self._states, self._attended
+        return states[layer + 1, token] - states[layer, token] - attended[layer, token]
 
     @torch.inference_mode()
     def end(self) -> Tensor:

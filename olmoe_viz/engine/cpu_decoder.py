@@ -115,8 +115,8 @@ class CpuKernels:
             RoutingPolicy(
                 trained,
                 interventions=(
-                    Intervention("off", 0, range(0, experts, 3)),
-                    Intervention("bias", None, range(1, experts, 3), amount=1.0),
+                    Intervention("off", (0,), tuple(range(0, experts, 3))),
+                    Intervention("bias", None, tuple(range(1, experts, 3)), amount=1.0),
                 ),
                 lost_mass="restore",
             ),

@@ -61,7 +61,7 @@ def coded(interventions: Sequence[Intervention], layer: int, experts: int) -> Co
             continue
         if each.what == "bias":
             bias[chosen] += each.amount
-        elif each.what == "swap":
+        elif each.to is not None:
             targets[chosen] = each.to
         elif each.what == "keep_only":
             marks[np.setdiff1d(np.arange(experts), chosen)] |= BARRED

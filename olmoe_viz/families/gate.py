@@ -17,6 +17,8 @@ from olmoe_viz.families.edits import Edits
 from olmoe_viz.interventions import LOST_MASS
 from olmoe_viz.policy import RoutingPolicy
 
+_RESTORE, _RENORMALIZE = LOST_MASS.index("restore"), LOST_MASS.index("renormalize")
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -293,10 +295,8 @@ def _at_scale(rule: GateRule, plan: LayerPlan, own: Choice, scores: Tensor) -> T
 def _regain(mass: Tensor, weights: Tensor, before: Tensor) -> Tensor:
     """Return the factor of the rule for lost mass, [tokens, 1]; 1 where nothing is left."""
     total = weights.sum(-1, keepdim=True)
-    goals = {"drop": total, "restore": before.sum(-1, keepdim=True), "renormalize": 1.0}
-    goal = total
-    for number, rule in enumerate(LOST_MASS):
-        goal = torch.where(mass == number, goals[rule], goal)
+    goal = torch.where(mass == _RESTORE, before.sum(-1, keepdim=True), total)
+    goal = torch.where(mass == _RENORMALIZE, 1.0, goal)
     return torch.where(total > 0, goal / total, 1.0)
 
 
