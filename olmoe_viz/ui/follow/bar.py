@@ -62,13 +62,14 @@ def journey(
             Cell(
                 name=expert_name(expert, layer),
                 note=f"{shares[expert]:.2f}".lstrip("0"),
-                words=texts.strongest(layer, expert, float(shares[expert])),
+                words=texts.strongest(layer, expert, float(shares[expert]))
+                + ("" if place.uses is None else f", {place.uses.words(expert, layer)}"),
                 fill=fill,
                 ink=text_on(fill),
             )
         )
     with st.container(key="journey_strip", gap=None):
-        st.caption(texts.journey(len(cells)))
+        st.caption(texts.journey(len(cells), uses_known=place.uses is not None))
         picker(
             cells,
             label=texts.LAYERS,

@@ -125,11 +125,17 @@ def tokens_used(tokens: int, context: int) -> str:
     )
 
 
-def journey(layers: int) -> str:
-    """What stands in the row of layers."""
+def journey(layers: int, *, uses_known: bool) -> str:
+    """What stands in the row of layers, and what the colors here and below mean."""
+    colors = (
+        "Colors, here and below: the kind of text that uses an expert most; gray: none does twice "
+        "as often as chance."
+        if uses_known
+        else "Colors tell the experts of one layer apart, and mean nothing from layer to layer."
+    )
     return (
         f"The strongest expert of each of the {layers} layers, and its probability. Choose a layer "
-        "here."
+        f"here. {colors}"
     )
 
 

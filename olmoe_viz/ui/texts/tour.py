@@ -27,8 +27,8 @@ ONE_TOKEN = (
     "One token, {layers} layers",
     (
         "Each cell is one token of the prompt in one layer. In every layer a router chooses "
-        "experts for the token anew; a cell has the color of the strongest one. Point at a "
-        "cell, or tap it, to see all of them."
+        "experts for the token anew; a cell names the strongest and has a tick for each. Point at "
+        "a cell, or tap it, to see all of them."
     ),
 )
 PROBABILITIES = (
