@@ -28,10 +28,10 @@ def parameters(total: int, active: int, k: int, experts: int) -> str:
             "does as much work as a dense one of its size."
         )
     return (
-        f"The bundled model holds {billions(total)} parameters, but with {k} of {experts} experts a "
-        f"token uses only {billions(active)}, the {glossary.link('active parameters')}. A dense model "
-        f"that does as little work for each token would have {billions(active)} parameters in all, "
-        f"to know everything with: {total / active:.1f} times fewer."
+        f"The bundled model holds {billions(total)} parameters, but with {k} of {experts} experts "
+        f"a token uses only {billions(active)}, the {glossary.link('active parameters')}. A dense "
+        f"model that does as little work for each token would have {billions(active)} parameters "
+        f"in all, to know everything with: {total / active:.1f} times fewer."
     )
 
 
