@@ -22,6 +22,8 @@ def test_the_first_visit_shows_the_model_at_work_and_a_part_leads_to_its_step(vi
     said = re.compile(r"^Layer 0, of 0 to 15\. The router gives each of 64 experts")
     expect(place).to_have_attribute("aria-valuetext", said)
     lit = ".model-overview .grid i[style*=background]:not([style*='background: ;'])"
+    expect(page.locator(lit)).to_have_count(64)
+    place.press("ArrowRight")
     expect(page.locator(lit)).to_have_count(8)
     place.press("End")
     expect(page.locator(".model-overview .said")).to_contain_text("‘·lived’ comes next")

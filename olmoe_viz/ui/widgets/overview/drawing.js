@@ -53,10 +53,17 @@ const paintLayer = ({ data, part, find }, row) => {
   return at
 }
 
-const paintExperts = ({ data, find }, at, lit) => {
-  const cells = find(".grid").children
-  for (const cell of cells) cell.style.background = ""
-  if (!lit) return
+// The router looks at all experts, the stronger the darker; only those that ran keep a color.
+const paintExperts = ({ data, find }, at, part) => {
+  const cells = [...find(".grid").children]
+  const shares = data.shares[at]
+  const most = Math.max(...shares)
+  cells.forEach((cell, id) => {
+    const share = part === "router" ? Math.round(80 * Math.sqrt(shares[id] / most)) : 0
+    cell.style.background = share
+      ? `color-mix(in srgb, var(--st-text-color) ${share}%, var(--line))` : ""
+  })
+  if (part !== "experts") return
   data.ids[at].forEach((id, rank) => { cells[id].style.background = data.colors[at][rank] })
 }
 

@@ -97,7 +97,7 @@ class Overview {
     const stage = this.stages[at]
     const row = paintLayer(this, stage.row)
     paintDots(this, stage.row)
-    paintExperts(this, row, ["router", "experts"].includes(stage.part) || stage.row > row)
+    paintExperts(this, row, stage.part)
     for (const name in this.part) this.part[name].classList.toggle("now", name === stage.part)
     this.find(".runner .now").textContent = stage.norm ? three(stage.norm) : ""
     this.find(".said").textContent = stage.said

@@ -48,6 +48,7 @@ def build(trace: Trace, *, token: int, layer: int, theme: Theme) -> dict[str, An
         "probabilities": [
             row[ids].round(4).tolist() for row, ids in zip(probabilities, ran, strict=True)
         ],
+        "shares": probabilities.round(4).tolist(),
         "mass": routing.mass(probabilities, trace.expert_ids[:, token]).round(4).tolist(),
         "colors": [
             [expert_color(each, at, theme, uses) for each in ids]
