@@ -37,7 +37,7 @@ EMBEDDING = StepWords(
     "The id selects one row of a table. This vector is the same wherever the token occurs.",
     (r"h^{0} = W_E[t] \in \mathbb{R}^{H}",),
     'trace = ov.trace(model, prompt, detail="full")\ntrace.hidden_states[0, token]',
-    terms=("embedding", "residual stream"),
+    terms=("embedding", "residual stream", "norm"),
     vectors=True,
 )
 ATTENTION = StepWords(

@@ -41,6 +41,8 @@ TERMS: dict[str, str] = {
     "7·20.",
     "load": "The share of tokens that use an expert. When all are used alike it is k divided by "
     "the number of experts.",
+    "load balancing": "A small loss in training that grows when few experts get most tokens. "
+    "Without it a router may come to use a few experts only.",
     "logit lens": "The prediction that would come out if the model stopped after a layer: its "
     "residual stream, read with the final norm and the output matrix.",
     "logits": "Scores before softmax has turned them into probabilities. Only their differences "
@@ -52,6 +54,8 @@ TERMS: dict[str, str] = {
     "native weights": "Routing weights as the model was trained with them: the router "
     "probabilities of the chosen experts, unchanged. They sum to less than 1 unless all are "
     "chosen.",
+    "norm": "The length of a vector: the root of the sum of its squared values. Beside the norm of "
+    "the residual stream, that of what is added says how much a part of the model changes.",
     "perplexity": "The number of equally likely tokens among which the model seems to choose, on "
     "average: less is better. It is the exponential of the mean negative log-likelihood.",
     "prefill": "Reading the prompt: all its tokens pass through the model together, before the "

@@ -13,8 +13,8 @@ LOSS, EVEN = "balance loss", "1: all experts used alike"
 SOURCE = "arXiv 2409.02060, abstract."
 BALANCE = (
     "A router left alone may come to send everything to a few experts, and the others learn "
-    "nothing. So training adds a small loss that is 1 when all experts are used alike and larger "
-    "when they are not."
+    f"nothing. So training adds a small loss for {glossary.link('load balancing')}: it is 1 when "
+    "all experts are used alike, and larger when they are not."
 )
 BALANCE_TITLE = "What keeps all experts in use?"
 CURVE = "the curve of its training, and held-out text"
