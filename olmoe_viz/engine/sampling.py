@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_LIKELIEST = 256  # tokens that decide nearly always
+_ROUNDING = 1e-12  # of sums of shares
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -55,13 +58,47 @@ def draw(
     """Return a token id for each row; see `pick`. On a GPU nothing is waited for."""
     # The maximum goes first: a tiny temperature would take the scores to infinity.
     below = scores.double() - scores.amax(-1, keepdim=True)
-    kept, ids = nucleus(torch.softmax(below / temperature, dim=-1), top_p)
+    shares = torch.softmax(below / temperature, dim=-1)
+    if shares.device.type != "cpu" or shares.shape[-1] <= 2 * _LIKELIEST:
+        return _drawn(shares, top_p, uniforms)
+    limits = torch.as_tensor(top_p, dtype=torch.float64).expand(len(shares), 1)
+    chosen = _drawn_from_likeliest(shares, limits, uniforms)
+    left = (chosen < 0).nonzero().squeeze(-1)
+    if len(left):
+        chosen[left] = _drawn(shares[left], limits[left], uniforms[left])
+    return chosen
+
+
+def _drawn(shares: Tensor, top_p: float | Tensor, uniforms: Tensor) -> Tensor:
+    kept, ids = nucleus(shares, top_p)
     sums = kept.cumsum(-1)
     total = sums[..., -1:]
     index = (sums <= total * uniforms.unsqueeze(-1)).sum(-1, keepdim=True)
     # A number so close to 1 that no share is above it takes the last token that has a share.
     last = (sums < total).sum(-1, keepdim=True)
     return ids.gather(-1, torch.minimum(index, last)).squeeze(-1)
+
+
+def _drawn_from_likeliest(shares: Tensor, top_p: Tensor, uniforms: Tensor) -> Tensor:
+    """Return what `_drawn` does where a few of the likeliest tokens decide it, else -1.
+
+    Sorting a vocabulary takes longer than the model of this application does.
+    """
+    falling, ids = shares.topk(_LIKELIEST, dim=-1)
+    sums = falling.cumsum(-1)
+    before = sums - falling
+    # The mass of the nucleus: up to its end where that is among these, or all there is.
+    ends = sums[:, -1:] >= top_p
+    inside = (sums * (before < top_p)).amax(-1, keepdim=True)
+    total = torch.where(ends, inside, shares.sum(-1, keepdim=True))
+    target = total * uniforms.unsqueeze(-1)
+    index = (sums <= target).sum(-1, keepdim=True).clamp(max=_LIKELIEST - 1)
+    near = (sums - target).abs().amin(-1, keepdim=True) < _ROUNDING
+    share = falling.gather(-1, index)
+    equal = (falling == share).sum(-1, keepdim=True) > 1  # the lower id would come first
+    decided = (ends | (top_p >= 1)) & (sums[:, -1:] > target) & ~near & ~equal
+    decided &= share > falling[:, -1:]
+    return ids.gather(-1, index).masked_fill(~decided, -1).squeeze(-1)
 
 
 def nucleus(probabilities: Tensor, top_p: float | Tensor) -> tuple[Tensor, Tensor]:

@@ -2,13 +2,14 @@ import pytest
 import torch
 from transformers import TopPLogitsWarper
 
+from olmoe_viz.engine import sampling
 from olmoe_viz.engine.sampling import Sampling, nucleus, pick
 
 SCORES = torch.tensor([0.5, 2.0, -1.0, 1.0, 0.0])
 
 
-def picks(sampling: Sampling, count: int = 4000) -> torch.Tensor:
-    return pick(SCORES.expand(count, -1), [sampling] * count, sampling.uniforms(0, count))
+def picks(settings: Sampling, count: int = 4000) -> torch.Tensor:
+    return pick(SCORES.expand(count, -1), [settings] * count, settings.uniforms(0, count))
 
 
 def test_temperature_zero_takes_the_likeliest() -> None:
@@ -65,3 +66,22 @@ def test_numbers_at_the_ends_take_tokens_that_can_be_drawn(top_p: float) -> None
     ends = torch.tensor([1 - 2**-53, 1 - 2**-53], dtype=torch.float64)
     assert pick(scores, [Sampling(1.0, top_p)] * 2, ends).tolist() == [2 if top_p == 1 else 1, 0]
     assert pick(scores, [Sampling(1.0, top_p)] * 2, ends * 0).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("spread", [0.3, 2.0, 6.0])
+def test_the_likeliest_decide_as_all_tokens_do(top_p: float, spread: float) -> None:
+    """Flat and steep distributions, some with equal shares at the top and at the cut."""
+    random = torch.Generator().manual_seed(1)
+    scores = torch.randn(200, 2000, generator=random) * spread
+    scores[::3] = (scores[::3] * 4).round() / 4
+    uniforms = torch.rand(200, generator=random, dtype=torch.float64)
+    shares = torch.softmax(scores.double(), -1)
+    limits = torch.full((200, 1), top_p, dtype=torch.float64)
+    whole = sampling._drawn(shares, limits, uniforms)
+    quick = sampling._drawn_from_likeliest(shares, limits, uniforms)
+    decided = quick >= 0
+    assert torch.equal(quick[decided], whole[decided])
+    if spread == 6.0:
+        assert decided[1::3].float().mean() > 0.8
+    assert torch.equal(sampling.draw(scores, 1.0, limits, uniforms), whole)

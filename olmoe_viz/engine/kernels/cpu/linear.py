@@ -22,12 +22,16 @@ from olmoe_viz.engine.kernels.cpu.lanes import (
 def linear(matrix, rows, out):
     """Write rows [rows, in] @ matrix [out, in].T into `out` [rows, out].
 
-    Four rows of the matrix at a time go through all the rows, so the matrix is read once.
+    Four rows of the matrix at a time go through all the rows, so the matrix is read once; two rows
+    at a time, so that what is loaded is used more than once.
     """
     outputs, width = matrix.shape
     for first in range(0, outputs - 3, 4):
         at = first * width
-        for row in range(len(rows)):
+        for row in range(0, len(rows) - 1, 2):
+            _two_rows(matrix, at, rows, row * width, width, out, row * outputs + first, outputs)
+        if len(rows) % 2:
+            row = len(rows) - 1
             a, b, c, d = zeros(), zeros(), zeros(), zeros()
             for k in range(0, width, LANES):
                 x = load(rows, row * width + k)
@@ -39,6 +43,23 @@ def linear(matrix, rows, out):
     for last in range(outputs // 4 * 4, outputs):
         for row in range(len(rows)):
             out[row, last] = dot(matrix, last * width, rows, row * width, width)
+
+
+@njit
+def _two_rows(matrix, at, rows, start, width, out, place, outputs):
+    """Write the products of two rows with four of the matrix, each summed as if alone."""
+    a, b, c, d = zeros(), zeros(), zeros(), zeros()
+    e, f, g, h = zeros(), zeros(), zeros(), zeros()
+    for k in range(0, width, LANES):
+        x, y = load(rows, start + k), load(rows, start + width + k)
+        m, n = load(matrix, at + k), load(matrix, at + width + k)
+        a, e = multiply_add(m, x, a), multiply_add(m, y, e)
+        b, f = multiply_add(n, x, b), multiply_add(n, y, f)
+        m, n = load(matrix, at + 2 * width + k), load(matrix, at + 3 * width + k)
+        c, g = multiply_add(m, x, c), multiply_add(m, y, g)
+        d, h = multiply_add(n, x, d), multiply_add(n, y, h)
+    store_totals(out, place, a, b, c, d)
+    store_totals(out, place + outputs, e, f, g, h)
 
 
 @njit
