@@ -59,6 +59,7 @@ NOT_RUN_HERE = {
     "python -m benchmarks.checkpoint /tmp/olmoe": "writes 14 GB; a test writes a tiny one",
     "python -m benchmarks.real /tmp/olmoe --json real.json": "loads 14 GB; a test loads a tiny one",
     "python -m benchmarks.real /tmp/olmoe --spread 9": "needs two GPUs",
+    "python -m benchmarks.effects": "takes a minute; its calls are those of the notebook",
     "python -m benchmarks.ui": "takes minutes; its pages are those of the browser tests",
     "python -m benchmarks.viewer": "a browser test visits the same server, in the long form",
     "pip install -r requirements-viewer.txt": "gets libraries from a registry",
