@@ -196,7 +196,7 @@ def test_about_has_costs_by_formula_and_says_who_made_the_model() -> None:
 def test_quality_shows_the_recorded_numbers_of_the_chosen_text() -> None:
     test = app(name="quality")
     everything, before = test.table[0].value, specs(test)
-    assert len(before) == 4
+    assert len(before) == 5
     german = checked(test.selectbox(key="quality_domain").select("german").run())
     shown = german.table[0].value
     recorded = pd.read_csv(ROOT / "olmoe_viz/data/quality.csv")

@@ -18,9 +18,7 @@ _NAMED = {"␊": "\n", "␉": "\t"}  # what a token's visible text has in place 
 
 
 def draw(trace: Trace, chosen: Selection) -> None:
-    """A row of tokens for each k; of a chat nothing is offered, since a template would follow."""
-    if trace.message is not None:
-        return
+    """A row of tokens for each k."""
     panel.head(texts.TITLE, *answers.where(trace))
     other = _other(trace, chosen)
     runs = [(chosen.k, trace)] + ([(chosen.against, other)] if other is not None else [])

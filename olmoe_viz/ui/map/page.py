@@ -34,7 +34,9 @@ def draw() -> None:
         map_panel.draw(trace, chosen, controls=False)
     else:
         _whole(trace, chosen)
-    next_token.draw(trace, chosen)
+    # What comes next may need a run of its own: it is drawn last, in room that is kept for it. Of a
+    # chat nothing is offered, since the template would follow.
+    after = None if trace.message is not None else st.container(key="next_token")
     panel.head(texts.CELL_TITLE, *source)
     cell_panel.draw(trace, chosen)
     panel.head(texts.THROUGH_LAYERS, *source)
@@ -42,6 +44,9 @@ def draw() -> None:
     panel.head(texts.LOAD_TITLE, *source)
     load_panel.draw(trace, chosen)
     observed_panels.experiments(trace)
+    if after is not None:
+        with after:
+            next_token.draw(trace, chosen)
     keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
 
 
