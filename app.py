@@ -7,6 +7,7 @@ import streamlit as st
 
 from olmoe_viz.ui import tour
 from olmoe_viz.ui.frame import frame, navigation
+from olmoe_viz.ui.session import sign_in
 
 # A thread that waits for its neighbor sleeps instead of spinning. With more work than cores, as in
 # a classroom, spinning made decoding 20 times slower. OpenMP reads this when torch is imported,
@@ -20,6 +21,8 @@ st.set_page_config(
     initial_sidebar_state="collapsed",
 )
 page = navigation.declare()
+if not sign_in.let_in():
+    st.stop()
 tour.draw(page)
 frame.draw(page)
 navigation.run(page)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from olmoe_viz.engine.calls import compare, effects, inspect, patch, reroute, stream, trace
     from olmoe_viz.engine.checking import check
     from olmoe_viz.engine.local import LocalEngine
+    from olmoe_viz.engine.remote import connect
     from olmoe_viz.models.load import load_model
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ablate",
     "check",
     "compare",
+    "connect",
     "costs",
     "effects",
     "inspect",
@@ -59,6 +61,7 @@ _LAZY = {
     "LocalEngine": "olmoe_viz.engine.local",
     "check": "olmoe_viz.engine.checking",
     "compare": "olmoe_viz.engine.calls",
+    "connect": "olmoe_viz.engine.remote",
     "effects": "olmoe_viz.engine.calls",
     "inspect": "olmoe_viz.engine.calls",
     "load_model": "olmoe_viz.models.load",

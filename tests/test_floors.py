@@ -108,8 +108,9 @@ def test_a_light_room_loads_neither_torch_nor_streamlit(room_name: str):
         assert not loaded & {"plotly", "pandas"}
 
 
-def test_the_door_and_the_recorded_engine_need_no_torch():
-    loaded = modules_loaded_by("import olmoe_viz.engine.engine, olmoe_viz.engine.recorded")
+def test_the_door_and_the_engines_elsewhere_need_no_torch():
+    doors = ("engine", "recorded", "remote", "child", "admission", "serving.app")
+    loaded = modules_loaded_by("\n".join(f"import olmoe_viz.engine.{each}" for each in doors))
     assert not loaded & {*MODEL_LIBRARIES, "streamlit"}
 
 
@@ -130,6 +131,7 @@ def test_only_the_ui_and_app_import_streamlit():
 def test_no_page_touches_a_model():
     """Pages see the door, the names of the catalogue, and nothing that holds a torch module."""
     allowed = {"engine.engine", "engine.local", "engine.recorded"}
+    allowed |= {"engine.admission", "engine.child", "engine.remote"}
     allowed |= {"models.catalogue", "models.offered"}
     for path in sources():
         if room(path) in {*MAY_IMPORT_STREAMLIT, "pages"}:

@@ -44,6 +44,7 @@ def test_the_public_names():
         "ablate",
         "check",
         "compare",
+        "connect",
         "costs",
         "effects",
         "inspect",

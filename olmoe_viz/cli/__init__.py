@@ -19,6 +19,7 @@ from olmoe_viz.cli.inspect import inspect
 from olmoe_viz.cli.models import models
 from olmoe_viz.cli.quality import quality
 from olmoe_viz.cli.report import report
+from olmoe_viz.cli.serve import serve
 from olmoe_viz.cli.show import show
 from olmoe_viz.cli.trace import trace
 from olmoe_viz.errors import EngineError, ModelError
@@ -40,6 +41,7 @@ class _Commands(click.Group):
     cls=_Commands,
     commands=[
         app,
+        serve,
         trace,
         compare,
         inspect,

@@ -14,6 +14,7 @@ from olmoe_viz.errors import CancelledError, EngineError
 from olmoe_viz.models.model import Model
 from olmoe_viz.models.pool import Loaded, Loading, ModelPool
 from olmoe_viz.requests import GenerateRequest, Request
+from olmoe_viz.settings import Settings
 
 # Of the bundled model's longest prompts, forty routing traces or four full ones.
 CACHE_BYTES = 256 * 2**20
@@ -221,6 +222,16 @@ class LocalEngine:
         if model is None:
             raise _gone(ticket.request.model)
         return jobs.answer(model, ticket, self._cache, self._between)
+
+
+def from_settings(settings: Settings) -> LocalEngine:
+    """Return the engine that an operator's settings describe."""
+    return LocalEngine(
+        cache_bytes=settings.kept_mb * 2**20,
+        line_length=settings.line_length,
+        rows=settings.rows,
+        kv_bytes=settings.cache_mb * 2**20,
+    )
 
 
 def _cancelled() -> CancelledError:

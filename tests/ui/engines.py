@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from olmoe_viz.engine.admission import Admission
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
 from olmoe_viz.requests import Request
+from olmoe_viz.settings import Settings
 from olmoe_viz.ui.session import engine
 
 
@@ -50,6 +52,7 @@ class Watched:
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, other: ByHand | Watched) -> None:
-    """Let another engine answer the pages."""
+    """Let another engine answer the pages, for models of any name."""
+    monkeypatch.setattr(engine, "admission", lambda: Admission(Settings(), offers=lambda _: True))
     monkeypatch.setattr(engine, "started", lambda *_: True)
     monkeypatch.setattr(engine, "current", lambda: other)

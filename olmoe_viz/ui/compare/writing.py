@@ -15,6 +15,7 @@ from olmoe_viz.ui.session import answers
 from olmoe_viz.ui.session.errors import TROUBLE, sentence
 from olmoe_viz.ui.session.stop import touch
 from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.texts import frame as frame_texts
 
 STOP_TIMEOUT = 10.0  # seconds; an engine ends a cancelled request after the step that it is in
 PERIOD = 0.1  # seconds, at least, from one drawing to the next
@@ -62,6 +63,8 @@ def _follow(
     taken = 0
     while not ticket.wait(PERIOD):
         touch()
+        if ticket.progress.stage == "restarting":
+            line.caption(frame_texts.RESTARTING)
         steps = ticket.new_steps(taken, timeout=0)
         taken += len(steps)
         for step in steps:

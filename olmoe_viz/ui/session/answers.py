@@ -116,7 +116,9 @@ def can_run(model: str, place: DeltaGenerator) -> bool:
 
 
 def submit(request: Request) -> Ticket:
-    """Ask the engine in the name of this session; BusyError when the line is full.
+    """Ask the engine in the name of this session.
+
+    BusyError when the line is full or the session asks too often, InputError above a limit.
 
     Whoever submits cancels the ticket in the end, whatever happens in between. A model that would
     have to be fetched first raises UnconfirmedError until the visitor has agreed.
@@ -124,6 +126,7 @@ def submit(request: Request) -> Ticket:
     download.check(request.model)
     if _VISITOR not in st.session_state:
         st.session_state[_VISITOR] = uuid4().hex
+    engine.admission().check(request, st.session_state[_VISITOR])
     return engine.current().submit(request, st.session_state[_VISITOR])
 
 

@@ -8,10 +8,11 @@ from itertools import count
 
 import streamlit as st
 
+from olmoe_viz import settings
 from olmoe_viz.errors import ModelError
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import BUNDLED, Entry, OnDisk
-from olmoe_viz.ui.session import engine, state
+from olmoe_viz.ui.session import engine, sign_in, state
 from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.texts import frame as texts
 from olmoe_viz.ui.widgets.message import note, refusal
@@ -29,8 +30,13 @@ class UnconfirmedError(ModelError):
 
 
 def check(name: str) -> None:
-    """Raise UnconfirmedError for a model that must be fetched first, unless that is agreed."""
+    """Raise UnconfirmedError for a model that must be fetched first, unless that is agreed.
+
+    ModelError for a large model that this visitor may not load.
+    """
     model, agreed = entry(name), st.session_state.get(_WANTED, ())
+    if name != BUNDLED and not settings.permits(settings.current().loaders, sign_in.email()):
+        raise ModelError(texts.MAY_NOT_LOAD)
     if model.hub_id is None or name in agreed or engine.records_only():
         return
     there = catalogue.on_disk(model)
@@ -60,8 +66,13 @@ def ask(error: UnconfirmedError) -> None:
 def ways_on() -> None:
     """After a model could not be loaded: to try again, or to go on with the bundled one."""
     with st.container(horizontal=True, gap="small"):
-        st.button(texts.AGAIN, key=f"again_{next(_numbers)}", on_click=_again)
+        again()
         _back()
+
+
+def again() -> None:
+    """After a refusal that may pass: the same once more."""
+    st.button(texts.AGAIN, key=f"again_{next(_numbers)}", on_click=_again)
 
 
 def stop() -> None:

@@ -1,6 +1,7 @@
 """Who answers the pages of this server: one engine for all of its visitors.
 
-Where torch can be imported that is a `LocalEngine`, else the records that come with the application
+The setting `engine` says which: of this process, of one beside it, or of another machine. Where
+torch cannot be imported and no other machine is named, the records that come with the application
 are all there is. Knows nothing about streamlit.
 """
 
@@ -9,9 +10,12 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Protocol
 
+from olmoe_viz import settings
+from olmoe_viz.engine.admission import Admission
 from olmoe_viz.engine.engine import Answer, Engine
 from olmoe_viz.engine.recorded import RecordedEngine, bundled_runs
 from olmoe_viz.requests import Request
+from olmoe_viz.settings import Settings
 
 
 class PageEngine(Engine, Protocol):
@@ -40,13 +44,26 @@ class _Server:
 
     def _start(self) -> None:
         try:
-            from olmoe_viz.engine.local import LocalEngine
-
-            self.engine = LocalEngine()
+            self.engine = _made(settings.current()) if _computes() else bundled()
         except ImportError:
             self.engine = bundled()
         finally:
             self._ended.set()
+
+
+def _made(chosen: Settings) -> PageEngine:
+    """The engine of the settings; ImportError where what it needs cannot be imported."""
+    if chosen.engine == settings.HERE:
+        from olmoe_viz.engine.local import from_settings
+
+        return from_settings(chosen)
+    if chosen.engine == settings.CHILD:
+        from olmoe_viz.engine.child import ChildEngine
+
+        return ChildEngine(chosen)
+    from olmoe_viz.engine.remote import connect
+
+    return connect(chosen.engine, chosen.token, chosen.kept_mb * 2**20)
 
 
 _server = _Server()
@@ -70,9 +87,21 @@ def bundled() -> RecordedEngine:
 
 
 def records_only() -> bool:
-    """Whether no model can run here, as far as is known before the engine has started."""
+    """Whether no model answers here, as far as is known before the engine has started."""
+    return not _computes() or _server.engine is bundled()
+
+
+@cache
+def admission() -> Admission:
+    """What the operator's limits refuse, for all visitors of this server."""
+    return Admission(settings.current())
+
+
+def _computes() -> bool:
+    """Whether another machine computes, or this one could."""
+    if settings.current().engine not in (settings.HERE, settings.CHILD):
+        return True
     try:
-        there = find_spec("torch") is not None
+        return find_spec("torch") is not None
     except ImportError:  # somebody forbids it
-        there = False
-    return not there or _server.engine is bundled()
+        return False

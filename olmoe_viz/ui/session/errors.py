@@ -48,6 +48,8 @@ def refuse(error: Exception) -> None:
     refusal(sentence(error))
     if isinstance(error, ModelError) and state.selection().model != BUNDLED:
         download.ways_on()
+    elif isinstance(error, EngineError) and not isinstance(error, MissingError):
+        download.again()
 
 
 def sentence(error: Exception) -> str:

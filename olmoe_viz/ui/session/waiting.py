@@ -16,6 +16,7 @@ from olmoe_viz.ui.session.stop import LOOK, stop_button, touch
 from olmoe_viz.ui.texts import frame as texts
 
 _LOADING = {True: texts.LOADING_BUNDLED, False: texts.LOADING_LARGE}
+_TAKES_SECONDS = {"preparing": texts.PREPARING, "restarting": texts.RESTARTING}
 _PATIENCE = 1.0  # seconds of loading until there is something to press
 
 
@@ -78,9 +79,9 @@ class Waiting:
         """Take down what was said of the stage before; start a spinner where one belongs."""
         self._place.empty()
         loading = self._stage == "loading"
-        preparing = self._stage == "preparing"
+        preparing = self._stage in _TAKES_SECONDS
         words = _LOADING[self._model == BUNDLED] if loading else self._words
-        words = texts.PREPARING if preparing else words
+        words = _TAKES_SECONDS.get(self._stage, words)
         if self._stage != "waiting" and words is not None:
             self._shown.enter_context(self._place.container())
             self._shown.enter_context(st.spinner(words, show_time=loading or preparing))

@@ -34,3 +34,28 @@ PARTS = {
         "[arXiv 2409.02060](https://arxiv.org/abs/2409.02060)."
     ),
 }
+
+SETTINGS_TITLE = "What this server allows"
+SETTINGS_SOURCE = "Set by this server's operator, or the defaults."
+SETTING, VALUE = "setting", "here"
+# Each setting of `olmoe_viz/settings.py` but the token.
+SETTINGS = {
+    "prompt_tokens": "tokens of a prompt",
+    "new_tokens": "tokens of a text",
+    "columns": "texts side by side",
+    "rows": "texts written at once, of all visitors",
+    "cache_mb": "MB for their keys and values",
+    "kept_mb": "MB for answers that are kept",
+    "line_length": "requests in line",
+    "requests_per_minute": "requests of a visitor in a minute",
+    "idle_seconds": "seconds until an idle large model is given back",
+    "models": "models",
+    "loaders": "who may load a large model",
+    "visitors": "who may see the pages",
+    "engine": "where models run",
+    "runs": "folder of recorded runs",
+}
+ENGINES = {"here": "in this process", "child": "in a process of their own"}
+ELSEWHERE = "on another machine"
+SOME_PEOPLE, EVERYBODY = "some people", "everyone"
+THERE, NONE = "there is one", "none"

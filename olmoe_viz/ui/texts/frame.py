@@ -46,6 +46,14 @@ DETAIL_NOT_IN_FILES = (
 RUNNING = "Running the prompt through the model."
 LOADING_BUNDLED = "Loading the model. The first run takes a few seconds."
 PREPARING = "Compiling and testing the GPU kernels. This happens once, in some ten seconds."
+RESTARTING = "The engine ended and is started again. What you asked for is begun again by itself."
+MAY_NOT_LOAD = (
+    "The operator of this server lets only some people load large models. Sign in as one of them, "
+    "or go on with the bundled model."
+)
+SIGN_IN, SIGN_OUT = "Sign in", "Sign out"
+SIGN_IN_FIRST = "The operator of this server asks you to sign in."
+NOT_INVITED = "This account is not among those that may see this. Sign in with another one."
 LOADING_LARGE = "Loading the model. It is large: the first run can take minutes."
 READING_WEIGHTS = "Reading the weights."
 AGAIN = "Try again"

@@ -1,0 +1,1 @@
+"""An engine behind HTTP. docs/protocol.md describes what is sent; nothing here loads torch."""

@@ -1,0 +1,77 @@
+"""The engine in a process of its own: killed in the middle, and ended with its parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from olmoe_viz import RoutingPolicy
+from olmoe_viz.engine.child import ChildEngine
+from olmoe_viz.requests import GenerateRequest
+from olmoe_viz.settings import Settings
+
+SOON = 120.0
+ROOT = Path(__file__).parents[2]
+TWO = (RoutingPolicy(8), RoutingPolicy(16))
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def engine() -> Iterator[ChildEngine]:
+    made = ChildEngine(Settings(idle_seconds=900))
+    yield made
+    made.close()
+
+
+def test_a_kill_in_the_middle_is_healed_and_everybodys_text_goes_on(engine: ChildEngine) -> None:
+    requests = [GenerateRequest("olmoe-nano", text, TWO, 60, seed=1) for text in ("Once", "def")]
+    tickets = [engine.submit(request, str(n)) for n, request in enumerate(requests)]
+    assert tickets[0].new_steps(0, SOON)
+    first = engine.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    until(lambda: tickets[0].progress.stage == "restarting" or engine.pid not in (first, None))
+    texts = [ticket.result(SOON) for ticket in tickets]
+    assert engine.pid not in (None, first)
+    for ticket, request, written in zip(tickets, requests, texts, strict=True):
+        steps = list(ticket.steps())
+        for row, text in enumerate(written):
+            ids = [step.rows[row].token_id for step in steps]
+            assert [each for each in ids if each is not None] == text.token_ids.tolist()
+            assert text.request == request
+    # Without a listener the process ends; nothing of it stays.
+    second = psutil.Process(engine.pid)
+    engine.close()
+    assert not second.is_running()
+
+
+def test_it_ends_with_its_parent(tmp_path: Path) -> None:
+    """However that ends: nothing of it has to run for this."""
+    script = (
+        "import sys, time\n"
+        "from olmoe_viz.engine import child\n"
+        "from olmoe_viz.settings import Settings\n"
+        "engine = child.ChildEngine(Settings())\n"
+        "engine._running()\n"
+        "print(engine.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        process = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
