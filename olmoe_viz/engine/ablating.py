@@ -167,7 +167,7 @@ def _process(model: Model) -> tuple[int, int, Callable[[], object]]:
     """Return this process's number, how many there are, and how to wait for the others."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 0, 1, lambda: None
-    from accelerate import PartialState
+    from accelerate import PartialState  # type: ignore[import-untyped]
 
     state = PartialState(cpu=model.device.type == "cpu")
     return state.process_index, state.num_processes, state.wait_for_everyone
