@@ -27,6 +27,7 @@ from olmoe_viz.errors import EngineError, OutOfMemoryError
 from olmoe_viz.models.memory import out_of_memory
 from olmoe_viz.models.model import Model
 from olmoe_viz.records.model_facts import ModelFacts
+from olmoe_viz.records.scores import Scores
 from olmoe_viz.records.timing import Bandwidth, Timing
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
@@ -129,6 +130,10 @@ def _trace(model: Model, request: TraceRequest, on_progress: OnProgress) -> Trac
     return tracing.trace(model, request, on_progress)
 
 
+def _score(model: Model, request: ScoreRequest, on_progress: OnProgress) -> Scores:
+    return scoring.score(model, request, on_progress)
+
+
 def _time(model: Model, request: TimeRequest, ticket: Ticket) -> Timing:
     """Measure with nothing in between: what would run there would be part of the time."""
 
@@ -157,7 +162,7 @@ def _facts(model: Model, request: ModelRequest, _: OnProgress) -> ModelFacts:
 # Who answers a request, and who answers one for details of a run.
 _ANSWERS: dict[type[Request], Callable[[Model, Any, OnProgress], Answer]] = {
     TraceRequest: _trace,
-    ScoreRequest: scoring.score,
+    ScoreRequest: _score,
     EffectsRequest: effects.effects,
     PatchRequest: patching.patch,
     RoutesRequest: rerouting.routes,

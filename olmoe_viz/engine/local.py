@@ -11,6 +11,7 @@ from olmoe_viz.engine.line import Line
 from olmoe_viz.engine.result_cache import ResultCache
 from olmoe_viz.engine.writing import Pace, Writing
 from olmoe_viz.errors import CancelledError, EngineError
+from olmoe_viz.models.memory import give_back
 from olmoe_viz.models.model import Model
 from olmoe_viz.models.pool import Loaded, Loading, ModelPool
 from olmoe_viz.requests import GenerateRequest, Request
@@ -20,7 +21,7 @@ from olmoe_viz.settings import Settings
 CACHE_BYTES = 256 * 2**20
 LINE_LENGTH = 256
 ROWS = 160
-KV_BYTES = 512 * 2**20
+KV_BYTES = 192 * 2**20  # of the bundled model, a hundred rows of 60 tokens
 _SHORT, _LONG = 0, 1  # kinds of jobs in the line, where texts stand under their model's name
 _IDLE = 60.0  # seconds after which the thread ends; the next request starts another
 _MOST_FAILURES = 3  # of the thread in a row, until those at work are told
@@ -177,6 +178,7 @@ class LocalEngine:
             writing.step()
             if writing.idle and self._line.next(name) is None:
                 del self._writing[name]  # and with it what it holds of the model
+                give_back()
         return bool(self._writing)
 
     def _writing_of(self, name: str) -> None:

@@ -34,8 +34,8 @@ from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 class Column:
     """The text of one policy as far as it has been written.
 
-    `steps` are what came with each token, `generation` is the engine's own record, once the writing
-    has ended. It is `cached` if it was there already, from an earlier run.
+    `steps` are what came with each token while it is written, `generation` is the engine's own
+    record, once the writing has ended. It is `cached` if it was there already, from an earlier run.
     """
 
     policy: RoutingPolicy
@@ -78,6 +78,7 @@ class Column:
         self.pieces = split(generation.text, generation.tokens)
         self.token_ids = generation.token_ids.tolist()
         self.logprobs = generation.logprobs.tolist()
+        self.steps.clear()
 
     def experts_used(self, layers: int) -> list[float]:
         """How many experts each token used in each layer, in the mean; k while there is no text."""

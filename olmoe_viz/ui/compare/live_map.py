@@ -17,6 +17,7 @@ from olmoe_viz.ui.widgets.routing_map import Columns, GrowingMap, MapEvent, rout
 _KEY = "live_map"
 _CELL = "live_map_token"
 _EVERY = 2  # drawings of the texts for one of the map, which is sent whole each time
+_GROWN = 1.15  # times the tokens that it shows: so in all it sends a few times what it shows last
 
 
 def _head(column: Column) -> DeltaGenerator:
@@ -33,15 +34,17 @@ class LiveMap:
         self._column = comparison.columns[at]
         self._geometry = comparison.geometry
         self._uses = recorded_uses(comparison.digest)
-        self._calls = 0
+        self._calls = self._tokens = 0
         self._badge = _head(self._column)
         self._map = GrowingMap(
             layer_ids=self._geometry.layer_ids, key=_KEY, on_change=_take, ranges=False
         )
 
     def show(self) -> None:
-        """Draw the tokens so far, at every second call."""
-        if self._calls % _EVERY == 0 and self._column.steps:
+        """Draw the tokens so far, at every second call if there are enough new ones."""
+        tokens = len(self._column.steps)
+        if self._calls % _EVERY == 0 and tokens > self._tokens * _GROWN:
+            self._tokens = tokens
             self._map.show(
                 _so_far(self._column, self._geometry),
                 policy=self._column.policy,

@@ -42,10 +42,16 @@ def component(
         f"olmoe_viz_{name}",
         html=html,
         css="\n".join((folder / sheet).read_text("utf-8") for sheet in sheets) or None,
-        js=markup.constants(constants or {}) + script(folder, *scripts),
+        js=_short(markup.constants(constants or {}) + script(folder, *scripts)),
     )
 
     def draw(*, data: Mapping[str, Any], **others: Any) -> Any:
         return mounted(data=[data], **others)
 
     return draw
+
+
+def _short(code: str) -> str:
+    """Code without indentation and without lines of comment: it is sent with each of its parts."""
+    lines = (line.strip() for line in code.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
