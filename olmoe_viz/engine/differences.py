@@ -29,10 +29,15 @@ class Difference(NamedTuple):
 
 
 def difference(plain: Tensor, found: Tensor) -> Difference:
-    """Compare logits [n, vocab] with `plain` [vocab]."""
-    apart = plain.double() - found.double()
-    weights = plain.double().softmax(-1)
+    """Compare logits [n, vocab] with `plain` [vocab], both float32.
+
+    The rounding is a part of d, so float32 is enough.
+    """
+    apart, weights = plain - found, plain.softmax(-1)
     shifts = torch.log1p(torch.expm1(-apart) @ weights)
+    if not shifts.isfinite().all():  # a power above what float32 holds
+        apart, weights = apart.double(), weights.double()
+        shifts = (weights.log() - apart).logsumexp(-1)
     kl = (apart @ weights + shifts).clamp(min=0)
     return Difference(_host(kl), _host(shifts), found.argmax(-1).cpu().numpy())
 
@@ -55,5 +60,5 @@ def logprob(logits: Tensor, token: int) -> float:
 
 
 def _host(values: Tensor) -> Float64s:
-    array: Float64s = values.cpu().numpy()
+    array: Float64s = values.double().cpu().numpy()
     return array

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import olmoe_viz as ov
+from olmoe_viz.engine.differences import changes, difference
 from olmoe_viz.engine.engine import Ask
 from olmoe_viz.errors import CancelledError
 from olmoe_viz.interventions import Intervention, LostMass
@@ -235,3 +236,16 @@ def test_the_calls_are_the_requests(ask: Ask, model: Model, mass: LostMass) -> N
     request = EffectsRequest(run_of(model, policy), ((LAYER, TOKEN),), controls=False)
     ours = ov.effects(model, IDS, request.cells, policy, controls=False)
     np.testing.assert_array_equal(ours.kl, ask(request).kl)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 200.0])
+def test_a_difference_is_as_exact_as_its_logits(size: float) -> None:
+    draw = torch.Generator().manual_seed(0)
+    plain = torch.randn(500, generator=draw) * 3
+    found = plain + torch.randn(4, 500, generator=draw) * size
+    apart = difference(plain, found)
+    one, others = plain.numpy(), found.numpy()
+    expected = [kl_divergence(one, other) for other in others]
+    np.testing.assert_allclose(apart.kl, expected, rtol=2e-3)
+    moved = [log_softmax(other)[7] - log_softmax(one)[7] for other in others]
+    np.testing.assert_allclose(changes(plain, found, apart, 7), moved, rtol=1e-4, atol=1e-7)
