@@ -10,7 +10,7 @@ DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures wheel
+.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures wheel audit
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
@@ -47,6 +47,11 @@ browser: browser-found
 
 screenshots: browser-found
 	$(BIN)/python tests/browser/screenshots.py
+
+# Published advisories about the pinned packages.
+audit: .venv/dev-installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(BIN)/python -m pip_audit --requirement requirements.txt --requirement requirements-viewer.txt
 
 # The two pictures of the README.
 pictures: browser-found

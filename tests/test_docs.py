@@ -49,7 +49,10 @@ DIFFERENT = "olmoe-viz diff run.safetensors other.safetensors"  # as of diff, th
 WRITTEN = ("report.html", "routes.parquet", "routes.csv")
 NOT_RUN_HERE = {
     "make test": "it is what runs this test",
+    "make audit": "asks a database of advisories on the network",
+    "python -m benchmarks.classes --throughput 250": "takes seconds; a test runs its simulation",
     "olmoe-viz serve --port 8600": "tests/engine/serving serves the same on a free port",
+    "olmoe-viz serve": "the same, in a sentence",
     "make wheel": "the tests of the installed package build their wheel with it",
     "pip install .": "gets libraries from a registry; the tests install the wheel without them",
     "pip install -r requirements.txt": "gets libraries from a registry; make does it before tests",
