@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -57,13 +57,14 @@ class Visitor:
 
     async def open(self) -> None:
         """Connect, and wait until the page is drawn."""
-        self._socket = await connect(
+        connected = await connect(
             self._url,
             subprotocols=[Subprotocol("streamlit")],
             max_size=None,
             ping_timeout=None,
             create_connection=_Counting,
         )
+        self._socket = cast("_Counting", connected)
         self.heard = Heard()
         await self._rerun()
         await self._listen(time.perf_counter())

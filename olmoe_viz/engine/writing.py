@@ -55,9 +55,10 @@ class Writing:
         return not self._at_work
 
     def progress(self, ticket: Ticket) -> Progress:
-        """Return the place of a ticket in the line."""
-        before = self._line.before(ticket)
-        return Progress("waiting", before, seconds=self._pace.wait(before, len(self._at_work)))
+        """Return the place of a ticket in the line: behind those at work, where these fill it."""
+        before, at_work = self._line.before(ticket), len(self._at_work)
+        full = at_work if self._waiting is not None else 0
+        return Progress("waiting", before + full, seconds=self._pace.wait(before, at_work))
 
     def step(self) -> None:
         """Let go who has left, take in who comes next, and write one token of every row."""
@@ -90,6 +91,7 @@ class Writing:
             if not self._scheduler.admit(group):
                 self._waiting = ticket, group
                 return False
+            self._waiting = None
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             ticket.fail(told(error))
             return True
