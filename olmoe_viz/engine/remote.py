@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import httpx2
@@ -92,7 +91,10 @@ class RemoteEngine:
         """Ask until there is an answer or an error; whoever waits on the ticket is told."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - this is one
-        stop = partial(self._loop.call_soon_threadsafe, task.cancel)
+
+        def stop() -> None:
+            self._loop.call_soon_threadsafe(task.cancel)
+
         reader = _Reader(ticket, stop)
         ticket.advance(Progress("waiting"), on_cancel=stop)
         try:
@@ -168,7 +170,7 @@ def connect(address: str, token: str = "", kept_bytes: int = 256 * 2**20) -> Rem
 class _Reader:
     """What has arrived of one answer, over all tries."""
 
-    def __init__(self, ticket: Ticket, stop: Callable[[], object]) -> None:
+    def __init__(self, ticket: Ticket, stop: Callable[[], None]) -> None:
         self.ticket, self._stop = ticket, stop
         self.ended = False
         self.answer: Answer | None = None

@@ -97,7 +97,7 @@ def test_a_text_that_breaks_off_goes_on_where_its_reader_was(
     for row, text in enumerate(ticket.result(SOON)):
         written = [step.rows[row].token_id for step in steps if step.index >= 0]
         # What the server has finished meanwhile comes whole, without its last steps.
-        assert 0 < len(written)
+        assert len(written) > 0
         assert written == text.token_ids.tolist()[: len(written)]
         assert text.token_ids.tolist() == solo[row].token_ids.tolist()
 
