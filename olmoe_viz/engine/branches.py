@@ -155,13 +155,17 @@ class Trunk:
             done += sum(len(share.fork.variants) for share in piece)
 
     def _pieces(self, forks: Sequence[Fork]) -> Iterator[list["_Share"]]:
-        """Divide forks into pieces of one layer that fit the room."""
+        """Divide forks into pieces that fit the room.
+
+        A piece begins at the lowest of its layers. Below its own layer a branch is the text itself,
+        which is computed for nothing, but many branches together cost less than each layer's apart.
+        """
         piece: list[_Share] = []
         left = 0
         for number, fork in enumerate(forks):
             length, start = fork.stop - fork.first, 0
             while start < len(fork.variants):
-                if piece and (piece[-1].fork.layer != fork.layer or left < 2 * length):
+                if piece and left < 2 * length:
                     yield piece
                     piece = []
                 left = left if piece else self._room
@@ -191,9 +195,9 @@ class Trunk:
             hidden = self._run(branches, begins, of_branch, positions, taps)
             read_at = (lasts[:, None] - np.arange(reads, 0, -1)).ravel()
             logits = self._runner.readout(hidden[torch.from_numpy(read_at).to(hidden.device)])
-        routed = taps.first_routing()
-        ids = routed.named()[begins].short().cpu().numpy()
-        weights = routed.weights[begins].float().cpu().numpy()
+        arrays, lowest = taps.arrays(), min(share.fork.layer for share in piece)
+        numbers = [self._number(fork.layer) - self._number(lowest) for fork, _ in branches]
+        ids, weights = (arrays[name][0, numbers, begins] for name in ("expert_ids", "weights"))
         by_branch = logits.view(len(branches), reads, -1)
         at = 0
         for number, start, fork in piece:
@@ -211,7 +215,8 @@ class Trunk:
         taps: Taps,
     ) -> Tensor:
         """Return the residual stream after the last block, [tokens of all branches, hidden]."""
-        layer, text, device = branches[0][0].layer, len(self.ids), self._model.device
+        text, device = len(self.ids), self._model.device
+        lowest = min(fork.layer for fork, _ in branches)
         order = np.arange(len(positions))
         seen = np.empty((len(order), text + len(order)), dtype=bool)
         seen[:, :text] = np.arange(text) < (positions - order + begins[of_branch])[:, None]
@@ -232,21 +237,23 @@ class Trunk:
         plan = self._plan
         if any(cell for cell, _ in cells):
             plan = plan.with_cells(tuple(cells))
-        plan = replace(plan, changes=tuple(_changes(branches, begins, layer)))
-        hidden = self._states[layer, at].unsqueeze(0)
-        return self._runner.go_on(self._cache, hidden, layer, span, plan, taps)[0]
+        plan = replace(plan, changes=tuple(_changes(branches, begins)))
+        hidden = self._states[lowest, at].unsqueeze(0)
+        return self._runner.go_on(self._cache, hidden, lowest, span, plan, taps)[0]
+
+    def _number(self, layer: int) -> int:
+        """Return which of the layers of experts that is, or how many come before it."""
+        return sum(each < layer for each in self._model.geometry.layer_ids)
 
 
-def _changes(
-    branches: Sequence[tuple[Fork, Variant]], begins: np.ndarray, layer: int
-) -> Iterator[Change]:
-    """Gather what is put, by part and manner."""
-    gathered: dict[tuple[Part, bool], list[tuple[int, Tensor]]] = {}
+def _changes(branches: Sequence[tuple[Fork, Variant]], begins: np.ndarray) -> Iterator[Change]:
+    """Gather what is put, by part, layer and manner."""
+    gathered: dict[tuple[Part, int, bool], list[tuple[int, Tensor]]] = {}
     for (fork, variant), begin in zip(branches, begins.tolist(), strict=True):
         for put in variant.puts:
             place = begin + put.token - fork.first, put.values
-            gathered.setdefault((put.part, put.replaces), []).append(place)
-    for (part, replaces), places in gathered.items():
+            gathered.setdefault((put.part, fork.layer, put.replaces), []).append(place)
+    for (part, layer, replaces), places in gathered.items():
         tokens, values = zip(*places, strict=True)
         stacked = torch.stack(values)
         yield Change(part, layer, torch.tensor(tokens, device=stacked.device), stacked, replaces)
