@@ -64,10 +64,6 @@ class Taps:
         if "attention_outputs" in self._wishes:
             self._others["attention_outputs"].append(added)
 
-    def first_routing(self) -> Weighed:
-        """Return what runs in the first layer that was recorded, [rows * tokens, width]."""
-        return self._weighed[0]
-
     def layers_recorded(self) -> int:
         """Return how many layers of experts have been recorded."""
         return len(self._logits)
