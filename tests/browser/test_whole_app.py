@@ -143,22 +143,65 @@ def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None
     expect(cells).not_to_be_focused()
 
 
-def test_the_tour_leads_through_all_stops_by_keyboard(visit: Visit) -> None:
-    page = visit()
+def uncovered(page: Page, target: Locator) -> bool:
+    """Whether the tour and the header leave all of the target to be seen."""
+    at_rest(page)
+    part = target.bounding_box()
+    side, head = (page.get_by_test_id(f"st{name}").bounding_box() for name in ("Bottom", "Header"))
+    foot = (
+        page.viewport_size["height"] if side["x"] > page.viewport_size["width"] / 2 else side["y"]
+    )
+    beside = part["x"] + part["width"] <= side["x"] or foot == side["y"]
+    return beside and head["height"] <= part["y"] and part["y"] + part["height"] <= foot
+
+
+def test_a_presenter_turns_all_stops_by_keys_and_sees_what_they_speak_of(visit: Visit) -> None:
+    page = visit("?present=1")
     page.get_by_role("button", name="Tour", exact=True).press("Enter")
+    page.set_viewport_size({"width": 1280, "height": 720})
     for number, stop in enumerate(STOPS, 1):
         expect(page.get_by_text(f"{number} of {len(STOPS)}")).to_be_visible()
-        expect(page.locator("[data-tour-target]")).to_have_class(
-            re.compile(rf"\bst-key-{stop.target}\b")
-        )
-        settled(page)
+        target = page.locator("[data-tour-target]")
+        expect(target).to_have_class(re.compile(rf"\bst-key-{stop.target}\b"))
+        assert uncovered(page, target), number
         assert f"tour={number}" in page.url
         assert page.get_by_test_id("stException").count() == 0
         if number < len(STOPS):
-            page.get_by_role("button", name="Next", exact=True).press("Enter")
+            page.keyboard.press(["ArrowRight", "PageDown"][number % 2])
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert uncovered(page, page.locator("[data-tour-target]"))
+    page.keyboard.press("PageUp")
+    expect(page.get_by_text(f"{len(STOPS) - 1} of {len(STOPS)}")).to_be_visible()
+    page.locator("textarea").press("PageDown")
+    page.get_by_role("radiogroup").first.get_by_role("radio").first.press("ArrowRight")
+    expect(page.get_by_role("timer")).to_have_text(re.compile(r"\d\d:\d\d · \d\d:\d\d"))
+    page.get_by_role("button", name="Full screen").press("Enter")
+    page.get_by_role("button", name="Leave full screen").press("Enter")
+    expect(page.get_by_role("button", name="Full screen", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"{len(STOPS) - 1} of {len(STOPS)}")).to_be_visible()
+    page.get_by_role("button", name="Next", exact=True).press("Enter")
     page.get_by_role("button", name="Finish").press("Enter")
     expect(page.locator("[data-tour-target], .st-key-tour")).to_have_count(0)
     assert "tour" not in page.url
+
+
+def test_a_stop_stays_in_view_when_its_target_is_drawn_again_and_the_page_grows(
+    visit: Visit,
+) -> None:
+    page = visit("?tour=6", width=390, touch=True)
+    target = page.locator(".st-key-follow_bar[data-tour-target]")
+    assert uncovered(page, target)
+    page.evaluate("""() => {
+      const before = document.querySelector("[data-tour-target]")
+      const after = before.cloneNode(true)
+      after.removeAttribute("data-tour-target")
+      before.replaceWith(after)
+      const grown = document.createElement("div")
+      grown.style.minHeight = "3000px"
+      document.querySelector("[data-testid=stMainBlockContainer]").prepend(grown)
+    }""")
+    expect(target).to_be_in_viewport(ratio=1)
+    assert uncovered(page, target)
 
 
 def test_larger_type_is_in_the_link(visit: Visit) -> None:

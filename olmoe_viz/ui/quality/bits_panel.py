@@ -28,7 +28,8 @@ def draw() -> None:
     lines = tables.lines(rows)
     best = {name: tables.equal_to_best(ks, values) for name, values in lines.items()}
     st.caption(texts.bits_per_byte(int(rows["tokens"].iloc[0]), tables.readable(domain)))
-    left, right = st.columns(2, gap="large")
+    with st.container(key="quality_figures"):
+        left, right = st.columns(2, gap="large")
     with left:
         st.caption(f"{texts.NEAR} {texts.best(best['native'], 'native')}")
         plot(_near(ks, lines, best["native"]), key="near")

@@ -11,9 +11,8 @@ from olmoe_viz.ui.widgets import panel
 def draw() -> None:
     """Draw the page; it needs no run."""
     st.header(texts.TITLE, anchor=False)
-    with st.container(key="quality_part"):
-        panel.head(texts.BETTER, "recorded", tables.where())
-        bits_panel.draw()
+    panel.head(texts.BETTER, "recorded", tables.where())
+    bits_panel.draw()
     panel.head(texts.QUOTED, "quoted", texts.FROM)
     st.caption(f"{texts.FROM} {texts.LOWER_IS_BETTER}")
     st.table(

@@ -20,7 +20,12 @@ class Question:
 
 
 BEGIN, LEAVE, FINISH, BACK, NEXT = "Tour", "Leave", "Finish", "Back", "Next"
-LARGER_TYPE = "Larger type, for a projector"
+LARGER_TYPE = "Present: larger type, and keys that turn the stops of the tour"
+LECTERN = {
+    "full": "Full screen",
+    "window": "Leave full screen",
+    "clock": "Minutes and seconds since the tour began, and the time of day",
+}
 RIGHT, WRONG = "Right", "Not quite"
 # The title of each stop, and its text.
 ONE_TOKEN = (

@@ -15,6 +15,7 @@ from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.session.settings import MapSettings
 from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.tour import presenter, quiz
+from olmoe_viz.ui.tour.lectern import forget, lectern
 from olmoe_viz.ui.tour.pointer import pointer
 from olmoe_viz.ui.tour.stops import STOPS, Stop, number_from
 
@@ -31,6 +32,7 @@ def offer() -> None:
 
 def begin() -> None:
     """Callback: go to the first stop."""
+    forget()
     _turn(1)
 
 
@@ -103,6 +105,8 @@ def _stop(stop: Stop, number: int) -> None:
                 st.button(texts.LEAVE, key="tour_leave", type="tertiary", on_click=_leave)
             else:
                 st.button(texts.FINISH, key="tour_finish", on_click=_leave)
+    if presenter.on():
+        lectern(back=f"tour_{texts.BACK}", forth=f"tour_{texts.NEXT}")
     if stop.question is not None:
         quiz.ask(stop.question, key=f"tour_guess_{number}")
     pointer(stop.target, stop=number)

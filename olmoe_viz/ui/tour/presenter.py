@@ -1,4 +1,4 @@
-"""Presenter mode: larger type for a projector, kept in the URL as `present=1`."""
+"""Presenter mode: type for the back row and the tour at the side, in the URL as `present=1`."""
 
 from pathlib import Path
 
@@ -14,11 +14,16 @@ def draw() -> None:
     """Put the larger type in force where it is wanted, and bring the URL up to date."""
     if _PRESENT not in st.session_state:
         st.session_state[_PRESENT] = st.query_params.get(_PRESENT) == "1"
-    if st.session_state[_PRESENT]:
+    if on():
         st.html(_HERE / "present.css")
         st.query_params[_PRESENT] = "1"
     else:
         st.query_params.pop(_PRESENT, None)
+
+
+def on() -> bool:
+    """Whether somebody presents."""
+    return bool(st.session_state[_PRESENT])
 
 
 def toggle() -> None:

@@ -115,7 +115,7 @@ STOPS: tuple[Stop, ...] = (
     Stop(
         *texts.BETTER,
         page="quality",
-        target="quality_part",
+        target="quality_figures",
         words=("bits per byte", "perplexity"),
     ),
 )

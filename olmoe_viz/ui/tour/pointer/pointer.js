@@ -5,22 +5,28 @@ const places = new WeakMap()
 
 const part = (name) => document.querySelector(`[data-testid=${name}]`)
 const height = (name) => part(name)?.offsetHeight ?? 0
+// What the tour takes below the page; beside it, as for a presenter, it takes nothing.
+const below = () => {
+  const box = part("stBottom")?.getBoundingClientRect()
+  return box && box.left <= window.innerWidth / 2 ? box.height : 0
+}
 const clear = () =>
   document.querySelectorAll(`[${MARK}]`).forEach((old) => old.removeAttribute(MARK))
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches
 
 // In the middle of what header and tour leave free; what is too high for that begins at its top.
 const scroll = (element) => {
-  const [above, below] = [height("stHeader") + 12, height("stBottom") + 12]
-  element.style.scrollMargin = `${above}px 0 ${below}px`
-  const fits = element.offsetHeight <= window.innerHeight - above - below
+  const [above, under] = [height("stHeader") + 12, below() + 12]
+  element.style.scrollMargin = `${above}px 0 ${under}px`
+  const fits = element.offsetHeight <= window.innerHeight - above - under
   const behavior = still() ? "auto" : "smooth"
   element.scrollIntoView({ block: fits ? "center" : "start", inline: "nearest", behavior })
 }
 
-// Again whenever the page grows, until the visitor begins to move or leaves the stop.
-const show = (place, element) => {
-  const growth = new ResizeObserver(() => element.isConnected && scroll(element))
+// Again whenever the page grows, until the visitor begins to move or leaves the stop; the target is
+// looked up each time, since a rerun may have put another element in its place.
+const show = (place, find) => {
+  const growth = new ResizeObserver(() => find() && scroll(find()))
   const leave = (place.leave = new AbortController())
   const options = { signal: leave.signal, passive: true }
   for (const name of ["wheel", "touchstart", "keydown", "pointerdown"])
@@ -33,15 +39,16 @@ const pointAt = ({ parentElement, data }) => {
   const selector = `.st-key-${CSS.escape(data.target)}`
   const place = places.get(parentElement) ?? { stop: null, watch: null, leave: null }
   places.set(parentElement, place)
+  const find = () => document.querySelector(selector)
   const point = () => {
-    const element = document.querySelector(selector)
+    const element = find()
     if (!element || element.hasAttribute(MARK)) return
     clear()
     element.setAttribute(MARK, "")
     if (place.stop === data.stop) return
     place.stop = data.stop
     place.leave?.abort()
-    show(place, element)
+    show(place, find)
   }
   place.watch?.disconnect()
   place.watch = new MutationObserver(point)
