@@ -47,11 +47,15 @@ def started(command: Sequence[str], folder: Path, environment: Mapping[str, str]
                 rest.join()
 
 
-def _settings() -> dict[str, str]:
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {"PORT": str(port), "ADDRESS": "127.0.0.1", "HEADLESS": "true"}
+        return int(probe.getsockname()[1])
+
+
+def _settings() -> dict[str, str]:
+    settings = {"PORT": str(free_port()), "ADDRESS": "127.0.0.1", "HEADLESS": "true"}
     return {f"STREAMLIT_SERVER_{name}": value for name, value in settings.items()}
 
 

@@ -49,6 +49,7 @@ DIFFERENT = "olmoe-viz diff run.safetensors other.safetensors"  # as of diff, th
 WRITTEN = ("report.html", "routes.parquet", "routes.csv")
 NOT_RUN_HERE = {
     "make test": "it is what runs this test",
+    "make test-long": "has this test among its own",
     "make audit": "asks a database of advisories on the network",
     "python -m benchmarks.classes --throughput 250": "takes seconds; a test runs its simulation",
     "olmoe-viz serve --port 8600": "tests/engine/serving serves the same on a free port",

@@ -1,0 +1,72 @@
+"""Two replicas on this machine, sixty requests, and one replica's process killed in the middle.
+
+Run by test_cluster.py with the interpreter of an environment that has Ray; prints one line of JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+
+import psutil
+import ray
+from ray import serve
+
+from deploy.ray_app import Replica
+from olmoe_viz import RoutingPolicy
+from olmoe_viz.engine.local import LocalEngine
+from olmoe_viz.engine.remote import connect
+from olmoe_viz.requests import GenerateRequest
+
+REQUESTS, TOKENS, SOON = 60, 12, 600.0
+
+
+def replicas() -> list[int]:
+    """Return the numbers of the replicas' processes, which Ray names."""
+    ours = psutil.Process().children(recursive=True)
+    return [each.pid for each in ours if "ServeReplica" in " ".join(each.cmdline())]
+
+
+def main() -> None:
+    """Print what came back, and what it cost."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+    options = {"num_cpus": 1}
+    serve.run(
+        Replica.options(num_replicas=2, ray_actor_options=options, max_ongoing_requests=60).bind()
+    )
+    engine = connect(f"http://127.0.0.1:{sys.argv[1]}")
+    policies = (RoutingPolicy(8), RoutingPolicy(16))
+    requests = [
+        GenerateRequest(
+            "olmoe-nano", f"Once upon a time, {n}", policies, TOKENS, float(n % 2), seed=n
+        )
+        for n in range(REQUESTS)
+    ]
+    began = time.perf_counter()
+    tickets = [engine.submit(request, f"{n:x}") for n, request in enumerate(requests)]
+    while not any(len(ticket.new_steps(3, 0.05)) for ticket in tickets[:4]):
+        pass
+    there = replicas()
+    os.kill(there[0], signal.SIGKILL)
+    texts = [ticket.result(SOON) for ticket in tickets]
+    seconds = time.perf_counter() - began
+    solo = LocalEngine()
+    wrong = 0
+    for ticket, request, written in zip(tickets, requests, texts, strict=True):
+        alone = solo.submit(request).result()
+        for row, text in enumerate(written):
+            steps = [s.rows[row].token_id for s in ticket.steps() if s.index >= 0]
+            ids = text.token_ids.tolist()
+            wrong += ids != alone[row].token_ids.tolist()
+            wrong += [each for each in steps if each is not None] != ids[: len(steps)]
+    sys.stdout.write(
+        json.dumps(
+            {"replicas": len(there), "answers": len(texts), "wrong": wrong, "seconds": seconds}
+        )
+    )
+    serve.shutdown()
+
+
+main()
