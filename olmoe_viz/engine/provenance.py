@@ -6,6 +6,7 @@ import tokenizers
 import torch
 import transformers
 
+from olmoe_viz.engine.experts import without_kernels
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.models.model import Model
 from olmoe_viz.records.provenance import Provenance
@@ -23,11 +24,19 @@ def provenance(model: Model, seconds: float, runner: str | None = None) -> Prove
         digest=model.digest,
         dtype=str(model.dtype).removeprefix("torch."),
         device=_device_name(model.device),
-        runner=runner or runner_of(model).name,
+        runner=runner or _pass_of(model),
         versions={library.__name__: library.__version__ for library in libraries},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=seconds,
     )
+
+
+def _pass_of(model: Model) -> str:
+    """Return what the model's pass is called, and what it does without."""
+    name = runner_of(model).name
+    kernels = name == "olmoe" and model.device.type == "cuda" and model.dtype == torch.bfloat16
+    why = without_kernels(model.device) if kernels else None
+    return name if why is None else f"{name}; prompts without Triton kernels: {why}"
 
 
 def _device_name(device: torch.device) -> str:

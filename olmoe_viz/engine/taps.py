@@ -11,11 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from olmoe_viz.engine.host_copy import to_host
+from olmoe_viz.engine.host_copy import Quantity, to_host
 from olmoe_viz.families.gate import Weighed
 
-ExpertIds = NDArray[np.int16]
-Float32s = NDArray[np.float32]
 Arrays = dict[str, NDArray[Any]]
 # The residual stream entering each block and leaving the last; its norms; what attention adds.
 Wish = Literal["hidden_states", "hidden_norms", "attention_outputs"]
@@ -74,30 +72,34 @@ class Taps:
         `router_logits` float32, `expert_ids` int16 and `weights` float32, with -1 and 0 where a
         token has no expert, and each wish by its name, float32.
         """
-        logits = self._to_host(self._logits)
-        ids, weights = self._what_ran()
-        arrays: Arrays = {"router_logits": logits, "expert_ids": ids, "weights": weights}
-        for wish, values in self._others.items():
-            arrays[wish] = to_host(values, torch.float32).swapaxes(0, 1)
-        return arrays
+        width = max(each.ids.shape[-1] for each in self._weighed)
+        ids = [self._padded(each.named(), width, -1) for each in self._weighed]
+        weights = [self._padded(each.weights, width, 0) for each in self._weighed]
+        routing: list[Quantity] = [
+            (self._logits, torch.float32),
+            (ids, torch.int16),
+            (weights, torch.float32),
+        ]
+        others: list[Quantity] = [(values, torch.float32) for values in self._others.values()]
+        logits, ids_there, weights_there, *rest = to_host([*routing, *others])
+        arrays: Arrays = {
+            "router_logits": self._by_row(logits),
+            "expert_ids": self._by_row(ids_there),
+            "weights": self._by_row(weights_there),
+        }
+        wished = {name: each.swapaxes(0, 1) for name, each in zip(self._others, rest, strict=True)}
+        return arrays | wished
 
     def by_row(self) -> list[Arrays]:
         """Return what was recorded of each row, [layers, tokens, ...]; see `arrays`."""
         arrays = self.arrays()
         return [{name: each[row] for name, each in arrays.items()} for row in range(self._rows)]
 
-    def _what_ran(self) -> tuple[ExpertIds, Float32s]:
-        width = max(each.ids.shape[-1] for each in self._weighed)
-        ids = [self._padded(each.named(), width, -1).short() for each in self._weighed]
-        weights = [self._padded(each.weights, width, 0) for each in self._weighed]
-        return self._to_host(ids, torch.int16), self._to_host(weights)
-
     @staticmethod
     def _padded(values: Tensor, width: int, value: int) -> Tensor:
         missing = width - values.shape[-1]
         return F.pad(values, (0, missing), value=value) if missing else values
 
-    def _to_host(self, values: list[Tensor], dtype: torch.dtype = torch.float32) -> NDArray[Any]:
-        """Copy [rows * tokens, n] of each layer to the host, as [rows, layers, tokens, n]."""
-        copied = to_host(values, dtype)
-        return copied.reshape(len(values), self._rows, -1, copied.shape[-1]).swapaxes(0, 1)
+    def _by_row(self, copied: NDArray[Any]) -> NDArray[Any]:
+        """Return [layers, rows * tokens, n] as [rows, layers, tokens, n]."""
+        return copied.reshape(len(copied), self._rows, -1, copied.shape[-1]).swapaxes(0, 1)

@@ -37,6 +37,7 @@ def trace(model: Model, request: TraceRequest, on_progress: OnProgress) -> Trace
     token_bytes = tuple(map(model.token_bytes.of, ids))
     start = time.perf_counter()
     arrays = _run(model, ids, request, on_progress)
+    seconds = time.perf_counter() - start
     return Trace(
         request=request,
         text=text_of(model, request.text),
@@ -44,7 +45,7 @@ def trace(model: Model, request: TraceRequest, on_progress: OnProgress) -> Trace
         tokens=tuple(map(display_token, token_bytes)),
         token_bytes=token_bytes,
         geometry=model.geometry,
-        provenance=provenance(model, time.perf_counter() - start),
+        provenance=provenance(model, seconds),
         message=message_of(model, request.text, ids),
         score=model.sites[0].rule.score,
         **arrays,

@@ -4,6 +4,7 @@ import torch
 
 import olmoe_viz as ov
 from benchmarks.random_model import private_copy
+from olmoe_viz.engine import experts
 from olmoe_viz.engine.host_copy import to_host
 from olmoe_viz.models.model import Model
 
@@ -36,6 +37,26 @@ def test_a_long_prompt_is_the_same_in_parts(model: Model, monkeypatch: pytest.Mo
     assert difference < 0.02 * np.linalg.norm(whole.router_logits)
 
 
+def test_the_kernels_between_the_products_pass_their_test_or_the_record_says_why(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert experts.without_kernels(model.device) is None
+    with_kernels = ov.trace(model, IDS)
+    assert with_kernels.provenance.runner == "olmoe"
+    without = "; prompts without Triton kernels: "
+    experts.without_kernels.cache_clear()
+    monkeypatch.setattr(experts, "_kernels", lambda: experts.Between(_wrong, _wrong))
+    plain = ov.trace(model, IDS)
+    assert plain.provenance.runner.startswith(f"olmoe{without}")
+    experts.without_kernels.cache_clear()
+    difference = np.linalg.norm(with_kernels.router_logits - plain.router_logits)
+    assert difference < 0.02 * np.linalg.norm(plain.router_logits)
+
+
+def _wrong(*_: object) -> tuple[torch.Tensor, torch.Tensor]:
+    raise RuntimeError("no such instruction")
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.int16])
 def test_what_is_copied_in_many_parts_arrives_whole(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
@@ -45,4 +66,5 @@ def test_what_is_copied_in_many_parts_arrives_whole(
     kept = torch.int16 if dtype == torch.int16 else torch.float32
     for staged in (1, 300 * 50 * 8, 2**25):
         monkeypatch.setattr("olmoe_viz.engine.host_copy._STAGED", staged)
-        np.testing.assert_array_equal(to_host(values, kept), wanted)
+        for copied in to_host([(values, kept), (values[:3], kept)]):
+            np.testing.assert_array_equal(copied, wanted[: len(copied)])
