@@ -40,6 +40,7 @@ class Settings:
     side by side. Of all: `rows` written at once, `cache_mb` for their keys and values, `kept_mb`
     for answers that are kept, `line_length` requests waiting, `requests_per_minute` of a visitor.
 
+    `rooms` of classes that guess together are held in this process; 0 where several serve.
     `idle_seconds` after its last request an engine in a process of its own gives a large model
     back. `models` says which are offered: "" (the catalogue where there is a GPU, else the bundled
     model alone), "bundled", "catalogue", or a JSON list; `loaders` who may load a large one, and
@@ -58,6 +59,7 @@ class Settings:
     line_length: int = _number(256, 1, 100_000)
     requests_per_minute: int = _number(240, 1, 100_000)
     idle_seconds: int = _number(900, 1, 10**6)
+    rooms: int = _number(40, 0, 1_000)
     models: str = _text("")
     loaders: str = _text(EVERYONE, _PEOPLE)
     visitors: str = _text(EVERYONE, _PEOPLE)

@@ -24,6 +24,7 @@ PAGES = {
     },
     "quality": {"": ".st-key-saturation"},
     "runs": {"": ".st-key-routes"},
+    "classroom": {"": ".st-key-room_open"},
     "about": {"": "text=Muennighoff"},
     "glossary": {"": ".st-key-term_vocabulary-specialization"},
 }

@@ -19,6 +19,7 @@ def declare() -> StreamlitPage:
             st.Page("pages/compare.py", title="Compare k"),
             st.Page("pages/quality.py", title="Quality"),
             st.Page("pages/runs.py", title="Runs"),
+            st.Page("pages/classroom.py", title="Class"),
             st.Page("pages/about.py", title="About"),
             st.Page("pages/glossary.py", title="Glossary"),
         ],

@@ -49,6 +49,7 @@ SETTINGS = {
     "line_length": "requests in line",
     "requests_per_minute": "requests of a visitor in a minute",
     "idle_seconds": "seconds until an idle large model is given back",
+    "rooms": "rooms of classes that guess together",
     "models": "models",
     "loaders": "who may load a large model",
     "visitors": "who may see the pages",

@@ -20,7 +20,7 @@ class Question:
 
 
 BEGIN, LEAVE, FINISH, BACK, NEXT = "Tour", "Leave", "Finish", "Back", "Next"
-LARGER_TYPE = "Present: larger type, and keys that turn the stops of the tour"
+LARGER_TYPE = "Larger type, for a projector"
 LECTERN = {
     "full": "Full screen",
     "window": "Leave full screen",
