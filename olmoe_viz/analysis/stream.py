@@ -42,6 +42,19 @@ def stream(trace: Trace) -> Stream | None:
     return Stream(*(np.linalg.norm(part, axis=-1).astype(np.float64) for part in parts))
 
 
+def distances(trace: Trace, other: Trace, token: int) -> Norms | None:
+    """Return how far another run's stream is from a run's after each block, [blocks].
+
+    Relative to the run's own norm; None where a record has no vectors.
+    """
+    own, others = trace.hidden_states, other.hidden_states
+    if own is None or others is None:
+        return None
+    before, after = own[1:, token], others[1:, token]
+    apart = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
+    return np.asarray(apart, dtype=np.float64)
+
+
 def identity(trace: Trace) -> str:
     """What decides the numbers of a trace: the weights, the text and how it was routed."""
     return f"{trace.provenance.digest} {trace.policy} {trace.text}"

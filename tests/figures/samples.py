@@ -10,7 +10,9 @@ from olmoe_viz.figures import (
     contributions,
     cosine_matrix,
     domain_experts,
+    effect_scatter,
     expert_bars,
+    expert_effects,
     expert_load,
     layer_change,
     layer_lines,
@@ -58,6 +60,25 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     ),
     "domain_experts": lambda theme: domain_experts.figure(
         PROBABILITIES[:2], (HOSTILE, "stories"), fair=0.25, layer=3, theme=theme
+    ),
+    "expert_effects": lambda theme: expert_effects.figure(
+        np.array([0.02, 0.0]),
+        ids=(5, 1),
+        layer=3,
+        quantity=HOSTILE,
+        band=np.array([[0.0, 0.001], [0.03, 0.01]]),
+        flips=(True, False),
+        theme=theme,
+    ),
+    "effect_scatter": lambda theme: effect_scatter.figure(
+        np.array([0.2, 0.1, 0.05, 0.04]),
+        np.array([0.02, 0.0, 1e-5, 2.0]),
+        layers=(1, 1, 3, 3),
+        experts=(5, 2, 7, 1),
+        flips=(True, False, False, True),
+        ceiling=np.array([0.1, 0.0, 0.01, 0.02]),
+        layer=3,
+        theme=theme,
     ),
     "expert_load": lambda theme: expert_load.figure(
         PROBABILITIES, tokens=10, layer_ids=LAYERS, theme=theme

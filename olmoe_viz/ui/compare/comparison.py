@@ -35,7 +35,8 @@ class Column:
     """The text of one policy as far as it has been written.
 
     `steps` are what came with each token while it is written, `generation` is the engine's own
-    record, once the writing has ended. It is `cached` if it was there already, from an earlier run.
+    record, once the writing has ended. It is `cached` if it was there already, from an earlier run,
+    and `called` something where the policy's own name says too little.
     """
 
     policy: RoutingPolicy
@@ -46,6 +47,7 @@ class Column:
     generation: Generation | None = None
     steps: list[RowStep] = field(default_factory=list)
     cached: bool = False
+    called: str = ""
 
     @property
     def k(self) -> int:
@@ -55,7 +57,7 @@ class Column:
     @property
     def name(self) -> str:
         """The policy in words."""
-        return texts.column_name(self.k, WEIGHTING_NAMES[self.policy.weighting])
+        return self.called or texts.column_name(self.k, WEIGHTING_NAMES[self.policy.weighting])
 
     @property
     def text(self) -> str:

@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from olmoe_viz.analysis.attribution import contributions
+from olmoe_viz.analysis.stream import distances
 from olmoe_viz.engine.engine import Ask
 from olmoe_viz.numerics import routing
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
@@ -128,16 +129,8 @@ class Details:
         return self.ask(InspectRequest(trace.request, self.place.layer, self.place.token, policies))
 
     def distances(self, other: Trace) -> NDArray[np.float64] | None:
-        """How far the other run's residual stream is from this one's after each block, [blocks].
-
-        Relative to this one's norm; None where a record has no vectors.
-        """
-        own, others = self.trace.hidden_states, other.hidden_states
-        if own is None or others is None:
-            return None
-        before, after = own[1:, self.place.token], others[1:, self.place.token]
-        apart = np.linalg.norm(after - before, axis=1) / np.linalg.norm(before, axis=1)
-        return np.asarray(apart, dtype=np.float64)
+        """How far the other run's residual stream is from this one's after each block, [blocks]."""
+        return distances(self.trace, other, self.place.token)
 
     def predictions(self, trace: Trace) -> Predictions:
         """What the model expects after the chosen token of a run, with all its logits."""

@@ -39,7 +39,7 @@ def draw(page: StreamlitPage) -> None:
     st.logo(_HERE / f"logo_{state.theme()}.svg", size="medium")
     chosen = state.selection()
     with st.container(key="frame", gap="small"):
-        if page.url_path in texts.AGAINST_HELP:
+        if page.url_path in texts.ASK_A_PROMPT:
             _controls(chosen, page.url_path)
         else:
             with st.container(
@@ -75,7 +75,8 @@ def _controls(chosen: Selection, address: str) -> None:
     with st.container(horizontal=True, key="choices", gap="small", vertical_alignment="bottom"):
         _sheet(chosen)
         _k_row(chosen, "k", texts.K, texts.K_HELP)
-        _k_row(chosen, "against", texts.AGAINST, texts.AGAINST_HELP[address])
+        if address in texts.AGAINST_HELP:
+            _k_row(chosen, "against", texts.AGAINST, texts.AGAINST_HELP[address])
         _weighting(chosen)
         _model(chosen)
     if entry(chosen.model).chat:

@@ -17,6 +17,7 @@ def declare() -> StreamlitPage:
             st.Page("pages/map.py", title="Map", default=True),
             st.Page("pages/follow.py", title="Follow a token"),
             st.Page("pages/compare.py", title="Compare k"),
+            st.Page("pages/lab.py", title="Lab"),
             st.Page("pages/quality.py", title="Quality"),
             st.Page("pages/runs.py", title="Runs"),
             st.Page("pages/classroom.py", title="Class"),

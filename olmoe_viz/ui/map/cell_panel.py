@@ -46,29 +46,9 @@ def draw(trace: Trace, chosen: Selection) -> None:
 
 def _pick(trace: Trace, chosen: Selection) -> Order:
     """Controls of the token, the layer and the order of the bars, which is returned."""
-    tokens, layer_ids = trace.tokens, trace.geometry.layer_ids
-    st.session_state["pick_token"] = chosen.token
-    st.session_state["pick_layer"] = chosen.layer
     order = st.session_state["order"] = url.current(MapSettings).order
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            texts.TOKEN,
-            range(len(tokens)),
-            key="pick_token",
-            format_func=lambda at: texts.token(at, tokens[at], template=at in trace.template),
-            width=280,
-            on_change=state.take,
-            args=("token", "pick_token"),
-        )
-        st.number_input(
-            texts.layer(layer_ids),
-            layer_ids[0],
-            layer_ids[-1],
-            key="pick_layer",
-            width=140,
-            on_change=map_panel.take_layer,
-            args=("pick_layer", layer_ids),
-        )
+        pick_cell(trace, chosen)
         st.segmented_control(
             texts.ORDER,
             ORDERS,
@@ -79,3 +59,28 @@ def _pick(trace: Trace, chosen: Selection) -> Order:
             format_func=texts.ORDER_NAMES.__getitem__,
         )
     return order
+
+
+def pick_cell(trace: Trace, chosen: Selection) -> None:
+    """Controls of the token and the layer that are looked at."""
+    tokens, layer_ids = trace.tokens, trace.geometry.layer_ids
+    st.session_state["pick_token"] = chosen.token
+    st.session_state["pick_layer"] = chosen.layer
+    st.selectbox(
+        texts.TOKEN,
+        range(len(tokens)),
+        key="pick_token",
+        format_func=lambda at: texts.token(at, tokens[at], template=at in trace.template),
+        width=280,
+        on_change=state.take,
+        args=("token", "pick_token"),
+    )
+    st.number_input(
+        texts.layer(layer_ids),
+        layer_ids[0],
+        layer_ids[-1],
+        key="pick_layer",
+        width=140,
+        on_change=map_panel.take_layer,
+        args=("pick_layer", layer_ids),
+    )

@@ -29,6 +29,7 @@ AGAINST_HELP = {
     "follow": "A second k to compare with, in the steps that show what k changes.",
     "compare": "A second k: it has a column of its own.",
 }
+ASK_A_PROMPT = {*AGAINST_HELP, "lab"}  # the addresses of pages that run a prompt
 NOT_RUN = "Not run yet. Below is still the previous prompt: press Run (Ctrl+Enter)."
 NO_PROMPT = "The prompt is empty. Type a text above and press Run."
 NOTHING_ASKED = "Type a prompt above and press Run to see where its tokens are sent."

@@ -1,0 +1,101 @@
+"""Asked and mattered: the weights of the experts that ran beside what taking them away changes."""
+
+import streamlit as st
+
+from olmoe_viz.analysis.measured_effects import Measured, measured, rank_correlation
+from olmoe_viz.figures import effect_scatter, expert_effects
+from olmoe_viz.records.effects import Effects
+from olmoe_viz.records.expert_uses import recorded_uses
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.requests import EffectsRequest
+from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.texts import lab as texts
+from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.figure import plot
+
+_WISH = "lab_measure_all"
+
+
+def draw(trace: Trace, chosen: Selection) -> None:
+    """Draw the chosen cell, and all layers of the token once somebody has asked for them."""
+    badge = panel.head(texts.ASKED_TITLE, None)
+    effects = answers.answer(_request(trace, chosen, [chosen.layer]))
+    if isinstance(effects, Effects):
+        with badge:
+            origin.badge("live", origin.details(effects.provenance, str(trace.policy)))
+        _cell(effects, trace, chosen.layer)
+    badge = panel.head(texts.WHOLE_TOKEN, None)
+    request = _request(trace, chosen, trace.geometry.layer_ids)
+    if st.session_state.get(_WISH) != request:
+        st.caption(texts.MEASURE_ALL_SAYS)
+        st.button(texts.MEASURE_ALL, key="lab_all", on_click=_wish, args=(request,))
+        return
+    everywhere = answers.answer(request)
+    if isinstance(everywhere, Effects):
+        with badge:
+            origin.badge("live", origin.details(everywhere.provenance, str(trace.policy)))
+        _token(measured(everywhere), chosen.layer)
+    else:
+        _take_back()
+
+
+def _request(
+    trace: Trace, chosen: Selection, layers: list[int] | tuple[int, ...]
+) -> EffectsRequest:
+    cells = tuple((layer, chosen.token or 0) for layer in layers)
+    return EffectsRequest(trace.request, cells)
+
+
+def _wish(request: EffectsRequest) -> None:
+    st.session_state[_WISH] = request
+
+
+def _take_back() -> None:
+    st.session_state[_WISH] = None
+
+
+def _cell(effects: Effects, trace: Trace, layer: int) -> None:
+    found = measured(effects)
+    st.text(texts.of_cell(found))
+    st.caption(texts.ASKED)
+    uses, ids = recorded_uses(trace.provenance.digest), found.experts.tolist()
+    left, right = st.columns(2, gap="large")
+    with left:
+        weights = expert_effects.figure(
+            found.weights,
+            ids=ids,
+            layer=layer,
+            quantity=texts.WEIGHT,
+            uses=uses,
+            theme=state.theme(),
+        )
+        plot(weights, key="lab_asked")
+    with right:
+        mattered = expert_effects.figure(
+            found.kl,
+            ids=ids,
+            layer=layer,
+            quantity=texts.EFFECT,
+            band=found.band,
+            flips=found.flips.tolist(),
+            uses=uses,
+            theme=state.theme(),
+        )
+        plot(mattered, key="lab_mattered")
+
+
+def _token(found: Measured, layer: int) -> None:
+    st.text(texts.of_token(found, rank_correlation(found.weights, found.kl)))
+    st.caption(texts.SCATTER)
+    figure = effect_scatter.figure(
+        found.weights,
+        found.kl,
+        layers=found.layers.tolist(),
+        experts=found.experts.tolist(),
+        flips=found.flips.tolist(),
+        ceiling=found.band[1],
+        layer=layer,
+        theme=state.theme(),
+    )
+    plot(figure, key="lab_scatter")

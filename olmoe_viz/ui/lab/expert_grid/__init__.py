@@ -1,0 +1,93 @@
+"""All experts of a model, a row a layer: a press on one is told, and what is done to it is shown.
+
+Tab reaches the expert in focus; the arrow keys move to others, Enter or the space bar presses. On
+a narrow screen the grid scrolls inside itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from olmoe_viz.figures.palette import SEQUENTIAL, Theme, shade
+from olmoe_viz.ui.texts import lab as texts
+from olmoe_viz.ui.widgets.component import component
+
+_component = component(
+    "expert_grid",
+    Path(__file__).parent,
+    "grid.js",
+    html='<div class="scroll"><div class="ids" aria-hidden="true"></div>'
+    '<div role="grid"></div></div>',
+    css="grid.css",
+)
+
+
+def expert_grid(
+    probabilities: NDArray[np.float64],
+    expert_ids: NDArray[np.int16],
+    *,
+    done: Mapping[tuple[int, int], str],
+    layer_ids: Sequence[int],
+    layer: int,
+    theme: Theme,
+    on_pick: Callable[[int, int], None],
+    key: str,
+) -> None:
+    """Place the grid.
+
+    Args:
+        probabilities: of the router for the token, [layers, experts]; they color the cells.
+        expert_ids: which ran, [layers, k], -1 for none; they have an outline.
+        done: (layer, expert) -> the sign of what is done to it; the layer counts all blocks.
+        layer_ids: the layers, counted over all blocks, [layers].
+        layer: the selected one; its row is marked.
+        theme: the theme on the screen.
+        on_pick: takes layer and expert, before the script runs again.
+        key: unique on the page.
+    """
+    experts = probabilities.shape[1]
+
+    def picked() -> None:
+        value = st.session_state[key].get("pick")
+        place = value if isinstance(value, list) and len(value) == 2 else [None, None]
+        at, expert = place
+        if type(at) is int and type(expert) is int and at in layer_ids and 0 <= expert < experts:
+            on_pick(at, expert)
+
+    _component(
+        key=key,
+        data={
+            "label": texts.GRID,
+            "layer": layer,
+            "rows": [
+                _row(row, set(ran.tolist()), at, done, theme)
+                for row, ran, at in zip(probabilities, expert_ids, layer_ids, strict=True)
+            ],
+        },
+        on_pick_change=picked,
+    )
+
+
+def _row(
+    probabilities: NDArray[np.float64],
+    ran: set[int],
+    layer: int,
+    done: Mapping[tuple[int, int], str],
+    theme: Theme,
+) -> dict[str, Any]:
+    most = float(probabilities.max())
+    return {
+        "layer": layer,
+        "name": texts.row(layer),
+        "fills": [shade(value / most, (0, 1), SEQUENTIAL[theme]) for value in probabilities],
+        "ran": [expert in ran for expert in range(len(probabilities))],
+        "signs": [done.get((layer, expert), "") for expert in range(len(probabilities))],
+        "words": [
+            texts.cell(layer, expert, value, ran=expert in ran, sign=done.get((layer, expert), ""))
+            for expert, value in enumerate(probabilities.tolist())
+        ],
+    }

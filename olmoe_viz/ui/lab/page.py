@@ -1,0 +1,42 @@
+"""The page Lab: what experts do, measured by taking them away."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from olmoe_viz.ui.lab import asked, away, before_after, texts_panel
+from olmoe_viz.ui.lab.settings import LabSettings
+from olmoe_viz.ui.map import cell_panel
+from olmoe_viz.ui.session import answers, state, url
+from olmoe_viz.ui.texts import lab as texts
+from olmoe_viz.ui.widgets import panel
+from olmoe_viz.ui.widgets.message import hint
+
+
+def draw() -> None:
+    """Draw the page, or a sentence in its place while nothing can be measured."""
+    st.html(Path(__file__).with_name("lab.css"))
+    panel.head(texts.TITLE, None, level=2)
+    st.caption(texts.INTRODUCTION)
+    state.ask_once()
+    line = st.empty()
+    runs = answers.can_run(state.selection().model, line)
+    trace = answers.current("full" if runs and state.asked() else "routing", line)
+    if trace is None:
+        return
+    chosen = state.selection().within(trace.geometry, len(trace.tokens))
+    settings = url.current(LabSettings).within(trace.geometry)
+    url.keep(settings)
+    url.mirror(settings)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        cell_panel.pick_cell(trace, chosen)
+    source = answers.where(trace)
+    can_measure = trace.hidden_states is not None and not answers.from_file(trace)
+    panel.head(texts.AWAY_TITLE, *source)
+    away.draw(trace, chosen, settings)
+    if not can_measure:
+        hint(texts.NO_MODEL if not runs else texts.FROM_FILE)
+        return
+    before_after.draw(trace, chosen, settings)
+    texts_panel.draw(trace, settings)
+    asked.draw(trace, chosen)

@@ -1,0 +1,218 @@
+"""The words of the page Lab."""
+
+from collections.abc import Sequence
+
+from olmoe_viz.analysis.measured_effects import Measured
+from olmoe_viz.figures.labels import digits, expert_name, number, visible
+from olmoe_viz.interventions import Intervention
+from olmoe_viz.ui import glossary
+
+TITLE = "Did this expert matter?"
+INTRODUCTION = (
+    f"The {glossary.link('routing weights')} say how much an {glossary.link('expert')} "
+    "was asked. What it mattered is measured by taking it away."
+)
+COMPUTING = "Running the text with and without experts."
+
+ASKED_TITLE = "Asked and mattered"
+ASKED = (
+    "First the weight of each expert that ran for this token in this layer. Then how far what the "
+    "model expects after the token moves when that expert is switched off: the Kullback-Leibler "
+    "divergence from the run as it was. The upright line at a bar is the band of a control: in "
+    "place of the expert's share, 20 random directions of the same length are taken away, and 95 % "
+    "of them change that much."
+)
+WEIGHT, EFFECT = "weight", "effect, nats of KL"
+WHOLE_TOKEN = "The same in all layers"  # noqa: S105 - words, not a secret
+MEASURE_ALL = "Measure all layers of this token"
+MEASURE_ALL_SAYS = "Every expert that ran is switched off in turn; this can take some ten seconds."
+SCATTER = (
+    "Each dot is one expert that ran for this token: to the right asked more, higher up mattered "
+    "more. A filled dot is in the chosen layer, a square changes which token is the likeliest."
+)
+
+AWAY_TITLE = "Take it away"
+AWAY = (
+    "Click experts, here or below by name; a second click takes it back. A row is a layer, darker "
+    "is a higher probability of the router for the chosen token, and the outlined ones ran."
+)
+GRID = "All experts, a row a layer"
+HAND = "a click"
+HAND_NAMES = {
+    "off": "switches off",
+    "route_around": "forbids",
+    "force": "forces",
+    "bias": "pushes",
+}
+HAND_HELP = (
+    "An expert that is switched off weighs 0 where it was chosen. A forbidden one cannot be "
+    "chosen, so the next one enters. A forced one is chosen in the place of the last. A push is "
+    "added to its router logit."
+)
+PUSH = "push of the router logit"
+MASS = "lost mass"
+MASS_HELP = (
+    "What becomes of the weight that is lost: dropped, as OLMoE does; restored, the other weights "
+    "are scaled to the sum there was; or renormalized, they sum to 1."
+)
+BY_NAME = "experts that ran here"
+CLEAR = "Take all back"
+SIGNS = {
+    "off": "×",
+    "route_around": "–",
+    "force": "+",
+    "add": "+",
+    "bias": "~",
+    "swap": "→",
+    "keep_only": "=",
+}
+_DONE = {
+    "off": "switched off",
+    "route_around": "forbidden",
+    "force": "forced",
+    "add": "added",
+    "keep_only": "the only ones",
+}
+NOTHING_DONE = "Nothing is changed yet. Click an expert, and its absence is measured here."
+BEFORE, AFTER = "as it was", "changed"
+NEXT_TITLE = "Before and after"
+DRIFT = "distance, share of norm"
+DRIFT_NAME = "changed"
+DRIFT_SAYS = (
+    "How far the residual stream of the token is from the run as it was, after each layer, as a "
+    "share of its norm there."
+)
+TEXTS_TITLE = "The text goes on"
+WRITE = "Write both texts"
+TEXTS = (
+    "Both go on with the likeliest token, in one batch. Gray is common to both, and the mark is at "
+    "the first token that differs."
+)
+NO_MODEL = (
+    "No model can run here, so nothing can be taken away. Runs that were recorded are on Map."
+)
+FROM_FILE = (
+    "This run is from an opened file. Close it on the page Runs, and the model can measure what "
+    "its experts do."
+)
+
+
+def row(layer: int) -> str:
+    """A row of the grid, for a screen reader."""
+    return f"layer {layer}"
+
+
+def cell(layer: int, expert: int, probability: float, *, ran: bool, sign: str) -> str:
+    """One expert of the grid, on hover and for a screen reader."""
+    words = f"{expert_name(expert, layer)}, probability {digits(probability)}"
+    words += ", ran" if ran else ""
+    named = next((_DONE.get(what) for what, each in SIGNS.items() if sign == each), None)
+    return words + (f", {named or 'changed'}" if sign else "")
+
+
+def done(intervention: Intervention) -> str:
+    """One intervention, on the button that takes it back."""
+    layers = intervention.layers
+    if layers is not None and len(layers) == len(intervention.experts) == 1:
+        who = expert_name(intervention.experts[0], layers[0])
+        if intervention.tokens == "all":
+            if intervention.what == "bias":
+                return f"{who} pushed by {number(intervention.amount, '+.3g')}"
+            if intervention.what in _DONE:
+                return f"{who} {_DONE[intervention.what]}"
+    return str(intervention)
+
+
+def of_cell(found: Measured) -> str:
+    """What the two figures of one cell come to."""
+    names = [
+        expert_name(int(e), int(la)) for e, la in zip(found.experts, found.layers, strict=True)
+    ]
+    asked, mattered = int(found.weights.argmax()), int(found.kl.argmax())
+    most = digits(float(found.kl[mattered]))
+    if asked == mattered:
+        words = (
+            f"{names[asked]} was asked most and mattered most: without it the prediction moves by "
+            f"{most} nats."
+        )
+    else:
+        words = (
+            f"{names[asked]} was asked most, but {names[mattered]} mattered most: without it the "
+            f"prediction moves by {most} nats, without the other by "
+            f"{digits(float(found.kl[asked]))}."
+        )
+    return f"{words} {_flips(found, names)} {_beyond(found)}"
+
+
+def _flips(found: Measured, names: Sequence[str]) -> str:
+    flipped = [name for name, flip in zip(names, found.flips, strict=True) if flip]
+    if not flipped:
+        return "None of them alone changes which token is the likeliest."
+    return f"Another token becomes the likeliest without {' or without '.join(flipped)}."
+
+
+def _beyond(found: Measured) -> str:
+    many = len(found.kl)
+    if found.beyond == 0:
+        return f"None of the {many} does more than random directions of the same length would."
+    who = "All" if found.beyond == many else f"{found.beyond}"
+    verb = "does" if found.beyond == 1 and many > 1 else "do"
+    return f"{who} of the {many} {verb} more than 97.5 % of random directions of the same length."
+
+
+def of_token(found: Measured, correlation: float | None) -> str:
+    """What the scatter of all layers comes to."""
+    flips = int(found.flips.sum())
+    changes = (
+        f"{flips} of them alone would change the likeliest token"
+        if flips
+        else "none of them alone changes the likeliest token"
+    )
+    if correlation is None:
+        return f"Weights or effects are all the same here, so they cannot be ranked; {changes}."
+    said = f"Spearman's rank correlation is {number(correlation, '.2f')}"
+    if correlation >= 0.7:
+        words = f"Who is asked more mostly matters more: {said}"
+    elif correlation >= 0.3:
+        words = f"Weight says only in part what an expert mattered: {said}"
+    elif correlation > -0.3:
+        words = f"Weight says next to nothing of what an expert mattered: {said}"
+    else:
+        words = f"Who is asked more matters less here: {said}"
+    return f"{words} over {len(found.kl)} experts, and {changes}."
+
+
+def after(tokens: tuple[str, str], shares: tuple[float, float], kl: float, before: float) -> str:
+    """What both runs expect: `before` is what the first gave the second's likeliest token."""
+    one, other = (visible(token) for token in tokens)
+    moved = f"The prediction moves by {digits(kl)} nats."
+    if one == other:
+        return (
+            f"‘{one}’ stays the likeliest, with {digits(shares[1])} after {digits(shares[0])}. "
+            f"{moved}"
+        )
+    return (
+        f"‘{other}’ is the likeliest now, with {digits(shares[1])} after {digits(before)}, in the "
+        f"place of ‘{one}’. {moved}"
+    )
+
+
+def drift(shares: Sequence[float]) -> str:
+    """Where the stream of the token parts, and where it is farthest; one share a layer."""
+    most = max(range(len(shares)), key=lambda at: shares[at])
+    if shares[most] == 0:
+        return "The residual stream of this token is the same in every layer."
+    first = next(at for at, share in enumerate(shares) if share > 0)
+    return (
+        f"It parts in layer {first} and is farthest after layer {most}, by "
+        f"{digits(100 * shares[most])} % of its norm."
+    )
+
+
+def part(shared: int, written: int) -> str:
+    """Where two texts part, of which the longer has `written` tokens."""
+    if shared == written:
+        return f"Both texts are the same in all {written} tokens."
+    if shared == 0:
+        return "The texts differ from the first token on."
+    return f"The texts are the same in {shared} of {written} tokens, and part there."
