@@ -21,6 +21,7 @@ from olmoe_viz.figures import (
     logit_moves,
     quality_against_k,
     rank_change,
+    route_spread,
     router_bars,
     routing_map,
     saturation,
@@ -79,6 +80,9 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
         ceiling=np.array([0.1, 0.0, 0.01, 0.02]),
         layer=3,
         theme=theme,
+    ),
+    "route_spread": lambda theme: route_spread.figure(
+        np.array([0.2, 0.5, 0.4]), ran=0.3, token=HOSTILE, theme=theme
     ),
     "expert_load": lambda theme: expert_load.figure(
         PROBABILITIES, tokens=10, layer_ids=LAYERS, theme=theme

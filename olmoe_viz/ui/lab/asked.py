@@ -8,13 +8,12 @@ from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import EffectsRequest
+from olmoe_viz.ui.lab.on_press import pressed
 from olmoe_viz.ui.session import answers, state
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import origin, panel
 from olmoe_viz.ui.widgets.figure import plot
-
-_WISH = "lab_measure_all"
 
 
 def draw(trace: Trace, chosen: Selection) -> None:
@@ -27,17 +26,13 @@ def draw(trace: Trace, chosen: Selection) -> None:
         _cell(effects, trace, chosen.layer)
     badge = panel.head(texts.WHOLE_TOKEN, None)
     request = _request(trace, chosen, trace.geometry.layer_ids)
-    if st.session_state.get(_WISH) != request:
-        st.caption(texts.MEASURE_ALL_SAYS)
-        st.button(texts.MEASURE_ALL, key="lab_all", on_click=_wish, args=(request,))
-        return
-    everywhere = answers.answer(request)
+    everywhere = pressed(
+        request, label=texts.MEASURE_ALL, says=texts.MEASURE_ALL_SAYS, key="lab_all"
+    )
     if isinstance(everywhere, Effects):
         with badge:
             origin.badge("live", origin.details(everywhere.provenance, str(trace.policy)))
         _token(measured(everywhere), chosen.layer)
-    else:
-        _take_back()
 
 
 def _request(
@@ -45,14 +40,6 @@ def _request(
 ) -> EffectsRequest:
     cells = tuple((layer, chosen.token or 0) for layer in layers)
     return EffectsRequest(trace.request, cells)
-
-
-def _wish(request: EffectsRequest) -> None:
-    st.session_state[_WISH] = request
-
-
-def _take_back() -> None:
-    st.session_state[_WISH] = None
 
 
 def _cell(effects: Effects, trace: Trace, layer: int) -> None:

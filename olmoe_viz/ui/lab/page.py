@@ -4,7 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.ui.lab import asked, away, before_after, texts_panel
+from olmoe_viz.records.trace import Trace
+from olmoe_viz.ui.lab import asked, away, before_after, routes_panel, texts_panel
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.map import cell_panel
 from olmoe_viz.ui.session import answers, state, url
@@ -35,8 +36,17 @@ def draw() -> None:
     panel.head(texts.AWAY_TITLE, *source)
     away.draw(trace, chosen, settings)
     if not can_measure:
-        hint(texts.NO_MODEL if not runs else texts.FROM_FILE)
+        _why_not(trace, runs=runs)
         return
     before_after.draw(trace, chosen, settings)
     texts_panel.draw(trace, settings)
     asked.draw(trace, chosen)
+    routes_panel.draw(trace, chosen)
+
+
+def _why_not(trace: Trace, *, runs: bool) -> None:
+    """Say why nothing can be measured of a run."""
+    if answers.from_file(trace):
+        hint(texts.FROM_FILE)
+    else:
+        hint(texts.STOPPED if runs else texts.NO_MODEL)

@@ -91,6 +91,13 @@ TEXTS = (
 NO_MODEL = (
     "No model can run here, so nothing can be taken away. Runs that were recorded are on Map."
 )
+STOPPED = "Stopped. Press Run above, and the experts can be taken away again."
+ROUTES_TITLE = "Was the router right?"
+ROUTES = (
+    "Draws 32 other routes of equal cost for this token in this layer: as many experts as ran, "
+    "drawn by the router's own probabilities. Each is run to the end of the model."
+)
+DRAW_ROUTES = "Draw 32 routes"
 FROM_FILE = (
     "This run is from an opened file. Close it on the page Runs, and the model can measure what "
     "its experts do."
@@ -216,3 +223,18 @@ def part(shared: int, written: int) -> str:
     if shared == 0:
         return "The texts differ from the first token on."
     return f"The texts are the same in {shared} of {written} tokens, and part there."
+
+
+def of_routes(token: str, ran: float, others: Sequence[float], *, follows: bool) -> str:
+    """What other routes come to: how many make a token likelier than the route that ran.
+
+    It `follows` in the text, or else is the likeliest of the run.
+    """
+    better, many = sum(each > ran for each in others), len(others)
+    what = "the token that follows in the text" if follows else "the likeliest next token"
+    said = f"The route that ran gives ‘{visible(token)}’, {what}, a probability of {digits(ran)}."
+    if better == 0:
+        return f"{said} None of {many} other routes gives it more."
+    if better == many:
+        return f"{said} Every one of {many} other routes gives it more."
+    return f"{said} {better} of {many} other routes give it more, up to {digits(max(others))}."

@@ -76,6 +76,14 @@ def test_the_sentence_of_a_token(correlation: float | None, words: str) -> None:
     assert "1 of them alone would change the likeliest token" in said
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [([0.1, 0.2], "None of 2"), ([0.4, 0.5], "Every one of 2"), ([0.1, 0.5], "1 of 2")],
+)
+def test_the_sentence_of_other_routes(others: list[float], words: str) -> None:
+    assert words in texts.of_routes(" was", 0.3, others, follows=True)
+
+
 def test_where_two_texts_part() -> None:
     assert [texts.part(shared, 4).split(" ")[-3:-1] for shared in (4, 0, 2)] == [
         ["all", "4"],
@@ -114,6 +122,11 @@ def test_an_expert_is_taken_away_by_link_and_by_name() -> None:
         assert rows == pytest.approx(run.next_probabilities()[:8].tolist(), rel=1e-4)
     record = effects(model, "Once upon a", [(7, 2)], policy)
     assert mattered["high"] == pytest.approx(record.kl[0].tolist(), rel=1e-3, abs=1e-7)
+
+    checked(test.button(key="lab_routes").click().run())
+    rule = figure(test, "lab_route_spread")["rules"][0]["at"]
+    assert rule == pytest.approx(float(runs[0].next_probabilities()[0]), rel=1e-4)
+    assert any("other routes" in text.value for text in test.text)
 
     test.button(key=f"lab_back_off:7.{strongest}").click().run()
     assert "do" not in checked(test).query_params
