@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from olmoe_viz import settings
+from olmoe_viz.ui.classroom.questions import Asked, asked, names, outcome
 from olmoe_viz.ui.classroom.rooms import (
     Room,
     Rooms,
@@ -14,10 +15,8 @@ from olmoe_viz.ui.classroom.rooms import (
     TooManyRoomsError,
     spoken,
 )
-from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import classroom as texts
 from olmoe_viz.ui.texts import tour
-from olmoe_viz.ui.tour.answers import TABLES
 from olmoe_viz.ui.widgets import message, origin
 from olmoe_viz.ui.widgets.wording import plain
 
@@ -62,7 +61,7 @@ def _entry() -> None:
 
 def _question() -> None:
     st.selectbox(
-        texts.QUESTION, list(TABLES), key="room_question", format_func=texts.NAMES.__getitem__
+        texts.QUESTION, list(names()), key="room_question", format_func=names().__getitem__
     )
 
 
@@ -100,16 +99,17 @@ def _teacher() -> None:
     st.caption(texts.HOW)
     with st.container(key="room_shown_code"):
         st.text(spoken(room.code))
-    question = tour.QUESTIONS[room.question]
+    name = room.question
+    question = asked(name, room)
     counts = room.counts(len(question.options))
-    st.subheader(question.text, anchor=False)
+    _ask_in_words(question)
     total = sum(counts)
     st.caption(texts.guessed(total))
     with st.container(key="room_histogram", gap="xsmall"):
         for option, count in zip(question.options, counts, strict=True):
             st.progress(count / max(total, 1), plain(texts.bar(option, count, total)))
     if room.revealed:
-        _answer(room, counts)
+        _answer(name, question, counts)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         st.button(texts.REVEAL, type="primary", disabled=room.revealed, on_click=room.reveal)
         _question()
@@ -128,14 +128,14 @@ def _phone() -> None:
         message.note(texts.GONE)
         st.button(texts.JOIN, on_click=lambda: st.session_state.pop(_JOINED, None))
         return
-    asked, visitor = room.question, st.session_state[_VISITOR]
-    question = tour.QUESTIONS[asked]
-    st.subheader(question.text, anchor=False)
+    name, visitor = room.question, st.session_state[_VISITOR]
+    question = asked(name, room)
+    _ask_in_words(question)
     mine = room.guesses.get(visitor)
     if room.revealed:
         if mine is not None:
             st.caption(f"{texts.YOUR_GUESS}: {question.options[mine]}")
-        _answer(room, room.counts(len(question.options)))
+        _answer(name, question, room.counts(len(question.options)))
         return
     with st.container(key="room_options", gap="small"):
         for number, option in enumerate(question.options):
@@ -145,7 +145,7 @@ def _phone() -> None:
                 type="primary" if number == mine else "secondary",
                 width="stretch",
                 on_click=_guess,
-                args=(room, number, asked),
+                args=(room, number, name),
             )
     if mine is not None:
         st.caption(texts.TAKEN)
@@ -153,23 +153,30 @@ def _phone() -> None:
         st.caption(texts.LATE)
 
 
-def _guess(room: Room, option: int, asked: str) -> None:
-    if not room.guess(st.session_state[_VISITOR], option, asked):
+def _guess(room: Room, option: int, question: str) -> None:
+    if not room.guess(st.session_state[_VISITOR], option, question):
         st.session_state[_SAID] = texts.LATE
 
 
-def _answer(room: Room, counts: list[int]) -> None:
-    options = tour.QUESTIONS[room.question].options
-    table, read = TABLES[room.question]
-    try:
-        answer = read(tables.table(table))
-    except FileNotFoundError:
-        st.caption(tour.missing(table))
+def _ask_in_words(question: Asked) -> None:
+    st.subheader(question.text, anchor=False)
+    if question.pair is None:
         return
-    right = sum(counts[options.index(option)] for option in answer.right)
+    st.text(question.pair.prompt + texts.GOES_ON)
+    with st.container(key="room_texts"):
+        columns = st.columns(2, gap="large")
+        for column, name, text in zip(columns, question.options, question.pair.texts, strict=True):
+            with column:
+                st.caption(name)
+                st.text(text)
+
+
+def _answer(name: str, question: Asked, counts: list[int]) -> None:
+    try:
+        short, full, where = outcome(name, question, counts)
+    except FileNotFoundError:
+        st.caption(tour.missing("quality"))
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="room_answer"):
-        st.markdown(
-            f"**{texts.outcome(answer.right, right, sum(counts))}** {answer.sentence}",
-            width="content",
-        )
-        origin.badge("recorded", tables.where())
+        st.markdown(f"**{short}** {full}", width="content")
+        origin.badge("recorded", where)

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from olmoe_viz.figures.labels import k_is
+from olmoe_viz.ui.texts.quality import equal_ks
+
 TITLE = "Guess together"
 WHAT_THIS_IS = (
     "A teacher opens a room and shows its code; the class guesses on phones. A room knows no names "
@@ -24,6 +27,7 @@ UNKNOWN = "No room has this code. Look at the teacher's screen: it has eight let
 FULL = "As many rooms are open as this server holds. One becomes free within two hours."
 ATTEMPTS = "Too many wrong codes came in the last minute. Wait a minute and try again."
 NAMES = {"domains": "How one-sided is an expert?", "quality": "Which k predicts best?"}
+GOES_ON = " …"
 HOW = "On a phone: open this page's address, choose Class, and type"
 
 
@@ -44,3 +48,45 @@ def outcome(right: Sequence[str], count: int, total: int) -> str:
     if total == 0:
         return f"Measured: {answer}. Nobody guessed."
     return f"Measured: {answer}. {count} of {total} guessed it."
+
+
+BLIND = "The same model wrote both, with another number of experts for each. Which is better?"
+BLIND_OPTIONS = ("Text A", "Text B")
+
+
+def pair(number: int) -> str:
+    """A pair of texts, in the list of questions."""
+    return f"Which text is better? Pair {number}"
+
+
+def unblinded(ks: Sequence[int]) -> str:
+    """Which k wrote which text."""
+    return f"Text A was written with {k_is(ks[0])}, text B with {k_is(ks[1])}."
+
+
+def vote(first: int, total: int, interval: tuple[float, float]) -> str:
+    """How the class voted, and whether that is more than chance."""
+    if total == 0:
+        return "Nobody voted."
+    low, high = interval
+    said = (
+        f"{first} of {total} chose text A: {first / total:.0%} (95% interval {low:.0%} to "
+        f"{high:.0%}, Wilson 1927)."
+    )
+    if low <= 0.5 <= high:
+        return f"{said} One half lies in it, so this vote does not tell the texts apart."
+    return f"{said} So the class prefers text {'A' if low > 0.5 else 'B'}."
+
+
+def measured(
+    ks: Sequence[int], bits: Sequence[tuple[float, float, float]], best: Sequence[int]
+) -> str:
+    """Bits per byte of both ks with their intervals, on text that neither vote nor class chose."""
+    each = " and ".join(
+        f"{mean:.3f} ({low:.3f} to {high:.3f}) with {k_is(k)}"
+        for k, (mean, low, high) in zip(ks, bits, strict=True)
+    )
+    said = f"Measured on held-out text, in bits per byte, where lower is better: {each}."
+    if len(best) > 1:
+        return f"{said} {equal_ks(best)}"
+    return f"{said} {k_is(best[0])} predicts better; two texts alone cannot show that."
