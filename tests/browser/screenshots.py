@@ -20,6 +20,7 @@ PAGES = {
     "map": "?order=probability",
     "follow": "follow",
     "compare": "compare?tokens=24",
+    "lab": "lab?do=off:7.14",
     "quality": "quality",
     "runs": "runs",
     "glossary": "glossary",

@@ -22,6 +22,10 @@ PAGES = {
         "": "[class*=st-key-numeral]",
         "Generate": "text=Download JSON",
     },
+    "lab?do=off:7.14": {
+        "": ".st-key-lab_routes",
+        "Draw 32 routes": ".st-key-lab_route_spread [role=img]",
+    },
     "quality": {"": ".st-key-saturation"},
     "runs": {"": ".st-key-routes"},
     "classroom": {"": ".st-key-room_open"},
@@ -199,6 +203,7 @@ def test_a_stop_stays_in_view_when_its_target_is_drawn_again_and_the_page_grows(
       before.replaceWith(after)
       const grown = document.createElement("div")
       grown.style.minHeight = "3000px"
+      document.querySelector("[data-testid=stMain]").style.overflowAnchor = "none"
       document.querySelector("[data-testid=stMainBlockContainer]").prepend(grown)
     }""")
     expect(target).to_be_in_viewport(ratio=1)

@@ -6,9 +6,13 @@ from olmoe_viz.engine.engine import Answer
 from olmoe_viz.requests import Request
 from olmoe_viz.ui.session import answers
 
+_WISHES = "lab_wishes"  # button -> the request that it was pressed for
+
 
 def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | None:
-    """The answer to a request, once its button was pressed; until then, and after a stop, None.
+    """The answer to a request, once its button was pressed; until then None.
+
+    A click elsewhere while it is measured begins it again.
 
     Args:
         request: what is asked; for another one the button is there again.
@@ -16,18 +20,17 @@ def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | No
         says: what a press will do, and how long it takes.
         key: unique on the page.
     """
-    wish, shown = f"{key}_wish", f"{key}_shown"
-    # The wish is forgotten before the wait, so that a stop leaves it alone.
-    if st.session_state.pop(wish, None) != request and st.session_state.get(shown) != request:
+    wishes: dict[str, Request] = st.session_state.setdefault(_WISHES, {})
+    if wishes.get(key) != request:
         st.caption(says)
-        st.button(label, key=key, on_click=_wish, args=(wish, request))
+        st.button(label, key=key, on_click=wishes.__setitem__, args=(key, request))
         return None
-    st.session_state[shown] = None
     found = answers.answer(request)
-    if found is not None:
-        st.session_state[shown] = request
+    if found is None:
+        del wishes[key]
     return found
 
 
-def _wish(name: str, request: Request) -> None:
-    st.session_state[name] = request
+def forget() -> None:
+    """After a stop nothing is measured again until it is asked for."""
+    st.session_state.pop(_WISHES, None)

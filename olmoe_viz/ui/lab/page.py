@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui.lab import asked, away, before_after, routes_panel, texts_panel
+from olmoe_viz.ui.lab import asked, away, before_after, on_press, routes_panel, texts_panel
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.map import cell_panel
 from olmoe_viz.ui.session import answers, state, url
@@ -49,4 +49,5 @@ def _why_not(trace: Trace, *, runs: bool) -> None:
     if answers.from_file(trace):
         hint(texts.FROM_FILE)
     else:
+        on_press.forget()
         hint(texts.STOPPED if runs else texts.NO_MODEL)
