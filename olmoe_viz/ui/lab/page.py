@@ -20,6 +20,8 @@ def draw() -> None:
     panel.head(texts.TITLE, None, level=2)
     st.caption(texts.INTRODUCTION)
     state.ask_once()
+    if not state.asked():
+        on_press.forget()
     line = st.empty()
     runs = answers.can_run(state.selection().model, line)
     trace = answers.current("full" if runs and state.asked() else "routing", line)
@@ -49,5 +51,4 @@ def _why_not(trace: Trace, *, runs: bool) -> None:
     if answers.from_file(trace):
         hint(texts.FROM_FILE)
     else:
-        on_press.forget()
         hint(texts.STOPPED if runs else texts.NO_MODEL)

@@ -10,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 from olmoe_viz import Geometry, Intervention, RoutingPolicy, effects, load_model, trace
 from olmoe_viz.analysis.measured_effects import Measured, rank_correlation
 from olmoe_viz.ui.lab.settings import LabSettings
+from olmoe_viz.ui.session import engine, state
 from olmoe_viz.ui.texts import lab as texts
+from olmoe_viz.ui.widgets.wording import plain
 from tests.ui.visitor import app, checked, drawn
 
 
@@ -130,3 +132,29 @@ def test_an_expert_is_taken_away_by_link_and_by_name() -> None:
 
     test.button(key=f"lab_back_off:7.{strongest}").click().run()
     assert "do" not in checked(test).query_params
+
+
+def test_where_no_model_runs_the_record_is_shown_and_the_reason_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "records_only", lambda: True)
+    test = app("do=off:7.20", "lab")
+    assert [plain(texts.NO_MODEL)] == [info.value for info in test.info]
+    assert "lab_asked" not in drawn(test)
+    parts = [part.proto for part in test.get("bidi_component")]
+    (grid,) = (part for part in parts if part.component_name == "olmoe_viz_expert_grid")
+    (data,) = json.loads(grid.json)
+    assert data["rows"][7]["signs"][20] == "×"
+    assert sum(data["rows"][7]["ran"]) == 8
+
+
+def test_after_a_stop_nothing_is_measured_until_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    test = app("prompt=Once+upon+a", "lab")
+    checked(test.button(key="lab_routes").click().run())
+    monkeypatch.setattr(state, "asked", lambda: False)
+    stopped = checked(test.run())
+    assert "lab_route_spread" not in drawn(stopped)
+    monkeypatch.undo()
+    assert checked(test.run()).button(key="lab_routes").label == texts.DRAW_ROUTES
