@@ -10,7 +10,7 @@ DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures wheel audit
+.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures worksheet wheel audit
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
@@ -56,6 +56,11 @@ audit: .venv/dev-installed
 # The two pictures of the README.
 pictures: browser-found
 	$(BIN)/python tests/browser/pictures.py
+
+# What a class writes on in the lesson of docs/lesson.md.
+worksheet: .venv/dev-installed
+	mkdir -p $(DIST)
+	$(BIN)/python docs/worksheet.py $(DIST)/worksheet.pdf
 
 # Built with what is installed here, so that it needs no network.
 wheel: .venv/dev-installed

@@ -54,6 +54,7 @@ NOT_RUN_HERE = {
     "python -m benchmarks.classes --throughput 250": "takes seconds; a test runs its simulation",
     "olmoe-viz serve --port 8600": "tests/engine/serving serves the same on a free port",
     "olmoe-viz serve": "the same, in a sentence",
+    "make worksheet": "a test makes the same document",
     "make wheel": "the tests of the installed package build their wheel with it",
     "pip install .": "gets libraries from a registry; the tests install the wheel without them",
     "pip install -r requirements.txt": "gets libraries from a registry; make does it before tests",

@@ -1,6 +1,7 @@
 """The numbers that the lesson quotes are those of the recorded tables."""
 
 import re
+import runpy
 
 from olmoe_viz import Trace
 from olmoe_viz.numerics.proportions import wilson
@@ -10,7 +11,8 @@ from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS
 from tests.installation import ROOT
 
-LESSON = " ".join((ROOT / "docs" / "lesson.md").read_text("utf-8").split())
+WRITTEN = (ROOT / "docs" / "lesson.md").read_text("utf-8")
+LESSON = " ".join(WRITTEN.split())
 
 
 def numbers(sentence: str) -> set[str]:
@@ -47,3 +49,17 @@ def test_the_lesson_fills_45_minutes_and_names_what_there_is() -> None:
     assert len(STOPS) == 10
     for words in (classroom.REVEAL, tour.LARGER_TYPE, classroom.pair(1), tour.BEGIN):
         assert words in LESSON
+
+
+def test_the_worksheet_has_every_question_of_the_lesson_and_no_answer() -> None:
+    path = ROOT / "docs" / "worksheet.py"
+    module = runpy.run_path(str(path))
+    asked = [question for part in module["parts"](WRITTEN).values() for question in part]
+    assert len(asked) == WRITTEN.count("Ask:") == 7
+    assert not any(word in question for question in asked for word in ("Expected", "Measured"))
+    page = module["worksheet"](WRITTEN)
+    page.set_compression(False)
+    pdf = bytes(page.output())
+    assert pdf.startswith(b"%PDF")
+    assert all(question.split()[0].encode() in pdf for question in asked)
+    assert page.page_no() == 2
