@@ -54,10 +54,9 @@ def rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | 
     """
     if len(a) < 3:
         return None
-    ranks = np.stack([_ranks(values) for values in (a, b)])
-    if (np.ptp(ranks, axis=1) == 0).any():
-        return None
-    return float(np.corrcoef(ranks)[0, 1])
+    one, other = (_ranks(values) - (len(values) + 1) / 2 for values in (a, b))
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / lengths if lengths else None
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -47,12 +47,12 @@ def figure(
         rules=[Rule("y", ran, "accent", width=2)],
         notes=[
             Note(
-                f"the route that ran {digits(ran)}",
+                f"— the route that ran, {digits(ran)}",
                 1,
-                ran,
-                "x",
+                1,
+                "xy",
                 anchor="end",
-                shift=(0, -9),
+                shift=(0, -12),
                 color="accent",
             )
         ],
