@@ -33,8 +33,9 @@ SCATTER = (
 
 AWAY_TITLE = "Take it away"
 AWAY = (
-    "Click experts, here or below by name; a second click takes it back. A row is a layer, darker "
-    "is a higher probability of the router for the chosen token, and the outlined ones ran."
+    "Click experts, here or below by name; a second click takes it back. A row is a layer. The "
+    "farther a cell is from the color of the page, the higher the router's probability for the "
+    "chosen token, beside the highest of its layer; the outlined ones ran."
 )
 GRID = "All experts, a row a layer"
 HAND = "a click"
@@ -62,7 +63,7 @@ SIGNS = {
     "route_around": "–",
     "force": "+",
     "add": "+",
-    "bias": "~",
+    "bias": "↕",
     "swap": "→",
     "keep_only": "=",
 }
