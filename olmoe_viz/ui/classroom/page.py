@@ -111,7 +111,8 @@ def _teacher() -> None:
     if room.revealed:
         _answer(name, question, counts)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.button(texts.REVEAL, type="primary", disabled=room.revealed, on_click=room.reveal)
+        if not room.revealed:
+            st.button(texts.REVEAL, type="primary", on_click=room.reveal)
         _question()
         st.button(texts.AGAIN, key="room_ask", on_click=_ask, args=(room,))
         st.button(texts.CLOSE, key="room_close", on_click=_close, args=(room,))
