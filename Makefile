@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	done)
 BIN := .venv/bin
 # Two workers, each with a browser and a server of its own; who is done takes tests of the other.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)

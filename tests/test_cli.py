@@ -270,7 +270,7 @@ class TestDownload:
         (["trace", "a", "--model", REAL, "--revision", "../x"], 1, "has no revision '../x'"),
         (["trace", ""], 1, "no text"),
         (["compare", "a", "--tokens", "0"], 1, "token"),
-        (["trace", "a", "--save", "/no/such/folder/run"], 1, "/no/such/folder"),
+        (["trace", "a", "--save", "/no/such/folder/run"], 2, "/no/such/folder"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: list[str], code: int, sentence: str):

@@ -162,8 +162,11 @@ def patch(
     in `effects`.
     """
     policy = policy or RoutingPolicy(model.geometry.trained_k)
-    runs = (TraceRequest(model.name, text_or_ids(text), policy) for text in (source, target))
-    return patching.patch(model, PatchRequest(*runs, tuple(patches)), progress or _silent)
+    clean, corrupt = (
+        TraceRequest(model.name, text_or_ids(text), policy) for text in (source, target)
+    )
+    request = PatchRequest(clean, corrupt, tuple(patches))
+    return patching.patch(model, request, progress or _silent)
 
 
 def reroute(

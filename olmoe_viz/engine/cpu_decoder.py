@@ -166,7 +166,7 @@ def _batch(pieces: Sequence[Piece], geometry: Geometry) -> Batch:
 
 
 @lru_cache(maxsize=1024)
-def _plan(policy: RoutingPolicy, geometry: Geometry) -> tuple[NDArray[Any], ...]:
+def _plan(policy: RoutingPolicy, geometry: Geometry) -> tuple[NDArray[Any], Any, Any]:
     """Return how the tokens of a policy are routed: ks [layers], threshold, and weighting."""
     return (
         np.array(policy.ks(geometry.layers, geometry.experts)),
@@ -218,7 +218,8 @@ class CpuDecoder(PlainDecoder):
 
 def _by_piece(record: Record, pieces: Sequence[Piece]) -> list[Arrays]:
     """Return what was recorded of each piece, [layers, tokens, ...]."""
-    routed, first = [], 0
+    routed: list[Arrays] = []
+    first = 0
     for piece in pieces:
         rows = slice(first, first := first + len(piece.tokens))
         routed.append(

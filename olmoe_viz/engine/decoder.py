@@ -19,15 +19,15 @@ from olmoe_viz.models.model import Model
 
 
 class Part(NamedTuple):
-    """`count` tokens of a row that run next: a part of its prompt, or the one chosen last."""
+    """`length` tokens of a row that run next: a part of its prompt, or the one chosen last."""
 
     row: Sequence
-    count: int
+    length: int
 
     @property
     def tokens(self) -> list[int]:
         """Their ids."""
-        return self.row.tokens[self.row.position : self.row.position + self.count]
+        return self.row.tokens[self.row.position : self.row.position + self.length]
 
 
 class Ran(NamedTuple):
@@ -122,8 +122,8 @@ class PlainDecoder:
         """Run the parts, those of equal length and phase together; see `Decoder.step`."""
         began = time.perf_counter()
         done: dict[Sequence, Ran] = {}
-        for count, phase in sorted({(part.count, part.row.phase) for part in parts}):
-            alike = [part for part in parts if (part.count, part.row.phase) == (count, phase)]
+        for count, phase in sorted({(part.length, part.row.phase) for part in parts}):
+            alike = [part for part in parts if (part.length, part.row.phase) == (count, phase)]
             done |= {ran.row: ran for ran in self._run(alike, count)}
         return Stepped([done[part.row] for part in parts], time.perf_counter() - began)
 

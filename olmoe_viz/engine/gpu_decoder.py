@@ -175,12 +175,13 @@ class GpuDecoder:
         """Run parts of prompts but for their last tokens; return those that go on."""
         done: list[Ran] = []
         counts = {
-            part: part.count - (part.row.position + part.count == part.row.prompt) for part in parts
+            part: part.length - (part.row.position + part.length == part.row.prompt)
+            for part in parts
         }
         for count in sorted({*counts.values()} - {0}):
             alike = [part for part in parts if counts[part] == count]
             for part, routed in zip(alike, self._pass(alike, count), strict=True):
-                if count == part.count:
+                if count == part.length:
                     done.append(Ran(part.row, routed, None))
                 else:
                     self._read[part.row] = routed

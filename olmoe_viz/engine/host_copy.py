@@ -58,7 +58,8 @@ class _OnWay:
             [value.to(self._device) for value in self._values[start : start + self._together]]
         )
         self._staged[number % 2][: len(part)].copy_(part, non_blocking=True)
-        return torch.cuda.current_stream(self._device).record_event()
+        copied: torch.cuda.Event = torch.cuda.current_stream(self._device).record_event()
+        return copied
 
     def arrived(self) -> NDArray[Any]:
         """Wait for the last part and return the array."""

@@ -68,7 +68,7 @@ class Scheduler:
         for group in sorted(self._turns, key=self._turns.__getitem__):
             if budget > 0:
                 parts[group] = _reading(group, budget)
-                read = sum(part.count for part in parts[group])
+                read = sum(part.length for part in parts[group])
                 budget, self._tokens_read = budget - read, self._tokens_read + read
         for decoder in dict.fromkeys(self._groups.values()):
             own = {group: parts[group] for group in parts if self._groups[group] is decoder}

@@ -1,6 +1,7 @@
 """The texts that are written for visitors: who comes to work next, and what tickets are told."""
 
 import time
+from typing import Any
 
 from olmoe_viz.engine.cache import bytes_of_token
 from olmoe_viz.engine.engine import Progress, Ticket
@@ -68,8 +69,8 @@ class Writing:
 
     def step(self) -> None:
         """Let go who has left, take in who comes next, and write one token of every row."""
-        for group, (ticket, _) in self._at_work.items():
-            if ticket.cancelled:
+        for group, (at_work, _) in self._at_work.items():
+            if at_work.cancelled:
                 group.stop()
         self._scheduler.let_go()
         self._tell()
@@ -88,6 +89,7 @@ class Writing:
 
     def _admit(self, ticket: Ticket) -> bool:
         """Take a ticket to work, or end it; False while there is no room."""
+        request: Any = ticket.request  # only texts come here
         try:
             ticket.check()
             if (kept := self._kept.find(ticket.request)) is not None:
@@ -102,7 +104,7 @@ class Writing:
             ticket.fail(told(error))
             return True
         self._at_work[group] = ticket, time.monotonic()
-        ticket.advance(Progress("running", 0, ticket.request.max_new_tokens))
+        ticket.advance(Progress("running", 0, request.max_new_tokens))
         return True
 
     def _group(self, ticket: Ticket) -> SequenceGroup:
@@ -110,7 +112,8 @@ class Writing:
         if self._waiting is not None and self._waiting[0] is ticket:
             return self._waiting[1]
         prepare(self.model, ticket)
-        group = SequenceGroup(self.model, ticket.request)
+        request: Any = ticket.request
+        group = SequenceGroup(self.model, request)
         if not self._scheduler.fits(group):
             need = sum(row.length for row in group.rows) * self._entry
             raise InputError(
@@ -126,7 +129,8 @@ class Writing:
         for group, (ticket, began) in list(self._at_work.items()):
             while group.steps:
                 ticket.add_step(group.steps.pop(0))
-            total = ticket.request.max_new_tokens
+            request: Any = ticket.request
+            total = request.max_new_tokens
             ticket.advance(Progress("running", min(group.written, total), total))
             if group.done:
                 del self._at_work[group]

@@ -2,11 +2,11 @@
 
 import threading
 from functools import cache
+from typing import Any
 
-from olmoe_viz.engine import local
-from olmoe_viz.engine.engine import Progress, Ticket
+from olmoe_viz.engine import jobs
+from olmoe_viz.engine.engine import Answer, Progress, Ticket
 from olmoe_viz.models.model import Model
-from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import TraceRequest
 
 # The application in a folder with its pages and settings; Streamlit looks for them beside it.
@@ -23,15 +23,16 @@ runpy.run_path({app!r}, run_name="__main__")
 @cache
 def hold() -> None:
     """Let such a run of this process wait until whoever asked for it takes that back."""
-    trace = local._trace
+    answer = jobs.answer
 
-    def held(model: Model, request: TraceRequest, ticket: Ticket) -> Trace:
-        if request.policy.k == 4:
+    def held(model: Model, ticket: Ticket, *others: Any) -> Answer:
+        request = ticket.request
+        if isinstance(request, TraceRequest) and request.policy.k == 4:
             left = threading.Event()
             ticket.advance(Progress("running"), on_cancel=left.set)
             if not ticket.cancelled:
                 left.wait()
         ticket.check()
-        return trace(model, request, ticket)
+        return answer(model, ticket, *others)
 
-    local._ANSWERS[TraceRequest] = held
+    jobs.answer = held

@@ -57,8 +57,9 @@ class Record(NamedTuple):
 
     def part(self, rows: slice, scored: slice) -> "Record":
         """Return some rows, in the same memory."""
-        scores, *rest = self
-        return Record(scores[scored], *(each[rows] for each in rest))
+        return Record(
+            self.scores[scored], self.router_logits[rows], self.expert_ids[rows], self.weights[rows]
+        )
 
 
 class Shared(NamedTuple):

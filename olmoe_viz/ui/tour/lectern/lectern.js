@@ -27,7 +27,8 @@ const running = (seconds) => {
 const tell = (place) => {
   const now = new Date()
   const time = `${two(now.getHours())}:${two(now.getMinutes())}`
-  place.clock.textContent = `${running((Date.now() - place.began) / 1000)} · ${time}`
+  const elapsed = running((Date.now() - place.began) / 1000)
+  place.clock.textContent = [elapsed, time].join(" · ")
   place.clock.title = WORDS.clock
   place.button.textContent = document.fullscreenElement ? WORDS.window : WORDS.full
 }
