@@ -15,7 +15,8 @@ from olmoe_viz import Geometry, Trace
 from tests.records.files import join, split
 
 Draw = np.random.Generator
-SMALL = 2**18  # bytes that may be allocated beside what is read of a header; the file is larger
+# Bytes, of other threads too, that may be allocated beside what is read of a header; the file is larger.
+SMALL = 2**20
 NUMBERS = [-1, 0, 1, 7, 2**31, 2**62, 2**63, 2**64, 10**30, 1.5, True, None, "3", [], {}]
 
 
@@ -93,7 +94,7 @@ def _start(whole: bytes | bytearray) -> int:
 @pytest.fixture
 def large(make_trace: Callable[..., Trace], geometry: Geometry, tmp_path: Path) -> Path:
     """A file whose arrays are many times larger than its header."""
-    wide = Geometry(**vars(geometry) | {"hidden": 3_000, "heads": 2})
+    wide = Geometry(**vars(geometry) | {"hidden": 12_000, "heads": 2})
     path = tmp_path / "run.safetensors"
     make_trace(full=True, geometry=wide).save(path)
     whole = path.read_bytes()
