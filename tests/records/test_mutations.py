@@ -15,7 +15,7 @@ from olmoe_viz import Geometry, Trace
 from tests.records.files import join, split
 
 Draw = np.random.Generator
-# Bytes, of other threads too, that may be allocated beside what is read of a header; the file is larger.
+# Bytes that may be allocated, by other threads too, beside what is read; the file is larger.
 SMALL = 2**20
 NUMBERS = [-1, 0, 1, 7, 2**31, 2**62, 2**63, 2**64, 10**30, 1.5, True, None, "3", [], {}]
 
