@@ -32,7 +32,6 @@ from olmoe_viz.models.memory import free_bytes
 from olmoe_viz.models.model import Model
 
 _CARD = 24e9  # bytes of the card that the real model must fit
-_KV_BYTES = 2_200_000_000  # four texts of 4,096 tokens; `OLMOE_VIZ_CACHE_MB` of a server
 _NEXT = 16  # tokens that are written
 _PIECE = 16 * 2**20
 
@@ -127,7 +126,7 @@ def every_request(model: Model, tokens: int) -> list[ask.Request]:
 
 def answer_times(model: Model, tokens: int) -> dict[str, float]:
     """Return the seconds of the engine's answer to each kind of request."""
-    engine = asking(LocalEngine(model, kv_bytes=_KV_BYTES))
+    engine = asking(LocalEngine(model))
     return {
         type(request).__name__: timed(partial(engine, request), model.device)
         for request in every_request(model, tokens)
