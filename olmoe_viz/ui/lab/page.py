@@ -8,6 +8,7 @@ from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.lab import asked, away, before_after, on_press, routes_panel, texts_panel
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.map import cell_panel
+from olmoe_viz.ui.runs import keeping
 from olmoe_viz.ui.session import answers, state, url
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import panel
@@ -37,13 +38,14 @@ def draw() -> None:
     can_measure = trace.hidden_states is not None and not answers.from_file(trace)
     panel.head(texts.AWAY_TITLE, *source)
     away.draw(trace, chosen, settings)
-    if not can_measure:
+    if can_measure:
+        before_after.draw(trace, chosen, settings)
+        texts_panel.draw(trace, settings)
+        asked.draw(trace, chosen)
+        routes_panel.draw(trace, chosen)
+    else:
         _why_not(trace, runs=runs)
-        return
-    before_after.draw(trace, chosen, settings)
-    texts_panel.draw(trace, settings)
-    asked.draw(trace, chosen)
-    routes_panel.draw(trace, chosen)
+    keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
 
 
 def _why_not(trace: Trace, *, runs: bool) -> None:

@@ -12,6 +12,7 @@ from olmoe_viz.analysis.measured_effects import Measured, rank_correlation
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.session import engine, state
 from olmoe_viz.ui.texts import lab as texts
+from olmoe_viz.ui.texts import runs
 from olmoe_viz.ui.widgets.wording import plain
 from tests.ui.visitor import app, checked, drawn
 
@@ -146,6 +147,9 @@ def test_where_no_model_runs_the_record_is_shown_and_the_reason_is_said(
     (data,) = json.loads(grid.json)
     assert data["rows"][7]["signs"][20] == "×"
     assert sum(data["rows"][7]["ran"]) == 8
+    saves = [button.proto.label for button in test.get("download_button")]
+    assert saves[-1] == runs.REPORT  # what is shown can be taken along
+    assert len(saves) == 2
 
 
 def test_after_a_stop_nothing_is_measured_until_it_is_asked_for(
