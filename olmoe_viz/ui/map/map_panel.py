@@ -75,7 +75,9 @@ def _pick_expert(trace: Trace, followed: Expert) -> None:
         st.number_input(label, low, high, key=key, width=120, on_change=take)
 
 
-def _controls(trace: Trace, view: View, followed: Expert) -> None:
+def controls(trace: Trace, chosen: Selection) -> None:
+    """What names the view, and the expert where one is followed."""
+    view: View = url.current(MapSettings).view
     st.session_state["view"] = view
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
         st.segmented_control(
@@ -90,20 +92,14 @@ def _controls(trace: Trace, view: View, followed: Expert) -> None:
             args=(MapSettings, "view", "view"),
         )
         if view == "follow":
-            _pick_expert(trace, followed)
+            _pick_expert(trace, _followed(trace, chosen))
 
 
-def draw(trace: Trace, chosen: Selection, *, controls: bool = True) -> list[Trace]:
-    """The map under the view that its control names; returns the traces that it was drawn from.
-
-    Without `controls` there is nothing above it.
-    """
+def draw(trace: Trace, chosen: Selection) -> list[Trace]:
+    """The map under the view that is chosen; returns the traces that it was drawn from."""
     settings, held = url.current(MapSettings), marked_range(trace)
     url.mirror(replace(settings, marked=held))
-    view, followed = settings.view, _followed(trace, chosen)
-    if controls:
-        _controls(trace, view, followed)
-    other = None
+    view, other = settings.view, None
     if view == "drift":
         other = answers.run(state.selection(), chosen.against_policy)
         if other is None:
@@ -115,7 +111,7 @@ def draw(trace: Trace, chosen: Selection, *, controls: bool = True) -> list[Trac
             view=view,
             against=chosen.against_policy,
             other=other,
-            expert=followed,
+            expert=_followed(trace, chosen),
             uses=recorded_uses(trace.provenance.digest),
             token_bytes=trace.token_bytes,
             message=trace.message,

@@ -29,11 +29,7 @@ def draw() -> None:
         return
     chosen = state.selection().within(trace.geometry, len(trace.tokens))
     source = answers.where(trace)
-    if first_visit.shown():
-        first_visit.draw(trace, chosen)
-        map_panel.draw(trace, chosen, controls=False)
-    else:
-        _whole(trace, chosen)
+    _map(trace, chosen)
     # What comes next may need a run of its own: it is drawn last, in room that is kept for it. Of a
     # chat nothing is offered, since the template would follow.
     after = None if trace.message is not None else st.container(key="next_token")
@@ -50,12 +46,23 @@ def draw() -> None:
     keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
 
 
-def _whole(trace: Trace, chosen: Selection) -> None:
-    """The map with its head and the control of its colors."""
-    badges = panel.head(texts.TITLE, None, level=2)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="about_map"):
-        st.caption(texts.EXPLANATION, width="content")
-        first_visit.offer()
+def _map(trace: Trace, chosen: Selection) -> None:
+    """The map, below its head or what a first visitor sees."""
+    # One room for either, so that the map keeps its place on the page, and is never there twice.
+    above = st.container()
+    if first_visit.shown():
+        with above:
+            first_visit.draw(trace, chosen)
+        map_panel.draw(trace, chosen)
+        return
+    with above:
+        badges = panel.head(texts.TITLE, None, level=2)
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="small", key="about_map"
+        ):
+            st.caption(texts.EXPLANATION, width="content")
+            first_visit.offer()
+        map_panel.controls(trace, chosen)
     drawn_from = map_panel.draw(trace, chosen)
     with badges.container(horizontal=True, gap="small"):
         for each in drawn_from:
