@@ -73,12 +73,13 @@ def _controls(chosen: Selection, address: str) -> None:
     if address == _MAP and first_visit.shown():
         return  # nothing else stands above the map
     with st.container(horizontal=True, key="choices", gap="small", vertical_alignment="bottom"):
-        _sheet(chosen)
+        compares = address in texts.AGAINST_HELP
+        _sheet(chosen, compares=compares)
         _k_row(chosen, "k", texts.K, texts.K_HELP)
-        if address in texts.AGAINST_HELP:
+        if compares:
             _k_row(chosen, "against", texts.AGAINST, texts.AGAINST_HELP[address])
         _weighting(chosen)
-        _model(chosen)
+        _model(chosen, compares=compares)
     if entry(chosen.model).chat:
         _chat_template(chosen)
 
@@ -110,9 +111,9 @@ def _try(prompt: str) -> None:
     state.submit(prompt)
 
 
-def _sheet(chosen: Selection) -> None:
-    """On a phone the three choices below show only while this is pressed; see streamlit.css."""
-    words = texts.settings(chosen.k, chosen.against, chosen.weighting)
+def _sheet(chosen: Selection, *, compares: bool) -> None:
+    """On a phone the choices below show only while this is pressed; see streamlit.css."""
+    words = texts.settings(chosen.k, chosen.against if compares else None, chosen.weighting)
     st.segmented_control(
         "settings",
         ["settings"],
@@ -158,7 +159,7 @@ def _weighting(chosen: Selection) -> None:
     )
 
 
-def _model(chosen: Selection) -> None:
+def _model(chosen: Selection, *, compares: bool) -> None:
     model, titles = entry(chosen.model), {each.name: each.title for each in offered()}
     with (
         st.container(key="model_place", width="content"),
@@ -176,7 +177,8 @@ def _model(chosen: Selection) -> None:
         st.text(model.description)
         if model.revision is not None:
             st.text(texts.revision(model.revision))
-        for field, label in (("k", texts.EXACT_K), ("against", texts.EXACT_AGAINST)):
+        exact = {"k": texts.EXACT_K, "against": texts.EXACT_AGAINST}
+        for field, label in list(exact.items())[: 1 + compares]:
             key = f"exact_{field}"
             st.session_state[key] = getattr(chosen, field)
             st.number_input(

@@ -150,6 +150,8 @@ def test_where_no_model_runs_the_record_is_shown_and_the_reason_is_said(
     saves = [button.proto.label for button in test.get("download_button")]
     assert saves[-1] == runs.REPORT  # what is shown can be taken along
     assert len(saves) == 2
+    # On a phone one line opens the settings; Lab has no second k.
+    assert test.button_group(key="sheet").options[0].startswith("k 8 :")
 
 
 def test_after_a_stop_nothing_is_measured_until_it_is_asked_for(
