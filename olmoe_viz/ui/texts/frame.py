@@ -70,7 +70,7 @@ def not_in_files(policy: str) -> str:
 
 
 def settings(k: int, against: int | None, weighting: Weighting) -> str:
-    """The line of settings on a phone, which opens their controls; a second k where there is one."""
+    """The line of settings on a phone, which opens their controls."""
     other = "" if against is None else f" against {against}"
     weights = "" if weighting == "native" else f", {WEIGHTING_NAMES[weighting]}"
     return f"k {k}{other}{weights}"
