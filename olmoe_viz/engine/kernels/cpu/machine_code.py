@@ -1,13 +1,17 @@
 """Machine code that outlasts the process: compiled once, not once a start."""
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from numba import config, njit
+from numba.core.caching import FunctionCache
 
 _HERE = Path(__file__).parent
+_log = logging.getLogger(__name__)
 
 
 def kept(function: Callable[..., Any]) -> Any:
@@ -17,13 +21,34 @@ def kept(function: Callable[..., Any]) -> Any:
     files, so that a change in any of them compiles anew. Where no folder can be written, every
     process compiles for itself.
     """
+    made = njit(nogil=True)(function)
     before, config.CACHE_DIR = config.CACHE_DIR, str(_folder())
     try:
-        return njit(cache=True, nogil=True)(function)
+        made._cache = _Kept(function)
     except RuntimeError:  # there is no place for the cache
-        return njit(nogil=True)(function)
+        _log.info("%s is compiled for this process alone.", function.__name__)
     finally:
         config.CACHE_DIR = before
+    return made
+
+
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """Numba's, for which a full disk and a damaged file are as if nothing had been kept."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # noqa: BLE001 - whatever a damaged file makes of the reader
+            _log.warning("%s is compiled anew: its file is damaged.", self._name)
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _log.warning("%s is not kept for the next process: %s", self._name, error)
 
 
 def _folder() -> Path:

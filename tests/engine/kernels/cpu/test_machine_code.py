@@ -1,5 +1,7 @@
 """What is compiled is kept for the next process, until one of the kernels' files changes."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,28 @@ def test_a_later_process_compiles_only_after_a_change(sources: Path) -> None:
 
 
 def test_without_a_place_to_keep_it_the_function_is_compiled_all_the_same(
-    sources: Path, monkeypatch: pytest.MonkeyPatch
+    sources: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = machine_code.njit
-
-    def without_place(*, nogil: bool, cache: bool = False):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return real(nogil=nogil)
-
-    monkeypatch.setattr(machine_code, "njit", without_place)
+    monkeypatch.setattr(machine_code.FunctionCache._impl_class, "_locator_classes", [])
     assert machine_code.kept(add)(1, 2) == 3
+
+
+def test_on_a_full_disk_it_is_compiled_for_this_process(
+    sources: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with full_disk():
+        assert machine_code.kept(add)(1, 2) == 3
+    after = [machine_code.kept(add) for _ in range(2)]
+    assert [each(1, 2) for each in after] == [3, 3]
+    assert [sum(each.stats.cache_hits.values()) for each in after] == [0, 1]
+
+
+@pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
+def test_damaged_code_is_compiled_anew_and_kept_again(sources: Path, pattern: str) -> None:
+    assert machine_code.kept(add)(1, 2) == 3
+    (damaged,) = sources.rglob(pattern)
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    after = [machine_code.kept(add) for _ in range(2)]
+    assert [each(1, 2) for each in after] == [3, 3]
+    assert [sum(each.stats.cache_hits.values()) for each in after] == [0, 1]
