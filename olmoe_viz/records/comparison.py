@@ -1,10 +1,12 @@
 """Comparison: all generations of one request, which are kept in one file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
+
+from numpy.typing import NDArray
 
 from olmoe_viz.records import file
 from olmoe_viz.records.generation import Generation
@@ -49,9 +51,19 @@ class Comparison:
 
     def save(self, path: str | PathLike[str], *, half_logits: bool = False) -> None:
         """Write all generations to one file; arguments and errors as those of a Generation."""
-        rows = [each.halved() if half_logits else each for each in self.generations]
-        facts, arrays = zip(*(each.stored() for each in rows), strict=True)
-        file.write(Path(path), self.kind, {"generations": list(facts)}, _together(arrays))
+        file.write(Path(path), self.kind, *(self.halved() if half_logits else self)._stored())
+
+    def to_bytes(self) -> bytes:
+        """Return what `save` writes."""
+        return file.content(self.kind, *self._stored())
+
+    def halved(self) -> Self:
+        """Return the comparison with router logits rounded to float16; see `Generation.halved`."""
+        return replace(self, generations=tuple(each.halved() for each in self.generations))
+
+    def _stored(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        facts, arrays = zip(*(each.stored() for each in self.generations), strict=True)
+        return {"generations": list(facts)}, _together(arrays)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:

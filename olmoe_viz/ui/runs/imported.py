@@ -1,8 +1,6 @@
 """Routes that other tools wrote, on the page Runs: which experts they name, as far as that goes."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import streamlit as st
 
@@ -47,9 +45,7 @@ def read(name: str, data: Callable[[], bytes | memoryview], layers: int, k: int)
     """
     from olmoe_viz.exchange import long_form, serving  # bring pyarrow
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / opening.plain_name(name)
-        path.write_bytes(data())
+    with opening.on_disk(name, data) as path:
         return serving.read(path, layers, k) if path.suffix == ".json" else long_form.read(path)
 
 

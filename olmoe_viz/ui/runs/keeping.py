@@ -1,9 +1,7 @@
 """Runs to take along, as a file and as a report, which are made when a button is pressed."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import streamlit as st
 
@@ -46,10 +44,7 @@ def report(
 
 def content(run: Run, *, half: bool = False) -> bytes:
     """The bytes of the file of a run."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.safetensors"
-        run.save(path, half_logits=half)
-        return path.read_bytes()
+    return (run.halved() if half else run).to_bytes()
 
 
 def size(run: Run, *, half: bool = False) -> int:

@@ -4,9 +4,11 @@ A link never opens a file. The setting `runs` is the folder; visitors see the na
 it that end in .safetensors, and choose among them.
 """
 
+import logging
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -26,6 +28,8 @@ UPLOAD_LIMIT = 16 * 10**6  # bytes
 FOLDER_LIMIT = 256 * 10**6
 _MOST_NAMES = 500
 _UPLOADS, _REFUSED = "uploads", "refused_file"
+
+_log = logging.getLogger(__name__)
 
 
 def draw() -> None:
@@ -88,10 +92,21 @@ def from_upload(name: str, size: int, data: Callable[[], bytes | memoryview]) ->
     """Read what was uploaded under a name, which is foreign text; ValueError in a sentence."""
     if size > UPLOAD_LIMIT:
         raise ValueError(texts.too_large(plain_name(name), size, UPLOAD_LIMIT))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / plain_name(name)
-        path.write_bytes(data())
+    with on_disk(name, data) as path:
         return _run(path)
+
+
+@contextmanager
+def on_disk(name: str, data: Callable[[], bytes | memoryview]) -> Iterator[Path]:
+    """A file of what was uploaded, while the block reads it; ValueError where the disk is full."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / plain_name(name)
+            path.write_bytes(data())
+            yield path
+    except OSError as error:
+        _log.error("An uploaded file cannot be laid down: %s", error.strerror)
+        raise ValueError(texts.no_room(plain_name(name))) from None
 
 
 def _run(path: Path) -> opened.Run:

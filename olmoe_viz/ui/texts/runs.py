@@ -97,6 +97,11 @@ def gone(name: str) -> str:
     return f"{name} cannot be read. It may have been moved."
 
 
+def no_room(name: str) -> str:
+    """An uploaded file has no place on the server's disk."""
+    return f"{name} cannot be opened now: the server's disk is full. Try again later."
+
+
 def megabytes(size: int) -> str:
     """Bytes in MB, one decimal below 10."""
     return f"{size / 1e6:.1f} MB" if size < 10**7 else f"{size / 1e6:,.0f} MB"

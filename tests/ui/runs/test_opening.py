@@ -1,6 +1,7 @@
 """Files that are opened: limits, damaged files, the operator's folder; and what then answers."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from olmoe_viz import Generation, RoutingPolicy, Trace
 from olmoe_viz.engine import recorded
 from olmoe_viz.records.comparison import Comparison
-from olmoe_viz.ui.runs import keeping, opening
+from olmoe_viz.ui.runs import imported, keeping, opening
 
 
 @pytest.fixture
@@ -43,6 +44,23 @@ def test_written_texts_are_saved_and_opened_as_one_file(
     found = opening.from_upload("texts", len(data), lambda: data)
     assert isinstance(found, Comparison)
     assert found.request == whole.request
+
+
+def test_a_full_disk_is_a_sentence_and_saving_needs_none(
+    make_trace: Callable[..., Trace],
+    make_generation: Callable[..., Generation],
+    full_disk: Callable[[], AbstractContextManager[None]],
+) -> None:
+    run, texts = make_trace(), Comparison((make_generation(),))
+    with full_disk():
+        data = keeping.content(run)
+        assert len(keeping.content(texts, half=True)) < len(keeping.content(texts))
+        with pytest.raises(ValueError, match=r"^a\.b cannot be opened now.*disk is full"):
+            opening.from_upload("a.b", len(data), lambda: data)
+        with pytest.raises(ValueError, match=r"^a\.csv cannot be opened now.*disk is full"):
+            imported.read("a.csv", lambda: b"token", layers=3, k=2)
+    found = opening.from_upload("a", len(data), lambda: data)
+    assert found.request == run.request
 
 
 def test_a_file_that_is_too_large_is_not_read() -> None:
