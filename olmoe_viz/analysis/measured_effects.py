@@ -14,8 +14,9 @@ class Measured:
 
     `layers` are counted over all blocks; `weights`, `kl` and `changes` (of the log-probability of
     the run's likeliest token, in nats) are float64, `flips` whether another token is the likeliest
-    without the expert, and `band` float64 [2, experts] the 2.5th and 97.5th percentile of the KL of
-    random directions as long as its share.
+    without the expert, `new_tops` the visible text of that token, empty where it is the same, and
+    `band` float64 [2, experts] the 2.5th and 97.5th percentile of the KL of random directions as
+    long as its share.
     """
 
     layers: NDArray[np.int64]
@@ -24,6 +25,7 @@ class Measured:
     kl: NDArray[np.float64]
     changes: NDArray[np.float64]
     flips: NDArray[np.bool_]
+    new_tops: tuple[str, ...]
     band: NDArray[np.float64]
 
     @property
@@ -34,7 +36,8 @@ class Measured:
 
 def measured(effects: Effects) -> Measured:
     """Return the effects of all cells in one row; ValueError where controls are missing."""
-    there = effects.expert_ids >= 0
+    there, flips = effects.expert_ids >= 0, effects.tops_changed
+    new_tops = np.where(flips, np.array(effects.new_top_tokens), "")
     layers = np.array([layer for layer, _ in effects.request.cells])
     return Measured(
         layers=np.broadcast_to(layers[:, None], there.shape)[there],
@@ -42,7 +45,8 @@ def measured(effects: Effects) -> Measured:
         weights=effects.weights[there].astype(np.float64),
         kl=np.maximum(effects.kl[there], 0.0),
         changes=effects.logprob_changes[there],
-        flips=effects.tops_changed[there],
+        flips=flips[there],
+        new_tops=tuple(new_tops[there].tolist()),
         band=np.maximum(effects.band()[:, there], 0.0),
     )
 

@@ -49,7 +49,7 @@ def effects(
     The text is read as it is. A line is one expert, taken away alone: its weight, how far the
     prediction moves (KL), what the likeliest token gains or loses, and the KL of the two controls:
     the expert with the nearest weight at another token, and random directions (2.5 to 97.5 % of
-    20).
+    20). Where another token is the likeliest without it, that token stands at the end.
     """
     (policy,) = policies(wanted.name, [k], threshold, weighting, lost_mass)
     loaded = load(wanted)
@@ -76,6 +76,7 @@ def table(found: "Effects") -> str:
             f"{expert['expert']:6}  {expert['weight']:.4f}  {expert['kl']:9.2e}  "
             f"{expert['logprob_change']:+16.4f}  {expert['matched_kl']:17.2e}  "
             f"{expert['random'][0]:.1e} to {expert['random'][1]:.1e}"
+            + (f"  likeliest: {expert['new_top_token']}" if expert["top_changed"] else "")
             for expert in row["experts"]
         ]
     return "\n".join(lines)
@@ -98,7 +99,10 @@ def facts(found: "Effects") -> dict[str, Any]:
         count = int((found.expert_ids[row] >= 0).sum())
         experts = [
             {name: values[row, column].item() for name, values in names.items()}
-            | {"random": [float(low[row, column]), float(high[row, column])]}
+            | {
+                "new_top_token": found.new_top_tokens[row][column],
+                "random": [float(low[row, column]), float(high[row, column])],
+            }
             for column in range(count)
         ]
         cells.append(

@@ -60,14 +60,18 @@ def effects(model: Model, request: EffectsRequest, on_progress: OnProgress) -> E
         raise InputError(f"Token ids must be from 0 to {vocab - 1:,}.")
     trunk = Trunk(model, [*ids, *request.continuation[:-1]], run.policy, on_progress)
     arrays = _Measuring(model, request, trunk, len(ids)).arrays(on_progress)
-    tops = arrays["top_ids"].tolist()
     return Effects(
         request=request,
-        top_tokens=tuple(display_token(model.token_bytes.of(token)) for token in tops),
+        top_tokens=_texts(model, arrays["top_ids"]),
+        new_top_tokens=tuple(_texts(model, row) for row in arrays["new_tops"]),
         geometry=model.geometry,
         provenance=provenance(model, time.perf_counter() - start),
         **arrays,
     )
+
+
+def _texts(model: Model, ids: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(display_token(model.token_bytes.of(token)) for token in ids.tolist())
 
 
 class _Measuring:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, expert_name
+from olmoe_viz.figures.labels import digits, expert_name, visible
 from olmoe_viz.figures.marks import Axis, Line, Tick
 from olmoe_viz.figures.palette import Theme
 
@@ -20,7 +20,7 @@ def figure(
     *,
     layers: Sequence[int],
     experts: Sequence[int],
-    flips: Sequence[bool],
+    new_tops: Sequence[str],
     ceiling: NDArray[np.float64],
     layer: int,
     theme: Theme = "light",
@@ -32,18 +32,19 @@ def figure(
         effects: KL in nats without the expert, [experts].
         layers: of the experts, counted over all blocks.
         experts: their ids.
-        flips: whether without the expert another token is the likeliest.
+        new_tops: the token that is the likeliest without the expert, where it is another, else "".
         ceiling: what 97.5 % of the control's draws stay below, [experts]; their median is a line.
         layer: the chosen one.
         theme: the theme on the screen.
     """
     heights = np.maximum(effects, _LEAST)
     spans = [_span(weights), _span(np.append(heights, np.maximum(ceiling, _LEAST)))]
-    chosen, flipped = np.array(layers) == layer, np.array(flips, dtype=bool)
+    chosen, flipped = np.array(layers) == layer, np.array([bool(top) for top in new_tops])
     words = [
         f"expert {expert_name(expert, at)}\nweight {digits(weight)}\neffect {digits(effect)} nats"
-        for expert, at, weight, effect in zip(
-            experts, layers, weights.tolist(), effects.tolist(), strict=True
+        + (f"\nwithout it ‘{visible(top)}’ is the likeliest next token" if top else "")
+        for expert, at, weight, effect, top in zip(
+            experts, layers, weights.tolist(), effects.tolist(), new_tops, strict=True
         )
     ]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.expert_colors import expert_color
 from olmoe_viz.figures.figure import Figure
-from olmoe_viz.figures.labels import digits, expert_id, expert_name
+from olmoe_viz.figures.labels import digits, expert_id, expert_name, shorten, visible
 from olmoe_viz.figures.marks import Axis, Bars, Line, Mark, ticks
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.records.expert_uses import ExpertUses
@@ -20,7 +20,7 @@ def figure(
     layer: int,
     quantity: str,
     band: NDArray[np.float64] | None = None,
-    flips: Sequence[bool] = (),
+    new_tops: Sequence[str] = (),
     uses: ExpertUses | None = None,
     theme: Theme = "light",
 ) -> Figure:
@@ -32,14 +32,15 @@ def figure(
         layer: of the experts, counted over all blocks.
         quantity: what the values are, with their unit.
         band: [2, experts], the ends of the control's band, drawn as an upright line.
-        flips: whether without the expert another token is the likeliest; a word stands there.
+        new_tops: the token that is the likeliest without the expert, where it is another, else "";
+            it stands at the bar.
         uses: what the experts are used for, for their colors.
         theme: the theme on the screen.
     """
     count = len(ids)
     colors = [expert_color(expert, layer, theme, uses) for expert in ids]
     names = [expert_name(expert, layer) for expert in ids]
-    flipped = list(flips) or [False] * count
+    tops = [top and visible(top) for top in new_tops] or [""] * count
     ends = values if band is None else np.maximum(values, band[1])
     span = (0.0, max(float(ends.max()) * 1.12, 1e-9))
     marks: list[Mark] = [
@@ -52,10 +53,10 @@ def figure(
             outlines=colors,
             hover=[
                 f"expert {name}\n{quantity} {digits(value)}"
-                + ("\nwithout it another token is the likeliest" if flip else "")
-                for name, value, flip in zip(names, values.tolist(), flipped, strict=True)
+                + (f"\nwithout it ‘{top}’ is the likeliest next token" if top else "")
+                for name, value, top in zip(names, values.tolist(), tops, strict=True)
             ],
-            names=["flips" if flip else "" for flip in flipped],
+            names=[shorten(top, 6) for top in tops],
             numbers={expert_id(layer): list(map(int, ids)), quantity: values.tolist()},
         )
     ]

@@ -39,7 +39,8 @@ class Effects(Record):
     Without the expert, [cells, k] each: `kl` float64, the Kullback-Leibler divergence in nats from
     the run's distribution, whose probabilities weigh the difference; `logprob_changes` float64 of
     the run's likeliest token, in nats; `ranks` int64 of that token, 1 for the first; `new_tops`
-    int64, the token that is likeliest now. With a continuation in the request,
+    int64, the token that is likeliest now, and `new_top_tokens` [cells][k] its visible text. With a
+    continuation in the request,
     `continuation_logprobs` float64 [cells] is how likely it was and `continuation_changes` float64
     [cells, k] the change; else both are None.
 
@@ -54,6 +55,7 @@ class Effects(Record):
 
     request: EffectsRequest
     top_tokens: tuple[str, ...]
+    new_top_tokens: tuple[tuple[str, ...], ...]
     geometry: Geometry
     provenance: Provenance
     expert_ids: ExpertIds = field(metadata=ARRAY)
@@ -107,6 +109,10 @@ class Effects(Record):
         check_tokens(self.top_tokens)
         if len(self.top_tokens) != len(self.top_ids):
             raise ValueError("the likeliest tokens have not as many texts")
+        for row in self.new_top_tokens:
+            check_tokens(row)
+        if tuple(map(len, self.new_top_tokens)) != (self.new_tops.shape[1],) * len(self.new_tops):
+            raise ValueError("the new likeliest tokens have not as many texts")
         check_ids("the likeliest tokens", self.top_ids, self.geometry.vocab)
         check_ids("the new likeliest tokens", self.new_tops, self.geometry.vocab)
         if (self.expert_ids < -1).any() or (self.expert_ids >= self.geometry.experts).any():

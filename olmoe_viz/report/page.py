@@ -151,7 +151,8 @@ def _effects(run: Run, effects: Effects) -> list[dict[str, Any]]:
                 "expert": expert_name(expert, layer),
                 "weight": digits(float(effects.weights[at, rank])),
                 "kl": digits(float(effects.kl[at, rank])),
-                "changed": bool(effects.tops_changed[at, rank]),
+                "changed": effects.tops_changed[at, rank]
+                and visible(effects.new_top_tokens[at][rank]),
             }
             for rank in np.argsort(-effects.kl[at], kind="stable").tolist()
             if (expert := int(effects.expert_ids[at, rank])) >= 0

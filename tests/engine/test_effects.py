@@ -15,6 +15,7 @@ from olmoe_viz.interventions import Intervention, LostMass
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics.divergence import kl_divergence, log_softmax
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.tokens import display_token
 from olmoe_viz.requests import (
     EffectsRequest,
     Patch,
@@ -84,6 +85,8 @@ def test_an_effect_is_the_difference_of_two_plain_runs(
             )
             assert found.ranks[row, column] == 1 + (without > without[top]).sum()
             assert found.new_tops[row, column] == without.argmax()
+            new = display_token(model.token_bytes.of(int(without.argmax())))
+            assert found.new_top_tokens[row][column] == new
             said = 0.0
             for at, follows in enumerate(request.continuation):
                 more = (*ids, *request.continuation[:at])

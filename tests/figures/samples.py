@@ -68,7 +68,7 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
         layer=3,
         quantity=HOSTILE,
         band=np.array([[0.0, 0.001], [0.03, 0.01]]),
-        flips=(True, False),
+        new_tops=(HOSTILE, ""),
         theme=theme,
     ),
     "effect_scatter": lambda theme: effect_scatter.figure(
@@ -76,7 +76,7 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
         np.array([0.02, 0.0, 1e-5, 2.0]),
         layers=(1, 1, 3, 3),
         experts=(5, 2, 7, 1),
-        flips=(True, False, False, True),
+        new_tops=(HOSTILE, "", "", HOSTILE),
         ceiling=np.array([0.1, 0.0, 0.01, 0.02]),
         layer=3,
         theme=theme,

@@ -129,7 +129,8 @@ def scores(geometry: Geometry, provenance: Provenance) -> Scores:
 @pytest.fixture
 def effects(geometry: Geometry, provenance: Provenance) -> Effects:
     request = EffectsRequest(RUN, ((1, 3), (2, 0)), continuation=(5,))
-    return _measured(Effects, request, geometry, provenance, top_tokens=("a", "b"))
+    facts = {"top_tokens": ("a", "b"), "new_top_tokens": (("a", "c"), ("b", "b"))}
+    return _measured(Effects, request, geometry, provenance, **facts)
 
 
 @pytest.fixture

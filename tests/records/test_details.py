@@ -156,6 +156,7 @@ def test_times_and_facts(plain_records: list[Record]):
         ({"top_ids": np.array([0, 40])}, "outside the vocabulary"),
         ({"kl": np.full((2, 2), -1.0)}, "a divergence below 0"),
         ({"top_tokens": ("a",)}, "not as many texts"),
+        ({"new_top_tokens": (("a", "c"), ("b",))}, "new likeliest tokens have not as many"),
         ({"random_kl": None}, "random_kl is not float64"),
         ({"continuation_changes": np.zeros((2, 3))}, r"shape \[2, 2\]"),
     ],

@@ -153,9 +153,11 @@ def effects_of(trace: ov.Trace, layer: int, token: int) -> Effects:
     row = trace.geometry.layer_ids.index(layer)
     ids = trace.expert_ids[row, token][None]
     kl = np.linspace(0.25, 0.5, ids.shape[1])[None]
+    new_tops = np.where(kl > 0.4, 4, 3)
     return Effects(
         request=EffectsRequest(trace.request, ((layer, token),), controls=False),
         top_tokens=("a",),
+        new_top_tokens=(tuple("ab"[top - 3] for top in new_tops[0]),),
         geometry=trace.geometry,
         provenance=trace.provenance,
         expert_ids=ids,
@@ -167,7 +169,7 @@ def effects_of(trace: ov.Trace, layer: int, token: int) -> Effects:
         kl=kl,
         logprob_changes=-kl,
         ranks=np.ones_like(ids, dtype=np.int64),
-        new_tops=np.where(kl > 0.4, 4, 3),
+        new_tops=new_tops,
     )
 
 
@@ -177,7 +179,7 @@ def test_measured_effects_are_listed_by_what_they_changed(make_trace: Make):
     weak, strong = trace.expert_ids[1, 4].tolist()
     listed = re.findall(r"<td>(1·\d+)</td><td>[^<]*</td><td>([^<]*)</td><td>(.*?)</td>", written)
     assert listed == [
-        (f"1·{strong}", "0.500", "another"),
+        (f"1·{strong}", "0.500", "‘b’"),
         (f"1·{weak}", "0.250", "the same"),
     ]
     assert "Comparison" not in written

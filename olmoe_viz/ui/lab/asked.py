@@ -65,7 +65,7 @@ def _cell(effects: Effects, trace: Trace, layer: int) -> None:
             layer=layer,
             quantity=texts.EFFECT,
             band=found.band,
-            flips=found.flips.tolist(),
+            new_tops=found.new_tops,
             uses=uses,
             theme=state.theme(),
         )
@@ -80,7 +80,7 @@ def _token(found: Measured, layer: int) -> None:
         found.kl,
         layers=found.layers.tolist(),
         experts=found.experts.tolist(),
-        flips=found.flips.tolist(),
+        new_tops=found.new_tops,
         ceiling=found.band[1],
         layer=layer,
         theme=state.theme(),

@@ -6,6 +6,7 @@ from olmoe_viz.analysis.measured_effects import Measured
 from olmoe_viz.figures.labels import digits, expert_name, number, visible
 from olmoe_viz.interventions import Intervention
 from olmoe_viz.ui import glossary
+from olmoe_viz.ui.widgets.wording import listed
 
 TITLE = "Did this expert matter?"
 INTRODUCTION = (
@@ -153,10 +154,14 @@ def of_cell(found: Measured) -> str:
 
 
 def _flips(found: Measured, names: Sequence[str]) -> str:
-    flipped = [name for name, flip in zip(names, found.flips, strict=True) if flip]
+    flipped = [
+        f"without {name} ‘{visible(top)}’"
+        for name, top in zip(names, found.new_tops, strict=True)
+        if top
+    ]
     if not flipped:
         return "None of them alone changes which token is the likeliest."
-    return f"Another token becomes the likeliest without {' or without '.join(flipped)}."
+    return f"Another token becomes the likeliest: {listed(flipped)}."
 
 
 def _beyond(found: Measured) -> str:

@@ -50,7 +50,7 @@ def billions(parameters: int) -> str:
     return str(parameters)
 
 
-def listed(values: Sequence[int]) -> str:
-    """Numbers in words, "8, 16 and 32"."""
+def listed(values: Sequence[object]) -> str:
+    """Values in words, "8, 16 and 32"."""
     words = [str(value) for value in values]
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -44,6 +44,7 @@ def measured(kl: list[float], flips: tuple[int, ...] = (), top: float = 0.01) ->
         kl=np.array(kl),
         changes=np.zeros(count),
         flips=np.isin(np.arange(count), flips),
+        new_tops=tuple(" was" if at in flips else "" for at in range(count)),
         band=np.stack([np.zeros(count), np.full(count, top)]),
     )
 
@@ -53,7 +54,7 @@ def measured(kl: list[float], flips: tuple[int, ...] = (), top: float = 0.01) ->
     [
         (measured([0.02, 0.001, 0.001]), "7·0 was asked most and mattered most"),
         (measured([0.001, 0.02, 0.001]), "7·0 was asked most, but 7·1 mattered most"),
-        (measured([0.02, 0.02, 0.0], flips=(0, 2)), "likeliest without 7·0 or without 7·2."),
+        (measured([0.02, 0.02, 0.0], flips=(0, 2)), ": without 7·0 ‘·was’ and without 7·2 ‘·was’."),
         (measured([0.02, 0.0, 0.0]), "1 of the 3 does more"),
         (measured([0.02, 0.02, 0.02]), "All of the 3 do more"),
         (measured([0.001, 0.0, 0.0]), "None of the 3 does more"),
