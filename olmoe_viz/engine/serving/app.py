@@ -17,12 +17,12 @@ from olmoe_viz.engine.engine import Engine
 from olmoe_viz.engine.serving import limits, wire
 from olmoe_viz.engine.serving.limits import Refused
 from olmoe_viz.engine.serving.metrics import Metrics
-from olmoe_viz.engine.serving.readiness import Readiness
+from olmoe_viz.engine.serving.readiness import READY, Readiness, told
 from olmoe_viz.engine.serving.stream import AnswerStream
 from olmoe_viz.errors import EngineError, InputError
 from olmoe_viz.settings import Settings
 
-READY, ALIVE, METRICS = "/readyz", "/livez", "/metrics"
+ALIVE, METRICS = "/livez", "/metrics"
 LOCAL_HOSTS = ["127.0.0.1", "localhost"]
 
 _JSON = "application/json"
@@ -81,8 +81,7 @@ class _Server:
 
     async def ready(self, _: Request) -> Response:
         """Say whether the model is there and writes."""
-        ready = await self._readiness.found()
-        return PlainTextResponse("ready\n" if ready else "not ready\n", 200 if ready else 503)
+        return told(await self._readiness.found())
 
     async def alive(self, _: Request) -> Response:
         """Say that this process answers."""

@@ -1,10 +1,13 @@
 """An engine of this process behind an address, until it is told to end."""
 
+import asyncio
 import socket
 from ipaddress import ip_address
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from olmoe_viz.engine.serving import stream
 from olmoe_viz.engine.serving.app import application
 from olmoe_viz.errors import InputError
 from olmoe_viz.models.catalogue import BUNDLED
@@ -12,6 +15,40 @@ from olmoe_viz.settings import Settings
 
 _HEADER = 16 * 1024  # bytes of a request's first lines
 _WAITING = 64  # connections beside those of requests: questions about health, and refusals
+
+
+class Reading(H11Protocol):
+    """Ends a connection whose other side has stopped to read.
+
+    Closing it would wait for the last bytes to be taken, and so hold its place for ever. At most
+    one piece of an answer waits for a reader.
+    """
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Be told of every byte that waits."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(0)
+
+    def pause_writing(self) -> None:
+        """Wait so many seconds for what is written to be taken."""
+        super().pause_writing()
+        self._patience = self.loop.call_later(stream.SLOW, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Wait no longer: all was taken."""
+        super().resume_writing()
+        self._wait_no_longer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer: the connection is gone."""
+        super().connection_lost(exc)
+        self._wait_no_longer()
+
+    def _wait_no_longer(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
 
 
 def server(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, socket.socket]:
@@ -33,7 +70,7 @@ def server(settings: Settings, host: str, port: int) -> tuple[uvicorn.Server, so
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        http="h11",
+        http=Reading,
         ws="none",
         h11_max_incomplete_event_size=_HEADER,
         limit_concurrency=settings.line_length + _WAITING,

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from olmoe_viz import LocalEngine
 from olmoe_viz.engine.remote import Endpoint, RemoteEngine, connect
 from olmoe_viz.engine.serving.app import application
+from olmoe_viz.engine.serving.listening import Reading
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.model import Model
 from olmoe_viz.settings import Settings
@@ -32,7 +33,7 @@ def listening(app: Starlette) -> Iterator[str]:
 
     # Streams of a test that are still open are not waited for.
     server = Server(
-        uvicorn.Config(app, port=0, log_level=60, http="h11", timeout_graceful_shutdown=0)
+        uvicorn.Config(app, port=0, log_level=60, http=Reading, timeout_graceful_shutdown=0)
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()

@@ -3,15 +3,17 @@
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import numpy as np
+import psutil
 import pytest
 
-from olmoe_viz import LocalEngine, RoutingPolicy, Trace, errors
-from olmoe_viz.engine.engine import Ticket, asking
+from olmoe_viz import LocalEngine, RoutingPolicy, errors
+from olmoe_viz.engine.engine import Progress, Ticket, asking
 from olmoe_viz.engine.remote import RemoteEngine, connect
-from olmoe_viz.engine.serving import limits
+from olmoe_viz.engine.serving import limits, readiness, stream
 from olmoe_viz.engine.serving.wire import ANSWERS
 from olmoe_viz.models.model import Model
 from olmoe_viz.requests import (
@@ -182,11 +184,38 @@ def test_without_a_token_no_page_of_the_web_can_ask(address: str) -> None:
     assert answer.status_code == 415
 
 
-def test_ready_means_that_a_token_was_written(address: str, serve: Callable[..., str]) -> None:
+def test_ready_means_that_a_token_was_written(
+    address: str, serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert httpx2.get(address + "/readyz").status_code == 200
-    broken = serve(ByHand(lambda ticket: ticket.fail(errors.ModelError("It is damaged."))))
+    monkeypatch.setattr(readiness, "PAUSE", 0.0)
+    damaged = [errors.ModelError("It is damaged.")] * 2
+
+    def answer(ticket: Ticket) -> None:
+        ticket.fail(damaged.pop()) if damaged else ticket.finish(())
+
+    broken = serve(ByHand(answer))
     assert httpx2.get(broken + "/readyz").status_code == 503
     assert httpx2.get(broken + "/livez").status_code == 200
+    assert httpx2.get(broken + "/readyz").status_code == 200  # it is whole again
+
+
+def test_who_asks_often_whether_it_is_ready_asks_for_no_more_tokens(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "_PATIENCE", 0.0)
+    engine = ByHand()
+    address = serve(engine)
+    for _ in range(3):
+        assert httpx2.get(address + "/readyz").status_code == 503
+    engine.tickets[0].finish(())
+    until(lambda: httpx2.get(address + "/readyz").status_code == 200)
+    assert len(engine.tickets) == 1
+    # A token is old, and the next probe waits in line behind others.
+    monkeypatch.setattr(readiness, "monotonic", lambda: time.monotonic() + readiness.FRESH)
+    assert httpx2.get(address + "/readyz").status_code == 200
+    engine.tickets[1].advance(Progress("running"))
+    assert httpx2.get(address + "/readyz").status_code == 503
 
 
 def test_metrics_hold_no_prompt_text_or_address(
@@ -202,26 +231,52 @@ def test_metrics_hold_no_prompt_text_or_address(
         assert word not in found
 
 
-def test_a_reader_who_never_reads_is_dropped(
-    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch, make_trace: Callable[..., Trace]
-) -> None:
-    from olmoe_viz.engine.serving import stream
+class Beside:
+    """A test's own tickets for what a model is; the engine of a model for everything else."""
 
-    monkeypatch.setattr(stream, "SLOW", 0.2)
-    engine = ByHand()
-    address = serve(engine)
+    def __init__(self, local: LocalEngine) -> None:
+        self.by_hand, self._local = ByHand(), local
+
+    def submit(self, request: Request, visitor: str = "") -> Ticket:
+        chosen = self.by_hand if isinstance(request, ModelRequest) else self._local
+        return chosen.submit(request, visitor)
+
+
+def test_a_reader_who_never_reads_is_ended_and_the_others_texts_go_on(
+    serve: Callable[..., str],
+    connected: Callable[..., RemoteEngine],
+    local: LocalEngine,
+    model: Model,
+    tiny_offered: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "SLOW", 0.3)
+    engine = Beside(local)
+    address = serve(engine, model.name)
     host, port = address.removeprefix("http://").split(":")
-    content = to_json(ModelRequest("olmoe-nano")).encode()
-    with socket.create_connection((host, int(port))) as reader:
+    content = to_json(ModelRequest(model.name)).encode()
+    with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        reader.connect((host, int(port)))
         head = f"POST {ANSWERS} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
         reader.sendall(f"{head}content-length: {len(content)}\r\n\r\n".encode() + content)
-        until(lambda: len(engine.tickets) == 2)
-        ticket = engine.tickets[1]
-        for _ in range(200):  # more than sockets hold
-            ticket.add_step([0.5] * 20_000)
+        until(lambda: len(engine.by_hand.tickets) == 1)
+        ticket = engine.by_hand.tickets[0]
+        for _ in range(20):  # together more than sockets hold
+            ticket.add_step([1 / 3] * 20_000)
+        other = GenerateRequest(model.name, "the robot", (EIGHT,), 30, 1.0, seed=21)
+        (text,) = connected(address).submit(other).result(SOON)
         until(lambda: ticket.cancelled)
-    assert httpx2.get(address + "/livez").status_code == 200
+        until(lambda: "dropped_total 1" in httpx2.get(address + "/metrics").text)
+        until(lambda: reader.getsockname() not in [each.raddr for each in open_here(int(port))])
+    (solo,) = LocalEngine(model).submit(other).result(SOON)
+    assert text.token_ids.tolist() == solo.token_ids.tolist()
+
+
+def open_here(port: int) -> list[Any]:
+    """Return the connections that this process has on a port."""
+    found = psutil.Process().net_connections("tcp4")
+    return [each for each in found if each.laddr.port == port and each.raddr]
 
 
 def test_a_body_that_never_comes_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
