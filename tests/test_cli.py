@@ -259,6 +259,7 @@ class TestDownload:
         (["trace", "a", "--k", "8,16"], 2, "Write k=16"),
         (["trace", "a", "--k", "65"], 2, "from 1 to 64"),
         (["compare", "a", "--k", "8,x"], 2, "Write k=16"),
+        (["compare", "a", "--intervention", "off:7"], 2, "Write off:7.20"),
         (["trace", "a", "--weighting", "none"], 2, "gain-anchored"),
         (["trace"], 2, "PROMPT"),
         (["measure"], 2, "measure"),

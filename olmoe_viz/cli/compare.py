@@ -14,12 +14,14 @@ from olmoe_viz.cli.loading import load
 from olmoe_viz.cli.options import (
     Wanted,
     chat_template,
+    intervening,
     json_option,
     model_and_policy,
     policies,
     sampling,
     saving,
 )
+from olmoe_viz.interventions import LostMass
 from olmoe_viz.records.generation import Step
 from olmoe_viz.records.routed import experts_used
 from olmoe_viz.records.tokens import display_token
@@ -33,6 +35,7 @@ from olmoe_viz.records.tokens import display_token
 @click.option(
     "--k", default="8,16,32,64", show_default=True, help="One k or more, with commas between."
 )
+@intervening
 @click.option("--tokens", default=80, show_default=True, help="Most tokens of each text.")
 @sampling
 @saving
@@ -45,6 +48,8 @@ def compare(
     k: str,
     threshold: str | None,
     weighting: str,
+    interventions: tuple[str, ...],
+    lost_mass: LostMass,
     tokens: int,
     temperature: float,
     top_p: float,
@@ -55,10 +60,16 @@ def compare(
 ) -> None:
     """Continue a prompt once for each k, and count the parameters that each k uses.
 
-    All texts are written at the same time and printed one below the other, or with --json when
-    all are complete. --save keeps them all in one file, for show, diff and report.
+    With --intervention each k has two texts, the second with all interventions. All texts are
+    written at the same time and printed one below the other, or with --json when all are complete.
+    --save keeps them all in one file, for show, diff and report.
     """
     chosen = policies(wanted.name, k.split(","), threshold, weighting)
+    if interventions:
+        changed = policies(
+            wanted.name, k.split(","), threshold, weighting, lost_mass, interventions
+        )
+        chosen = [policy for both in zip(chosen, changed, strict=True) for policy in both]
     loaded, template = load(wanted), False if plain else None
     with ov.stream(
         loaded, prompt, chosen, tokens, temperature, top_p, seed, chat_template=template

@@ -3,13 +3,13 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from olmoe_viz.interventions import LOST_MASS, LostMass
+from olmoe_viz.interventions import LOST_MASS, Intervention, LostMass
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.models.sizes import known_sizes
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
@@ -119,6 +119,35 @@ def weighing(command: Command) -> Command:
     return command
 
 
+_lost_mass = click.option(
+    "--lost-mass",
+    type=click.Choice(LOST_MASS),
+    default="drop",
+    show_default=True,
+    help="What becomes of the weight of an expert that is taken away.",
+)
+
+
+def intervening(command: Command) -> Command:
+    """Add what is done to experts by hand, in the text form of links."""
+    for add in (
+        _lost_mass,
+        click.option(
+            "--intervention",
+            "interventions",
+            metavar="WHAT:LAYER.EXPERT",
+            multiple=True,
+            help="Do something to experts; may be repeated. WHAT is off, route_around, force, add, "
+            "keep_only, bias or swap. off:7.20 switches expert 20 of layer 7 off, keep_only:*.0-31 "
+            "leaves every layer the first 32, bias:7.1_5~1.5 adds 1.5 to two router logits, "
+            "swap:7.20~33 runs 33 in place of 20. With @prompt, @generated or @3_8 at the end it "
+            "is done to these tokens only.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
 def measuring(command: Command) -> Command:
     """Add how experts are taken away, and where that is measured."""
     for add in (
@@ -130,13 +159,7 @@ def measuring(command: Command) -> Command:
             show_default=True,
             help="Read the prediction at the expert's own token, or at the text's last.",
         ),
-        click.option(
-            "--lost-mass",
-            type=click.Choice(LOST_MASS),
-            default="drop",
-            show_default=True,
-            help="What becomes of the weight of an expert that is taken away.",
-        ),
+        _lost_mass,
         click.option(
             "--away",
             type=click.Choice(["off", "route_around"]),
@@ -284,15 +307,21 @@ def policies(
     threshold: str | None,
     weighting: str,
     lost_mass: LostMass = "drop",
+    interventions: Sequence[str] = (),
 ) -> list[RoutingPolicy]:
     """Return the policy of each k; UsageError for one that cannot be, before any model is loaded.
 
-    A model whose sizes are not known yet checks its policies itself.
+    Each of `interventions` is one, or several with commas between, as in a link. A model whose
+    sizes are not known yet checks its policies itself.
     """
     parts = [*([] if threshold is None else [f"p>={threshold}"]), f"w={weighting}"]
     parts.append(f"mass={lost_mass}")
     try:
-        found = [RoutingPolicy.parse(",".join([f"k={k}", *parts])) for k in ks]
+        acting = tuple(Intervention.parse(one) for each in interventions for one in each.split(","))
+        found = [
+            replace(RoutingPolicy.parse(",".join([f"k={k}", *parts])), interventions=acting)
+            for k in ks
+        ]
         if (sizes := known_sizes(model)) is not None:
             for policy in found:
                 policy.ks(*sizes)

@@ -13,11 +13,13 @@ from olmoe_viz.cli.loading import load, reading
 from olmoe_viz.cli.options import (
     Wanted,
     chat_template,
+    intervening,
     json_option,
     model_and_policy,
     policies,
     saving,
 )
+from olmoe_viz.interventions import LostMass
 from olmoe_viz.requests import TraceRequest
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ NEXT_TOKENS_SHOWN = 5
 @click.option(
     "--k", default="8", show_default=True, help="Experts of each token; a k a layer as 8-8-16-…"
 )
+@intervening
 @click.option(
     "--full",
     is_flag=True,
@@ -49,6 +52,8 @@ def trace(
     k: str,
     threshold: str | None,
     weighting: str,
+    interventions: tuple[str, ...],
+    lost_mass: LostMass,
     full: bool,
     save: Path | None,
     half_logits: bool,
@@ -58,9 +63,10 @@ def trace(
 
     A line is one token: its id, the share of router probability that its experts keep (mean of all
     layers), and its strongest expert in each layer. A token of the chat template, which goes around
-    the text of a model that was tuned on conversations, has a | before it.
+    the text of a model that was tuned on conversations, has a | before it. An expert that is off
+    was chosen, but weighs 0.
     """
-    (policy,) = policies(wanted.name, [k], threshold, weighting)
+    (policy,) = policies(wanted.name, [k], threshold, weighting, lost_mass, interventions)
     loaded, template = load(wanted), False if plain else None
     request = TraceRequest(loaded.name, prompt, policy, "full" if full else "routing")
     progress = _saying_size(request, loaded.geometry, half=half_logits) if full else reading

@@ -89,6 +89,23 @@ def test_compare_saves_all_texts_which_show_prints_again(run: Run, tmp_path: Pat
     assert shown.count("the robot") == 2
 
 
+def test_interventions_are_written_as_in_a_link(run: Run, folder: str):
+    acting = (ov.Intervention("off", 1, (0, 1, 2)), ov.Intervention("bias", None, 5, amount=1.5))
+    policies = [ov.RoutingPolicy(2), ov.RoutingPolicy(2, "native", 0, acting, "restore")]
+    options = ("--k", "2", "--intervention", "off:1.0-2", "--intervention", "bias:*.5~1.5")
+    asked = ("the robot", "--model", folder, "--json", *options, "--lost-mass", "restore")
+    traced = json.loads(run("trace", *asked).stdout)
+    model = ov.load_model(folder)
+    assert traced["policy"] == str(policies[1])
+    assert traced["weights"] == ov.trace(model, "the robot", policies[1]).weights.tolist()
+    compared = json.loads(run("compare", *asked, "--tokens", "4").stdout)
+    expected = ov.compare(model, "the robot", policies, 4)
+    assert [(each["policy"], each["token_ids"]) for each in compared] == [
+        (str(policy), each.token_ids.tolist())
+        for policy, each in zip(policies, expected, strict=True)
+    ]
+
+
 def test_full_says_the_size_before_the_run_and_saves_the_vectors(
     run: Run, tmp_path: Path, folder: str
 ):
