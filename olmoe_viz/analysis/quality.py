@@ -52,6 +52,15 @@ def prompt_quality(scores: Scores) -> list[PromptQuality]:
     ]
 
 
+def bits_per_byte(scores: Scores, row: int) -> float | None:
+    """Return the bits that policy number `row` needs for each byte of the text.
+
+    Of all tokens but the first, which is not predicted; None where these have no bytes.
+    """
+    size = int(scores.token_sizes[1:].sum())
+    return float(scores.nll[row].sum()) / math.log(2) / size if size else None
+
+
 def token_probabilities(scores: Scores, row: int, first: int) -> NDArray[np.float64]:
     """Return the probability of each token from number `first` on, float64 [tokens - first].
 

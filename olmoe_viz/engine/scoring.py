@@ -41,6 +41,7 @@ def score(model: Model, request: ScoreRequest, on_progress: OnProgress) -> Score
         geometry=model.geometry,
         provenance=provenance(model, time.perf_counter() - start),
         token_ids=np.array(ids, dtype=np.int64),
+        token_sizes=np.array([len(model.token_bytes.of(token)) for token in ids], dtype=np.int64),
         **arrays,
     )
 

@@ -32,21 +32,28 @@ _DATA = Path(olmoe_viz.__file__).parent / "data"
 class ExpertUses:
     """The domain that prefers each expert most.
 
-    `domains` are their names, `preferred` is int8 [blocks, experts], a place among the domains or
-    `NONE`, and `shares` is float64 [blocks, experts]: how much of the tokens of the domain that
-    prefers it most the expert gets (arXiv 2409.02060, equation 7), whether or not that is enough.
+    `domains` are their names, `by_domain` is float64 [blocks, experts, domains]: how much of the
+    tokens of a domain the expert gets (arXiv 2409.02060, equation 7). `preferred` is int8
+    [blocks, experts], the place among the domains of the one that prefers it most, or `NONE` where
+    that is not enough.
     """
 
     domains: tuple[str, ...]
+    by_domain: NDArray[np.float64]
     preferred: NDArray[np.int8]
-    shares: NDArray[np.float64]
+
+    def most_used(self, domain: str, layer: int, count: int) -> tuple[int, ...]:
+        """The ids of the experts that a domain uses most in a layer, most used first."""
+        shares = self.by_domain[layer, :, self.domains.index(domain)]
+        return tuple(np.argsort(-shares, kind="stable")[:count].tolist())
 
     def words(self, expert: int, layer: int) -> str:
         """What an expert is used for, as a line of a hover card."""
         domain = self.preferred[layer, expert]
         if domain == NONE:
             return "used for no kind of text in particular"
-        return f"used most for {self.domains[domain]}: {self.shares[layer, expert]:.0%} of it"
+        share = self.by_domain[layer, expert, domain]
+        return f"used most for {self.domains[domain]}: {share:.0%} of it"
 
 
 def readable_domain(domain: str) -> str:
@@ -60,10 +67,9 @@ def uses_of(shares: NDArray[np.float64], domains: tuple[str, ...]) -> ExpertUses
     From [blocks, experts, domains]. In a layer the shares of a domain sum to k, so that chance is
     the mean of all.
     """
-    most = shares.max(axis=-1)
-    enough = most >= LEAST * shares.mean()
+    enough = shares.max(axis=-1) >= LEAST * shares.mean()
     preferred = np.where(enough, shares.argmax(axis=-1), NONE).astype(np.int8)
-    return ExpertUses(domains, preferred, most)
+    return ExpertUses(domains, shares, preferred)
 
 
 def recorded_uses(digest: str) -> ExpertUses | None:

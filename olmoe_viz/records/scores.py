@@ -26,11 +26,12 @@ from olmoe_viz.requests import ScoreRequest
 class Scores(Record):
     """What each policy of the request makes of a given text, in their order.
 
-    `token_ids` is int64 [tokens]. `nll` is float64 [policies, tokens - 1]: the negative
-    log-likelihood, in nats, of each token but the first. With a reference in the request, `kl` is
-    float64 [policies, tokens], the Kullback-Leibler divergence in nats of the policy's next-token
-    distribution from the reference's (whose probabilities weigh the difference), and `same_top`
-    uint8 [policies, tokens], 1 where both have the same likeliest token; else both are None.
+    `token_ids` is int64 [tokens], `token_sizes` int64 [tokens] their bytes in UTF-8. `nll` is
+    float64 [policies, tokens - 1]: the negative log-likelihood, in nats, of each token but the
+    first. With a reference in the request, `kl` is float64 [policies, tokens], the Kullback-Leibler
+    divergence in nats of the policy's next-token distribution from the reference's (whose
+    probabilities weigh the difference), and `same_top` uint8 [policies, tokens], 1 where both have
+    the same likeliest token; else both are None.
     """
 
     kind = "scores"
@@ -40,6 +41,7 @@ class Scores(Record):
     geometry: Geometry
     provenance: Provenance
     token_ids: Ids = field(metadata=ARRAY)
+    token_sizes: Ids = field(metadata=ARRAY)
     nll: Float64s = field(metadata=ARRAY)
     kl: Float64s | None = field(default=None, metadata=ARRAY)
     same_top: NDArray[np.uint8] | None = field(default=None, metadata=ARRAY)
@@ -52,6 +54,7 @@ class Scores(Record):
         policies = len(request.policies)
         layout: dict[str, tuple[str, tuple[int, ...]]] = {
             "token_ids": ("int64", (tokens,)),
+            "token_sizes": ("int64", (tokens,)),
             "nll": ("float64", (policies, tokens - 1)),
         }
         if request.reference is not None:
@@ -62,6 +65,8 @@ class Scores(Record):
     def check(self) -> None:
         """Raise ValueError unless facts and arrays fit each other, beyond their shapes."""
         check_ids("token_ids", self.token_ids, self.geometry.vocab)
+        if (self.token_sizes < 0).any():
+            raise ValueError("a token has less than no bytes")
         if (self.nll < -ROUNDING).any() or (self.kl is not None and (self.kl < -ROUNDING).any()):
             raise ValueError("a likelihood is above 1, or a divergence below 0")
         if self.same_top is not None and (self.same_top > 1).any():

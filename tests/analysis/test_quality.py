@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from olmoe_viz import Geometry, InputError, RoutingPolicy
-from olmoe_viz.analysis.quality import PromptQuality, prompt_quality, token_probabilities
+from olmoe_viz.analysis.quality import (
+    PromptQuality,
+    bits_per_byte,
+    prompt_quality,
+    token_probabilities,
+)
 from olmoe_viz.records.provenance import Provenance
 from olmoe_viz.records.scores import Scores
 from olmoe_viz.requests import ScoreRequest
@@ -24,9 +29,8 @@ def make_scores(geometry: Geometry, provenance: Provenance) -> Callable[..., Sco
         tokens = values.shape[1] + 1
         reference = RoutingPolicy(2) if compared else None
         request = ScoreRequest("random", "abc", POLICIES, reference)
-        return Scores(
-            request, tokens, geometry, provenance, np.arange(tokens), nll=values, **compared
-        )
+        ids = np.arange(tokens)
+        return Scores(request, tokens, geometry, provenance, ids, 2 * ids, nll=values, **compared)
 
     return make
 
@@ -48,6 +52,16 @@ def test_each_policy_is_summed_up(make_scores: Callable[..., Scores]):
     assert second.perplexity == pytest.approx(4)
     assert second.mean_kl == pytest.approx(0.3)
     assert second.agreement == pytest.approx(1 / 3)
+
+
+def test_bits_per_byte_are_of_all_tokens_but_the_first(make_scores: Callable[..., Scores]):
+    # Three tokens of 2, 4 and 6 bytes.
+    scores = make_scores([[HALF, HALF, HALF], [HALF, 2 * HALF, 3 * HALF]])
+    assert [bits_per_byte(scores, row) for row in (0, 1)] == [
+        pytest.approx(0.25),
+        pytest.approx(0.5),
+    ]
+    assert bits_per_byte(make_scores([[], []]), 0) is None
 
 
 def test_a_single_token_predicts_nothing_that_was_given(make_scores: Callable[..., Scores]):

@@ -37,6 +37,7 @@ def test_the_measures_equal_those_of_stock_logits(
     request = ScoreRequest(model.name, TEXT, POLICIES, reference=RoutingPolicy(8))
     scores = LocalEngine(model).submit(request).result()
     ids = scores.token_ids
+    assert scores.token_sizes.sum() == len(TEXT.encode())
     assert ids.tolist() == model.tokenizer.backend_tokenizer.encode(TEXT).ids
     p = stock_log_probabilities(stock, 8, ids)
     for row, k in enumerate(KS):

@@ -19,6 +19,7 @@ from olmoe_viz.figures import (
     layer_profile,
     logit_lens,
     logit_moves,
+    more_bits,
     quality_against_k,
     rank_change,
     route_spread,
@@ -79,6 +80,13 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
         new_tops=(HOSTILE, "", "", HOSTILE),
         ceiling=np.array([0.1, 0.0, 0.01, 0.02]),
         layer=3,
+        theme=theme,
+    ),
+    "more_bits": lambda theme: more_bits.figure(
+        np.array([[0.1, -0.1, 0.2], [1.0, 0.5, 1.5], [0.55, 0.2, 0.9]]),
+        plain=np.array([1.0, 2.0, 1.5]),
+        kinds=(HOSTILE, "stories"),
+        chosen="stories",
         theme=theme,
     ),
     "route_spread": lambda theme: route_spread.figure(

@@ -19,6 +19,7 @@ def test_an_expert_is_used_for_what_prefers_it_twice_as_much_as_chance() -> None
     assert USES.preferred.tolist() == [[0, NONE, NONE, NONE]]
     assert USES.words(0, 0) == "used most for stories: 60% of it"
     assert USES.words(1, 0) == "used for no kind of text in particular"
+    assert USES.most_used("code", 0, 3) == (1, 3, 2)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

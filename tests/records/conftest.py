@@ -120,6 +120,7 @@ def scores(geometry: Geometry, provenance: Provenance) -> Scores:
         geometry=geometry,
         provenance=provenance,
         token_ids=np.array([0, 1, 2, 39]),
+        token_sizes=np.array([1, 4, 2, 0]),
         nll=np.random.default_rng(4).random((2, 3)),
         kl=np.zeros((2, 4)),
         same_top=np.ones((2, 4), np.uint8),
