@@ -117,8 +117,14 @@ def test_bars_cutoff_and_mass_follow_the_sliders(visit: Visit, model: Model) -> 
     expect(cut.locator("svg text[font-weight='700']")).to_contain_text("top 24: ")
     assert cut.locator("svg rect:not([fill=none])").count() == 24
     spread.get_by_role("slider", name="temperature").fill("-1")
-    entropy = routing.entropy(routing.probabilities(logits / 0.5))
-    expect(spread.locator(".found")).to_contain_text(f"entropy is {float(f'{entropy:.3g}'):g} nats")
+    entropy = f"{routing.entropy(routing.probabilities(logits / 0.5)):.3g}"
+    expect(spread.locator(".found")).to_contain_text(f"entropy is {float(entropy):g} nats")
+    # The dot on the curve of the entropy has gone from temperature 1 to 0.5: a fourth of the axis.
+    expect(spread.locator(".curve svg")).to_contain_text(f"{float(entropy):g} at 0.50")
+    axis, dot = (spread.locator(f".curve svg {part}") for part in ("path", "circle"))
+    line, moved = axis.first.bounding_box(), dot.bounding_box()
+    there = (moved["x"] + moved["width"] / 2 - line["x"]) / line["width"]
+    assert there == pytest.approx(0.25, abs=0.02)
     cut.get_by_role("button", name="As the model has it").click()
     expect(cut.locator(".found")).to_contain_text("This is what the model did.")
     assert cut.locator("svg rect:not([fill=none])").count() == 8

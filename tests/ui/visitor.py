@@ -29,9 +29,10 @@ def checked(test: AppTest) -> AppTest:
 
 
 def drawn(test: AppTest) -> dict[str, str]:
-    """The data of the page's own figures, as JSON, by their keys."""
+    """The data of the page's own figures, as JSON, by their keys; of a pair both."""
     parts = {
         part.proto.id.rsplit("-", 1)[-1]: json.loads(part.proto.json)[0]
         for part in test.get("bidi_component")
     }
+    parts |= {data["curve"]["name"]: data["curve"] for data in parts.values() if data.get("curve")}
     return {key: json.dumps(data) for key, data in parts.items() if "figure" in data}

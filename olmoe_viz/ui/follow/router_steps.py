@@ -50,26 +50,20 @@ def softmax(place: Place, logits: Floats, row: Floats) -> None:
     own = float(routing.entropy(row))
     temperatures = np.geomspace(0.25, 4, 33)
     entropies = routing.entropy(routing.probabilities(logits / temperatures[:, None]))
-    left, right = st.columns([2.4, 1], gap="large")
-    with left:
-        by_hand(
-            expert_bars.figure(
-                row,
-                ids=list(range(experts)),
-                quantity=texts.ROUTER_PROBABILITY,
-                level=(1 / experts, texts.even_choice(experts)),
-                layer=place.layer,
-                uses=place.uses,
-                theme=place.theme,
-            ),
-            logits=logits,
-            key="softmax",
-        )
-    with right:
-        plot(
-            temperature.figure(temperatures, entropies, uniform=even, theme=place.theme),
-            key="temperature",
-        )
+    by_hand(
+        expert_bars.figure(
+            row,
+            ids=list(range(experts)),
+            quantity=texts.ROUTER_PROBABILITY,
+            level=(1 / experts, texts.even_choice(experts)),
+            layer=place.layer,
+            uses=place.uses,
+            theme=place.theme,
+        ),
+        logits=logits,
+        curve=temperature.figure(temperatures, entropies, uniform=even, theme=place.theme),
+        key="softmax",
+    )
     st.text(texts.entropy(own, even, experts))
 
 

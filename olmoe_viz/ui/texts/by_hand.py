@@ -11,6 +11,8 @@ SCRIPT: Mapping[str, str] = {
     "cut": "top {k}: {mass}",
     "probability": "probability {probability}",
     "mass": "mass up to this rank {mass}",
+    "here": "{entropy} at {temperature}",
+    "at": "temperature {temperature}\nentropy {entropy} nats",
     "spread": (
         "At temperature {temperature} the entropy is {entropy} nats: as undecided as an even "
         "choice among {effective} of {experts} experts."

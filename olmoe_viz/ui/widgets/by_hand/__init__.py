@@ -1,6 +1,7 @@
 """A figure of a router with a slider of the temperature, and one of k where experts are cut off.
 
-While one drags, bars, cutoff and mass follow in the browser, from the recorded logits.
+While one drags, bars, cutoff, mass and the dot on the curve of the entropy follow in the browser,
+from the recorded logits.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,15 @@ from olmoe_viz.ui.widgets import figure as figures
 from olmoe_viz.ui.widgets.component import component
 
 _HERE = Path(__file__).parent
+_FIGURE = worded(figures.HTML, figure_texts.HTML)
+_FIGURES = "".join(f'<div class="{name}">{_FIGURE}</div>' for name in ("bars", "curve"))
 _component = component(
     "by_hand",
     _HERE,
     WORDS_SCRIPT,
     *figures.SCRIPTS,
     "by_hand.js",
-    html=worded(_HERE / "by_hand.html", texts.HTML) + worded(figures.HTML, dict(figure_texts.HTML)),
+    html=f'{worded(_HERE / "by_hand.html", texts.HTML)}<div class="pair">{_FIGURES}</div>',
     css=(*figures.STYLES, "by_hand.css"),
     constants={"LOOK": asdict(LOOK), "WORDS": {**figure_texts.SCRIPT, **texts.SCRIPT}},
 )
@@ -37,6 +40,7 @@ def by_hand(
     logits: NDArray[np.float64],
     k: int | None = None,
     marks: Sequence[int] = (),
+    curve: Figure | None = None,
     key: str,
 ) -> None:
     """Place a figure of router probabilities with its sliders.
@@ -47,6 +51,7 @@ def by_hand(
         logits: of the router, [experts] in the order of the bars.
         k: how many experts ran, where they are cut off: then k has a slider.
         marks: further ks whose cutoffs are drawn.
+        curve: of the entropy over the temperature, as `temperature` makes it, to stand beside.
         key: unique on the page.
     """
     columns = {"mass": "mass up to this rank", "selected": "selected"}
@@ -59,6 +64,7 @@ def by_hand(
             "logits": logits.round(6).tolist(),
             "k": k,
             "marks": list(marks),
+            "curve": curve and {"figure": curve.data(), "alt": curve.alt, "name": "temperature"},
             "columns": {**columns, "probability": "router probability"},
         },
     )

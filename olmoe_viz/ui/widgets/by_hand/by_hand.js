@@ -83,10 +83,27 @@ const spreadFigure = ({ figure, columns }, shares) => {
   }
 }
 
+const entropyOf = (shares) => -shares.reduce((sum, p) => sum + (p > 0 ? p * Math.log(p) : 0), 0)
+
+// The curve of the entropy with its dot, the second mark, where the slider is.
+const curveFigure = (figure, temperature, shares) => {
+  const entropy = entropyOf(shares)
+  const words = { temperature: temperature.toFixed(2), entropy: three(entropy) }
+  const [curve, dot] = figure.marks
+  const [even, note] = figure.notes
+  const left = temperature < 2
+  return {
+    ...figure,
+    marks: [curve, { ...dot, x: [temperature], y: [entropy], hover: [filled(WORDS.at, words)] }],
+    notes: [even, { ...note, x: temperature, y: entropy, text: filled(WORDS.here, words),
+      anchor: left ? "start" : "end", shift: [left ? 10 : -4, note.shift[1]] }],
+  }
+}
+
 const words = ({ data, temperature, k }, shares) => {
   const shown = { temperature: temperature.toFixed(2), k, experts: shares.length }
   if (!data.k) {
-    const entropy = -shares.reduce((sum, p) => sum + (p > 0 ? p * Math.log(p) : 0), 0)
+    const entropy = entropyOf(shares)
     return minus(WORDS.spread, { ...shown, entropy: three(entropy), effective: Math.exp(entropy).toFixed(1) })
   }
   if (k === shares.length) return minus(WORDS.all, shown)
@@ -106,8 +123,14 @@ const redraw = (hand) => {
   part(".reset").disabled = own
   const sentences = [found, own ? WORDS.own : WORDS.dragged]
   part(".found").textContent = sentences.join(" ")
-  show({ ...call, data: { figure, alt: own ? data.alt : found, name: data.name } })
+  showFigure(hand, ".bars", { figure, alt: own ? data.alt : found, name: data.name })
+  if (!data.curve) return
+  const curve = own ? data.curve.figure : curveFigure(data.curve.figure, temperature, shares)
+  showFigure(hand, ".curve", { ...data.curve, figure: curve, alt: own ? data.curve.alt : found })
 }
+
+const showFigure = ({ call }, name, data) =>
+  show({ ...call, parentElement: call.parentElement.querySelector(name), data })
 
 const begun = (parent) => {
   const part = (name) => parent.querySelector(`.hand ${name}`)
@@ -139,8 +162,15 @@ const showHand = (call) => {
   if (hand.told === told) return redraw(hand)
   hand.told = told
   hand.part(".k").hidden = !data.k
+  parentElement.querySelector(".curve").hidden = !data.curve
   hand.part(".k input").max = data.logits.length
   return reset(hand)
 }
 
-export default (call) => mount(call, showHand, close)
+const closeHand = ({ parentElement, data }) => {
+  for (const name of data.curve ? [".bars", ".curve"] : [".bars"]) {
+    close({ parentElement: parentElement.querySelector(name) })
+  }
+}
+
+export default (call) => mount(call, showHand, closeHand)
