@@ -86,11 +86,16 @@ class Visitor:
         """Leave."""
         await self._socket.close()
 
+    def kill(self) -> None:
+        """Be gone without a word, as a browser that is killed."""
+        self._socket.transport.abort()
+
     async def _rerun(self, press: str = "") -> None:
         message = BackMsg()
         state = message.rerun_script
         state.query_string, state.page_name = self._query, NAME
         state.page_script_hash = self._page
+        state.cached_message_hashes.extend(self._cached)
         if press:
             widget = state.widget_states.widgets.add()
             widget.id, widget.trigger_value = press, True

@@ -5,14 +5,16 @@ import re
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
+_SOON = 120.0  # seconds that something may take on a busy machine
 # What Streamlit prints once it listens.
 _LISTENS = re.compile(r"URL: (http://127\.0\.0\.1:\d+)")
 
@@ -45,6 +47,14 @@ def started(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             os.killpg(server.pid, signal.SIGTERM)
             if rest.ident is not None:
                 rest.join()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so; AssertionError when it is not after two minutes."""
+    end = time.monotonic() + _SOON
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def free_port() -> int:

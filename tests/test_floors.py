@@ -131,7 +131,7 @@ def test_only_the_ui_and_app_import_streamlit():
 def test_no_page_touches_a_model():
     """Pages see the door, the names of the catalogue, and nothing that holds a torch module."""
     allowed = {"engine.engine", "engine.local", "engine.recorded"}
-    allowed |= {"engine.admission", "engine.child", "engine.remote"}
+    allowed |= {"engine.admission", "engine.child", "engine.remote", "engine.serving.readiness"}
     allowed |= {"models.catalogue", "models.offered"}
     for path in sources():
         if room(path) in {*MAY_IMPORT_STREAMLIT, "pages"}:

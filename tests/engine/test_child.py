@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,17 +14,11 @@ from olmoe_viz import RoutingPolicy
 from olmoe_viz.engine.child import ChildEngine
 from olmoe_viz.requests import GenerateRequest
 from olmoe_viz.settings import Settings
+from tests.servers import until
 
 SOON = 120.0
 ROOT = Path(__file__).parents[2]
 TWO = (RoutingPolicy(8), RoutingPolicy(16))
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -35,6 +28,7 @@ def engine() -> Iterator[ChildEngine]:
     made.close()
 
 
+@pytest.mark.early
 def test_a_kill_in_the_middle_is_healed_and_everybodys_text_goes_on(engine: ChildEngine) -> None:
     requests = [GenerateRequest("olmoe-nano", text, TWO, 60, seed=1) for text in ("Once", "def")]
     tickets = [engine.submit(request, str(n)) for n, request in enumerate(requests)]

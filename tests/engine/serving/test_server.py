@@ -28,17 +28,11 @@ from olmoe_viz.requests import (
     to_json,
 )
 from tests.engine.serving.conftest import SOON, TOKEN
+from tests.servers import until
 from tests.ui.engines import ByHand
 
 EIGHT = RoutingPolicy(8)
 JSON = {"content-type": "application/json"}
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_every_kind_of_answer_is_the_engines(
@@ -89,7 +83,7 @@ def test_closing_the_connection_cancels_the_request(
     remote = connected(serve(engine))
     ticket = remote.submit(ModelRequest("olmoe-nano"), "ab12")
     until(lambda: len(engine.tickets) == 2)  # the first is the probe's
-    assert engine.visitors == ["probe", "ab12"]
+    assert engine.visitors == ["0", "ab12"]
     ticket.cancel()
     with pytest.raises(errors.CancelledError):
         ticket.result(SOON)
