@@ -39,12 +39,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked as long, unless it is asked for."""
-    if config.getoption("long"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    items[:] = [item for item in items if item not in left_out]
+    """Leave out what is marked as long, unless it is asked for; begin with what is marked early."""
+    left_out = [
+        item for item in items if item.get_closest_marker("long") and not config.getoption("long")
+    ]
     config.hook.pytest_deselected(items=left_out)
+    kept = [item for item in items if item not in set(left_out)]
+    items[:] = _dealt(kept, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Put what is marked as early where the workers begin, each with its share of the list.
+
+    The first worker's share has the tests in a browser, which take as long, so it gets none.
+    """
+    early = [item for item in items if item.get_closest_marker("early")]
+    rest = [item for item in items if not item.get_closest_marker("early")]
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        share = early[worker - 1 :: workers - 1] if worker else early if workers == 1 else []
+        room = (len(items) - len(ordered)) // (workers - worker) - len(share)
+        ordered += [*share, *rest[: max(room, 0)]]
+        del rest[: max(room, 0)]
+    return ordered + rest
 
 
 @pytest.fixture(scope="session")

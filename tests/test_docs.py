@@ -145,6 +145,7 @@ def saved_runs(tmp_path: Path, make_trace: Callable[..., Trace]) -> Path:
     return tmp_path
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_commands_of_the_documents_run(
     installed: bool, saved_runs: Path, installation: Installation

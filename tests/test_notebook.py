@@ -93,6 +93,7 @@ def test_it_uses_only_what_is_public(notebook: NotebookNode):
     assert not {name for name in attributes if name.startswith("_")}
 
 
+@pytest.mark.early
 def test_every_cell_runs_and_every_figure_is_drawn(executed: tuple[NotebookNode, dict[str, Any]]):
     notebook, _ = executed
     assert [cell.execution_count for cell in code_cells(notebook)] == list(

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.early
 def test_mypy_finds_nothing():
-    # Beside other tests, because without its cache it computes half a minute on one core.
     command = [sys.executable, "-m", "mypy"]
     ran = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

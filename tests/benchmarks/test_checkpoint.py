@@ -62,6 +62,7 @@ def in_this_process(call: list[str]) -> float:
     return real._loaded(real._options().parse_args(call[3:]))[1]
 
 
+@pytest.mark.early
 def test_everything_is_asked_of_it(
     folder: Path,
     tmp_path: Path,
