@@ -4,7 +4,8 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 BIN := .venv/bin
-# Two workers, each with a browser and a server of its own; who is done takes tests of the other.
+# Each worker has a browser and a server of its own, which wait for one another: three keep two
+# cores busy. Who is done takes tests of the others.
 PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
@@ -34,9 +35,10 @@ style: .venv/dev-installed
 format: .venv/dev-installed
 	$(BIN)/ruff format .
 
-# Without what needs a browser, and without mypy.
+# Without what needs a browser, and without what is a long program of its own: mypy, the notebook,
+# the commands of the documents.
 unit: .venv/dev-installed
-	$(PYTEST) --ignore=tests/browser --ignore=tests/test_types.py
+	$(PYTEST) --ignore=tests/browser -m "not early"
 
 # Where CUDA is; elsewhere there is nothing in tests/gpu to run.
 gpu-test: .venv/dev-installed

@@ -128,6 +128,7 @@ def test_every_block_says_what_it_holds(path: Path):
     assert not re.search(r"\n\n {4}\S", _FENCE.sub("", text))
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("command", sorted(SERVERS))
 def test_a_server_of_the_documents_starts(command: str, tmp_path: Path, installation: Installation):
     folder = folder_of(command, tmp_path)
