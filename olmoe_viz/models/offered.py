@@ -59,40 +59,57 @@ def gpu_here() -> bool:
     return Path("/dev/nvidiactl").exists() or which("nvidia-smi") is not None
 
 
-@lru_cache(maxsize=8)
 def _listed(text: str) -> tuple[Entry, ...]:
+    """Return the models of the operator's list; a folder is left out until it can be read."""
+    return tuple(entry for line in _lines(text) if (entry := _entry(line)) is not None)
+
+
+@lru_cache(maxsize=8)
+def _lines(text: str) -> tuple[Listed, ...]:
     """Read the operator's list; what is wrong with it is said once, in the log."""
     try:
         if len(text) > _MOST:
             raise ValueError(f"it has more than {_MOST:,} characters")
         lines = json_form.decode(tuple[Listed, ...], json.loads(text), "the list")
-        return tuple(map(_entry, lines))
+        for line in lines:
+            _check(line)
     except (ValueError, RecursionError, ModelError) as error:
         _log.error("%s is not used: %s", LISTED, error)
         return ()
+    return lines
 
 
-def _entry(line: Listed) -> Entry:
-    """Return the entry of a listed model; ModelError or ValueError where there can be none."""
+def _check(line: Listed) -> None:
+    """Raise ValueError or ModelError for a line that can never name a model."""
     if not 0 < len(line.label) <= _LONGEST_LABEL or not line.label.isprintable():
         raise ValueError(f"a label must have 1 to {_LONGEST_LABEL} visible characters.")
-    if line.folder is not None:
-        return _in_folder(line, Path(line.folder))
-    found = catalogue.find(catalogue.with_revision(line.name, line.revision))
-    if found is None:
-        raise ValueError(f"there is no model {line.name!r}.")
-    return replace(found, label=line.label)
-
-
-def _in_folder(line: Listed, folder: Path) -> Entry:
-    """Return the entry of a checkpoint in a folder; its sizes are those of its config.json."""
+    if line.folder is None:
+        if _of_catalogue(line) is None:
+            raise ValueError(f"there is no model {line.name!r}.")
+        return
     if line.revision is not None or not _FOLDER_NAME.fullmatch(line.name):
         raise ValueError(
             f"a model in a folder has a name of letters, digits, _ and -, not {line.name!r}, "
             "and no revision."
         )
-    if catalogue.find(line.name) is not None or not folder.is_absolute():
+    if catalogue.find(line.name) is not None or not Path(line.folder).is_absolute():
         raise ValueError(f"{line.name} needs a name of its own and the whole path of its folder.")
+
+
+def _entry(line: Listed) -> Entry | None:
+    """Return the entry of a listed model; None while there is none in its folder."""
+    if line.folder is not None:
+        return _in_folder(line, Path(line.folder))
+    found = _of_catalogue(line)
+    return None if found is None else replace(found, label=line.label)
+
+
+def _of_catalogue(line: Listed) -> Entry | None:
+    return catalogue.find(catalogue.with_revision(line.name, line.revision))
+
+
+def _in_folder(line: Listed, folder: Path) -> Entry | None:
+    """Return the entry of a checkpoint in a folder; its sizes are those of its config.json."""
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
         return Entry(
@@ -108,5 +125,11 @@ def _in_folder(line: Listed, folder: Path) -> Entry:
             label=line.label,
             folder=folder,
         )
-    except (OSError, KeyError, TypeError):
-        raise ValueError(f"the folder of {line.name} has no config.json of OLMoE's kind.") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        _say_once(f"{LISTED}: {line.name} is left out until its folder has a config.json of OLMoE.")
+        return None
+
+
+@lru_cache(maxsize=64)
+def _say_once(sentence: str) -> None:
+    _log.error(sentence)

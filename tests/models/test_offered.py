@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.errors import ModelError
 from olmoe_viz.models import offered as offered_models
 from olmoe_viz.models.catalogue import CATALOGUE
 from olmoe_viz.models.load import load_model
 from olmoe_viz.models.offered import LISTED, find, offered
+from olmoe_viz.requests import ModelRequest
 from tests.engine.tiny import write_checkpoint
 
 REAL = "allenai/OLMoE-1B-7B-0924"
@@ -64,6 +66,25 @@ def test_a_folder_of_the_operator_is_loaded_by_its_name_alone(listed, tmp_path: 
         load_model("ours")
 
 
+@pytest.mark.parametrize("damage", ["config.json", "model.safetensors.index.json"])
+def test_a_folder_that_is_damaged_at_the_start_is_told_and_used_once_it_is_whole(
+    damage: str, listed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_checkpoint(tmp_path / damage)
+    whole = (folder / damage).read_bytes()
+    (folder / damage).write_text("{", encoding="utf-8")
+    listed([STEP, {"name": "ours", "label": "Ours", "folder": str(folder)}])
+    engine = LocalEngine()
+    assert [entry.name for entry in offered()][1] == f"{REAL}@step10000-tokens41B"
+    with pytest.raises(ModelError, match="ours"):
+        engine.submit(ModelRequest("ours")).result(60)
+    in_log = [LISTED in record.getMessage() for record in caplog.records]
+    assert in_log == [True] * (damage == "config.json")
+    (folder / damage).write_bytes(whole)
+    assert offered()[2].title == "Ours"
+    assert engine.submit(ModelRequest("ours")).result(60).geometry.layers == 3
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -82,7 +103,6 @@ def test_a_folder_of_the_operator_is_loaded_by_its_name_alone(listed, tmp_path: 
         [{**STEP, "name": "olmoe-nano"}],
         [{**STEP, "revision": "../../etc"}],
         [STEP, {**STEP, "revision": 3}],
-        [{"name": "ours", "label": "Ours", "folder": "/nowhere"}],
         [{"name": "ours", "label": "Ours", "folder": "olmoe_viz/models/olmoe-nano"}],
         [{"name": "../ours", "label": "Ours", "folder": "/srv"}],
         [{"name": "olmoe-nano", "label": "Ours", "folder": "/srv"}],
