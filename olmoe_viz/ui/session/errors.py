@@ -48,7 +48,7 @@ def refuse(error: Exception) -> None:
     refusal(sentence(error))
     if isinstance(error, ModelError) and state.selection().model != BUNDLED:
         download.ways_on()
-    elif isinstance(error, EngineError) and not isinstance(error, MissingError):
+    elif isinstance(error, EngineError | ModelError) and not isinstance(error, MissingError):
         download.again()
 
 

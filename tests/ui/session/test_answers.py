@@ -23,6 +23,7 @@ from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.requests import ModelRequest, Request, TraceRequest
 from olmoe_viz.ui.session import answers, engine, errors
 from olmoe_viz.ui.session.selection import Selection
+from olmoe_viz.ui.texts import frame as texts
 from olmoe_viz.ui.widgets import origin
 from tests.ui.engines import ByHand, Watched, serve
 from tests.ui.test_pages import run_prompt, specs
@@ -55,7 +56,10 @@ def test_trouble_is_a_sentence(error: Exception, start: str) -> None:
     assert "\n" not in said
 
 
-@pytest.mark.parametrize("error", [OutOfMemoryError("no memory"), EngineError("It broke.")])
+@pytest.mark.parametrize(
+    "error",
+    [OutOfMemoryError("no memory"), EngineError("It broke."), ModelError("It is damaged.")],
+)
 def test_a_run_that_breaks_off_is_said_and_the_next_one_works(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,7 +70,8 @@ def test_a_run_that_breaks_off_is_said_and_the_next_one_works(
         test = run_prompt(app(), f"A text of its own for {type(error).__name__}")
     assert len(test.error) == 1
     assert specs(test) == []
-    again = run_prompt(test, "The cat")
+    (again,) = (button for button in test.button if button.label == texts.AGAIN)
+    again = again.click().run()
     assert len(again.error) == 0
     assert specs(again)
 
