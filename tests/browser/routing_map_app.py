@@ -54,9 +54,11 @@ def main() -> None:
     from olmoe_viz import RoutingPolicy
     from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
     from olmoe_viz.records.tokens import display_token
+    from olmoe_viz.ui.widgets import shared_code
     from olmoe_viz.ui.widgets.routing_map import GrowingMap, MapEvent, routing_map
 
     st.set_page_config(layout="wide")
+    shared_code.place()
     st.html("<style>:root { --map-visibility: visible }</style>")  # as the application's stylesheet
     word = st.cache_resource(new_event, max_entries=10)
     if "go_on" in st.query_params:

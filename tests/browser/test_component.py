@@ -9,7 +9,9 @@ from playwright.sync_api import Browser, Page
 
 from olmoe_viz.ui.widgets import component
 
-MOUNT = Path(component.__file__).with_suffix(".js").read_text("utf-8")
+FILE = Path(component.__file__)
+MOUNT = FILE.with_suffix(".js").read_text("utf-8")
+SHARED = "\n".join(FILE.with_name(each).read_text("utf-8") for each in ("shared.js", "given.js"))
 BEGIN = """
 const log = []
 const close = ({ data }) => log.push(`close ${data}`)
@@ -52,3 +54,33 @@ def test_a_call_that_comes_after_a_later_one_is_taken_back(page: Page) -> None:
 def test_a_call_for_an_element_that_is_gone_shows_nothing(page: Page) -> None:
     steps = "const at = place(); at.remove(); const end = call(at, 'a'); end?.()"
     assert happened(page, steps) == []
+
+
+ELEMENT = """
+const host = document.body.appendChild(document.createElement("div"))
+const parentElement = host.attachShadow({ mode: "open" })
+const shown = async (name) => {
+  await (await part(name).code)({ parentElement })
+  return parentElement.textContent
+}
+const begin = ({ parentElement }) => { parentElement.querySelector("b").textContent += "!" }
+"""
+
+
+def shared(page: Page, steps: str) -> Any:
+    """What the steps return, on a page of its own."""
+    page.goto("about:blank")
+    return page.evaluate(f"async () => {{ {SHARED}\n{ELEMENT}\n{steps} }}")
+
+
+def test_an_element_that_waits_for_its_code_gets_it_with_html_and_style(page: Page) -> None:
+    steps = """const waiting = shown("a"); give("a", "<b>one</b>", "b { color: red }", begin)
+    const texts = [await waiting, await shown("a")]
+    return [...texts, getComputedStyle(parentElement.querySelector("b")).color]"""
+    assert shared(page, steps) == ["one!", "one!!", "rgb(255, 0, 0)"]
+
+
+def test_new_code_of_a_server_takes_the_place_of_the_old(page: Page) -> None:
+    steps = """give("a", "<b>one</b>", "", begin); give("b", "<b>two</b>", "", begin)
+    return [await shown("a"), await shown("b")]"""
+    assert shared(page, steps) == ["one!", "two!"]

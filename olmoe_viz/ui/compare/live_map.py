@@ -17,7 +17,7 @@ from olmoe_viz.ui.widgets.routing_map import Columns, GrowingMap, MapEvent, rout
 _KEY = "live_map"
 _CELL = "live_map_token"
 _EVERY = 2  # drawings of the texts for one of the map, which is sent whole each time
-_GROWN = 1.15  # times the tokens that it shows: so in all it sends a few times what it shows last
+_GROWN = 1.3  # times the tokens that it shows: so in all it sends a few times what it shows last
 
 
 def _head(column: Column) -> DeltaGenerator:

@@ -18,6 +18,7 @@ from olmoe_viz.ui.map import first_visit
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT, Selection, entry
 from olmoe_viz.ui.texts import frame as texts
+from olmoe_viz.ui.widgets import shared_code
 from olmoe_viz.ui.widgets.copy_link import copy_link
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES, plain
 
@@ -36,6 +37,7 @@ def draw(page: StreamlitPage) -> None:
     st.html(f"<style>:root {{ {inks(state.theme())} }}</style>")
     for sheet in ("style", "streamlit"):
         st.html(_HERE / f"{sheet}.css")
+    shared_code.place()
     st.logo(_HERE / f"logo_{state.theme()}.svg", size="medium")
     chosen = state.selection()
     with st.container(key="frame", gap="small"):

@@ -13,6 +13,7 @@ from olmoe_viz.models import catalogue
 from olmoe_viz.ui.compare import measurement, writing
 from olmoe_viz.ui.session import engine
 from olmoe_viz.ui.texts import compare as compare_texts
+from olmoe_viz.ui.widgets import figure, passage, routing_map
 from olmoe_viz.ui.widgets.wording import plain
 from tests.ui.compare_page import COLUMNS, badges, files, generated, heads, shown_texts, tables
 from tests.ui.test_pages import HOSTILE, texts
@@ -56,6 +57,18 @@ def test_every_measure_has_its_place(compared: AppTest) -> None:
     assert held_out[f"{k_is(8)}, native"][0] == "1.142"
     assert cost[f"{k_is(64)}, renormalized"][1] == "100.0%"
     assert cost[f"{k_is(8)}, native"][4:] == ["not timed", "not timed"]
+
+
+def test_code_that_many_parts_share_comes_once(compared: AppTest) -> None:
+    parts = [part.proto for part in compared.get("bidi_component")]
+    (carried,) = (part.js_content for part in parts if part.id.endswith("shared_code"))
+    for code in (figure.CODE, passage.CODE, routing_map.CODE):
+        users = [p for p in parts if p.component_name == f"olmoe_viz_{code.name}"]
+        assert users
+        assert code.known_as in carried
+        for part in users:
+            assert code.known_as in part.js_content
+            assert len(part.js_content + part.html_content + part.css_content) < 500
 
 
 def test_nothing_is_called_live_before_there_is_a_text() -> None:

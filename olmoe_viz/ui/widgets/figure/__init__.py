@@ -13,13 +13,13 @@ from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.look import LOOK
 from olmoe_viz.figures.markup import WORDS_SCRIPT, worded
 from olmoe_viz.ui.texts import figure as texts
-from olmoe_viz.ui.widgets.component import component
+from olmoe_viz.ui.widgets.component import code, sharing_component
 
 _HERE = Path(__file__).parent
 HTML = _HERE / "plot.html"
 STYLES = (_HERE / "plot.css",)
 SCRIPTS = tuple(_HERE / f"{name}.js" for name in ("geometry", "marks", "table", "menu", "plot"))
-_component = component(
+CODE = code(
     "plot",
     _HERE,
     WORDS_SCRIPT,
@@ -29,6 +29,7 @@ _component = component(
     css=STYLES,
     constants={"LOOK": asdict(LOOK), "WORDS": texts.SCRIPT},
 )
+_component = sharing_component(CODE)
 
 
 def plot(figure: Figure, *, key: str) -> None:

@@ -9,15 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from olmoe_viz.ui.compare.marked_text import Token
-from olmoe_viz.ui.widgets.component import component
+from olmoe_viz.ui.widgets.component import code, sharing_component
 
-_component = component(
+CODE = code(
     "passage",
     Path(__file__).parent,
     "passage.js",
     html='<p dir="auto" role="group" tabindex="0"></p><div class="card" role="status"></div>',
     css="passage.css",
 )
+_component = sharing_component(CODE)
 
 
 def passage(tokens: Sequence[Token], *, label: str, key: str) -> None:

@@ -25,14 +25,14 @@ from olmoe_viz.figures.interactive_map.payload import VIEWS, View, build, painte
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.expert_uses import ExpertUses
-from olmoe_viz.ui.widgets.component import component, script
+from olmoe_viz.ui.widgets.component import code, component, script, sharing_component
 
 __all__ = ["VIEWS", "Columns", "GrowingMap", "MapEvent", "TraceLike", "View", "routing_map"]
 
 _HERE = Path(__file__).parent
 _digests: WeakKeyDictionary[TraceLike, bytes] = WeakKeyDictionary()
 _feed = component("routing_feed", _HERE, "feed.js")
-_map = component(
+CODE = code(
     "routing_map",
     _HERE,
     *SCRIPTS,
@@ -41,6 +41,7 @@ _map = component(
     css=STYLE,
     constants={"WORDS": words.SCRIPT},
 )
+_map = sharing_component(CODE)
 
 
 @dataclass(frozen=True)
