@@ -10,7 +10,7 @@ from olmoe_viz.figures.labels import number
 from olmoe_viz.figures.marks import Axis, Line, Rule, ticks
 from olmoe_viz.figures.palette import Theme
 
-_MORE = "bits per byte more than as trained"
+_MORE = "bits per byte above the trained"
 
 
 def figure(
@@ -67,7 +67,7 @@ def figure(
     return Figure(
         alt=_sentence(names, values),
         height=300,
-        margin=(12, 16, 84, 62),
+        margin=(12, 16, 72, 62),
         x=(Axis((-0.7, len(names) - 0.3), list(enumerate(names))),),
         y=Axis(span, ticks(*span), _MORE),
         marks=tuple(

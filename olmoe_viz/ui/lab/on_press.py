@@ -1,12 +1,24 @@
 """What is measured only after somebody has pressed a button for it, and then stays."""
 
+from collections.abc import Hashable
+
 import streamlit as st
 
 from olmoe_viz.engine.engine import Answer
 from olmoe_viz.requests import Request
 from olmoe_viz.ui.session import answers
 
-_WISHES = "lab_wishes"  # button -> the request that it was pressed for
+_WISHES = "lab_wishes"  # button -> what it was pressed for
+
+
+def wished(what: Hashable, *, label: str, says: str, key: str) -> bool:
+    """Whether the button was pressed for this; else it is placed. Arguments as in `pressed`."""
+    wishes: dict[str, Hashable] = st.session_state.setdefault(_WISHES, {})
+    if wishes.get(key) == what:
+        return True
+    st.caption(says)
+    st.button(label, key=key, on_click=wishes.__setitem__, args=(key, what))
+    return False
 
 
 def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | None:
@@ -20,15 +32,17 @@ def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | No
         says: what a press will do, and how long it takes.
         key: unique on the page.
     """
-    wishes: dict[str, Request] = st.session_state.setdefault(_WISHES, {})
-    if wishes.get(key) != request:
-        st.caption(says)
-        st.button(label, key=key, on_click=wishes.__setitem__, args=(key, request))
+    if not wished(request, label=label, says=says, key=key):
         return None
     found = answers.answer(request)
     if found is None:
-        del wishes[key]
+        drop(key)
     return found
+
+
+def drop(key: str) -> None:
+    """Take back what a button was pressed for, so that it is there again."""
+    st.session_state.get(_WISHES, {}).pop(key, None)
 
 
 def forget() -> None:

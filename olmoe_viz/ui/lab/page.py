@@ -5,7 +5,15 @@ from pathlib import Path
 import streamlit as st
 
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui.lab import asked, away, before_after, on_press, routes_panel, texts_panel
+from olmoe_viz.ui.lab import (
+    asked,
+    away,
+    before_after,
+    fewer_more,
+    on_press,
+    routes_panel,
+    texts_panel,
+)
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.map import cell_panel
 from olmoe_viz.ui.runs import keeping
@@ -43,6 +51,7 @@ def draw() -> None:
         texts_panel.draw(trace, settings)
         asked.draw(trace, chosen)
         routes_panel.draw(trace, chosen)
+        fewer_more.draw(trace)
     else:
         _why_not(trace, runs=runs)
     keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))
