@@ -8,8 +8,8 @@ from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import EffectsRequest
-from olmoe_viz.ui.lab.on_press import pressed
 from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.session.on_press import pressed
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import origin, panel

@@ -15,12 +15,11 @@ from olmoe_viz.records.expert_uses import ExpertUses, recorded_uses
 from olmoe_viz.records.scores import Scores
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import ScoreRequest
-from olmoe_viz.ui.lab import on_press
 from olmoe_viz.ui.lab.fewer_settings import FLOORS, FewerSettings, stops
 from olmoe_viz.ui.lab.layer_ks import layer_ks
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.quality import tables
-from olmoe_viz.ui.session import answers, state, url
+from olmoe_viz.ui.session import answers, on_press, state, url
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
 from olmoe_viz.ui.texts import lab as lab_texts
 from olmoe_viz.ui.texts import lab_fewer as texts

@@ -10,14 +10,13 @@ from olmoe_viz.ui.lab import (
     away,
     before_after,
     fewer_more,
-    on_press,
     routes_panel,
     texts_panel,
 )
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.map import cell_panel
 from olmoe_viz.ui.runs import keeping
-from olmoe_viz.ui.session import answers, state, url
+from olmoe_viz.ui.session import answers, on_press, state, url
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import panel
 from olmoe_viz.ui.widgets.message import hint

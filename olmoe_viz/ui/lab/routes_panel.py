@@ -7,8 +7,8 @@ from olmoe_viz.figures import route_spread
 from olmoe_viz.records.patches import Routes
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import RoutesRequest
-from olmoe_viz.ui.lab.on_press import pressed
 from olmoe_viz.ui.session import state
+from olmoe_viz.ui.session.on_press import pressed
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import origin, panel

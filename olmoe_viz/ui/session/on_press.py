@@ -6,9 +6,9 @@ import streamlit as st
 
 from olmoe_viz.engine.engine import Answer
 from olmoe_viz.requests import Request
-from olmoe_viz.ui.session import answers
+from olmoe_viz.ui.session import answers, state
 
-_WISHES = "lab_wishes"  # button -> what it was pressed for
+_WISHES = "wishes_to_measure"  # button -> what it was pressed for
 
 
 def wished(what: Hashable, *, label: str, says: str, key: str) -> bool:
@@ -17,7 +17,7 @@ def wished(what: Hashable, *, label: str, says: str, key: str) -> bool:
     if wishes.get(key) == what:
         return True
     st.caption(says)
-    st.button(label, key=key, on_click=wishes.__setitem__, args=(key, what))
+    st.button(label, key=key, on_click=_wish, args=(key, what))
     return False
 
 
@@ -38,6 +38,11 @@ def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | No
     if found is None:
         drop(key)
     return found
+
+
+def _wish(key: str, what: Hashable) -> None:
+    st.session_state[_WISHES][key] = what
+    state.change()  # whoever presses asks for something
 
 
 def drop(key: str) -> None:
