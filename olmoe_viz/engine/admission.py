@@ -14,6 +14,7 @@ from olmoe_viz.models import offered
 from olmoe_viz.requests import (
     ChatMessage,
     GenerateRequest,
+    PatchRequest,
     Request,
     Text,
     TimeRequest,
@@ -47,7 +48,8 @@ class Admission:
         """
         if not self._offers(request.model):
             raise InputError(f"This server does not offer {request.model[:100]!r}.")
-        _check_text(_text(request), self._settings.prompt_tokens)
+        for text in _texts(request):
+            _check_text(text, self._settings.prompt_tokens)
         self._check_size(request)
         self._count(visitor)
 
@@ -89,13 +91,15 @@ class Admission:
                 self._asked.popitem(last=False)
 
 
-def _text(request: Request) -> Text:
-    """Return the text that a request is about, its run's where it is for details."""
+def _texts(request: Request) -> tuple[Text, ...]:
+    """Return the texts that a request is about, its run's where it is for details."""
+    if isinstance(request, PatchRequest):
+        return request.source.text, request.target.text
     run = getattr(request, "run", request)
     if isinstance(run, GenerateRequest):
-        return run.prompt
+        return (run.prompt,)
     text: Text = getattr(run, "text", ())
-    return text
+    return (text,)
 
 
 def _check_text(text: Text, most: int) -> None:

@@ -1,5 +1,6 @@
 """Answers for the pages: at once where there is a record, else computed while the visitor waits."""
 
+from collections.abc import Callable
 from typing import cast, overload
 from uuid import uuid4
 
@@ -29,16 +30,25 @@ def answer(request: TraceRequest, place: DeltaGenerator | None = None) -> Trace 
 @overload
 def answer(request: ModelRequest, place: DeltaGenerator | None = None) -> ModelFacts | None: ...
 @overload
-def answer(request: Request, place: DeltaGenerator | None = None) -> Answer | None: ...
-def answer(request: Request, place: DeltaGenerator | None = None) -> Answer | None:
+def answer(
+    request: Request,
+    place: DeltaGenerator | None = None,
+    on_stop: Callable[[], None] = state.withdraw,
+) -> Answer | None: ...
+def answer(
+    request: Request,
+    place: DeltaGenerator | None = None,
+    on_stop: Callable[[], None] = state.withdraw,
+) -> Answer | None:
     """The answer to a request, or None after a sentence that says why there is none.
 
     `place` tells of a wait. Without one a place is taken always, also when nothing has to be waited
     for: else all below would move by one, and the browser would take it down and build it up again.
+    `on_stop` is what a stop does.
     """
     place = st.empty() if place is None else place
     try:
-        return _answered(request, place, texts.RUNNING)
+        return _answered(request, place, texts.RUNNING, on_stop)
     except TROUBLE as error:
         refuse(error)
         return None
@@ -136,7 +146,12 @@ def wait_for_start(ticket: Ticket, place: DeltaGenerator) -> None:
         waiting.for_ticket(ticket, until_it_runs=True)
 
 
-def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Answer:
+def _answered(
+    request: Request,
+    place: DeltaGenerator,
+    words: str | None,
+    on_stop: Callable[[], None] = state.withdraw,
+) -> Answer:
     if opened.covers(request):
         return _from_file(request)
     # What a model is says whoever runs it: where it was recorded it may have run in another dtype.
@@ -144,7 +159,7 @@ def _answered(request: Request, place: DeltaGenerator, words: str | None) -> Ans
     if found is not None:
         return found
     download.check(request.model)
-    with Waiting(place, request.model, words) as waiting:
+    with Waiting(place, request.model, words, on_stop) as waiting:
         waiting.for_engine()
         found = engine.current().kept(request)
         if found is not None:

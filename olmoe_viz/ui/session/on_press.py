@@ -1,6 +1,7 @@
 """What is measured only after somebody has pressed a button for it, and then stays."""
 
 from collections.abc import Hashable
+from functools import partial
 
 import streamlit as st
 
@@ -24,7 +25,7 @@ def wished(what: Hashable, *, label: str, says: str, key: str) -> bool:
 def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | None:
     """The answer to a request, once its button was pressed; until then None.
 
-    A click elsewhere while it is measured begins it again.
+    A click elsewhere while it is measured begins it again; a stop takes the wish back.
 
     Args:
         request: what is asked; for another one the button is there again.
@@ -34,7 +35,7 @@ def pressed(request: Request, *, label: str, says: str, key: str) -> Answer | No
     """
     if not wished(request, label=label, says=says, key=key):
         return None
-    found = answers.answer(request)
+    found = answers.answer(request, on_stop=partial(drop, key))
     if found is None:
         drop(key)
     return found

@@ -11,23 +11,34 @@ from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.engine.engine import Progress, Ticket
 from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.requests import EffectsRequest, PatchRequest, RoutesRequest
 from olmoe_viz.ui.session import collector, download, engine, state
 from olmoe_viz.ui.session.stop import LOOK, stop_button, touch
 from olmoe_viz.ui.texts import frame as texts
 
 _LOADING = {True: texts.LOADING_BUNDLED, False: texts.LOADING_LARGE}
 _TAKES_SECONDS = {"preparing": texts.PREPARING, "restarting": texts.RESTARTING}
+_IN_STEPS = (EffectsRequest, PatchRequest, RoutesRequest)  # of which each runs the text once more
 _PATIENCE = 1.0  # seconds of loading until there is something to press
 
 
 class Waiting:
     """A place on the page that says how far a request is; with nothing to say it stays empty.
 
-    `running` is what is said while the request runs, None for nothing. Use it in a `with` block.
+    `running` is what is said while the request runs, None for nothing, and `on_stop` what a stop
+    does then. Use it in a `with` block.
     """
 
-    def __init__(self, place: DeltaGenerator, model: str, running: str | None) -> None:
+    def __init__(
+        self,
+        place: DeltaGenerator,
+        model: str,
+        running: str | None,
+        on_stop: Callable[[], None] = state.withdraw,
+    ) -> None:
         self._place, self._model, self._words = place, model, running
+        self._on_stop = on_stop
+        self._unit = texts.TOKENS
         self._stage = ""
         self._loaded = False  # a model, while somebody waited here
         self._shown = ExitStack()
@@ -57,6 +68,8 @@ class Waiting:
 
     def for_ticket(self, ticket: Ticket, *, until_it_runs: bool = False) -> None:
         """Wait until a request is done, or runs."""
+        if isinstance(ticket.request, _IN_STEPS):
+            self._unit = texts.STEPS
         ends = ("running", "done") if until_it_runs else ("done",)
         while not ticket.wait(LOOK) and (progress := ticket.progress).stage not in ends:
             touch()
@@ -101,8 +114,8 @@ class Waiting:
 
     def _running(self, done: int, total: int) -> None:
         if 0 < done <= total:  # one part may be all there is
-            words = f"{done:,} of {total:,} tokens"
-            self._beside_stop(state.withdraw).progress(done / total, text=words)
+            words = f"{done:,} of {total:,} {self._unit}"
+            self._beside_stop(self._on_stop).progress(done / total, text=words)
 
     def _beside_stop(self, on_stop: Callable[[], None]) -> DeltaGenerator:
         if self._line is None:

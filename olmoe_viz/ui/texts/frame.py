@@ -44,6 +44,7 @@ CHAT_TEMPLATE_SAYS = {
 DETAIL_NOT_IN_FILES = (
     "The opened file does not hold this. Close it on the page Runs, and the model can compute it."
 )
+TOKENS, STEPS = "tokens", "steps"
 RUNNING = "Running the prompt through the model."
 LOADING_BUNDLED = "Loading the model. The first run takes a few seconds."
 PREPARING = "Compiling and testing the GPU kernels. This happens once, in some ten seconds."

@@ -21,6 +21,8 @@ from olmoe_viz.requests import (
     GenerateRequest,
     InspectRequest,
     ModelRequest,
+    Patch,
+    PatchRequest,
     Request,
     ScoreRequest,
     TimeRequest,
@@ -32,6 +34,11 @@ from tests.servers import until
 from tests.ui.engines import ByHand
 
 EIGHT = RoutingPolicy(8)
+BOTH_RUNS = PatchRequest(
+    TraceRequest("olmoe-nano", (1,), EIGHT),
+    TraceRequest("olmoe-nano", (1, 2, 3), EIGHT),
+    (Patch(0, (0,)),),
+)
 JSON = {"content-type": "application/json"}
 
 
@@ -113,6 +120,7 @@ def test_a_full_line_is_503_with_when_to_come_again(
         ({"columns": 1}, GenerateRequest("olmoe-nano", "a", (EIGHT,) * 2, 1), "At most 1 rows"),
         ({"prompt_tokens": 2}, TraceRequest("olmoe-nano", (1, 2, 3), EIGHT), "at most 2 tokens"),
         ({"prompt_tokens": 2}, TraceRequest("olmoe-nano", "a" * 600, EIGHT), "600 characters"),
+        ({"prompt_tokens": 2}, BOTH_RUNS, "at most 2 tokens"),
         ({}, TimeRequest("olmoe-nano", "a", EIGHT, runs=21), "At most 20 runs"),
         ({"models": "bundled"}, ModelRequest("allenai/OLMoE-1B-7B-0924"), "does not offer"),
     ],
