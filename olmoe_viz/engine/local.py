@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from functools import partial
+from math import inf
+from weakref import WeakKeyDictionary
 
 from olmoe_viz.engine import jobs
 from olmoe_viz.engine.engine import Answer, Progress, Ticket
@@ -35,7 +37,8 @@ class LocalEngine:
     Models are loaded by name when first asked for; `models` are there already. Answers are kept, up
     to `cache_bytes`, and served again with the date and the speed of their run; those to requests
     for a time are not. At most `line_length` requests wait. At most `rows` rows of each model are
-    written at once, their keys and values in `kv_bytes`.
+    written at once, their keys and values in `kv_bytes`. A large model that was loaded by name is
+    given back `idle_seconds` after it was last used.
 
     One thread does all the work, and everything it works on outlives it: between two steps of all
     texts there is at most one job, short ones first, and long ones let texts and short ones go on
@@ -49,6 +52,7 @@ class LocalEngine:
         line_length: int = LINE_LENGTH,
         rows: int = ROWS,
         kv_bytes: int = KV_BYTES,
+        idle_seconds: float = inf,
     ) -> None:
         self._pool = ModelPool(*models)
         self._cache = ResultCache(cache_bytes)
@@ -61,6 +65,8 @@ class LocalEngine:
         self._jobs: list[Ticket] = []  # at work, the last inside the one before
         self._pace = Pace()
         self._failures = 0
+        self._idle = idle_seconds
+        self._used: WeakKeyDictionary[Model, float] = WeakKeyDictionary()  # when, of a large model
 
     def submit(self, request: Request, visitor: str = "") -> Ticket:
         """Take a request and return at once; see `Engine.submit`."""
@@ -68,7 +74,7 @@ class LocalEngine:
         kept = self.kept(request)
         if kept is not None:
             ticket.finish(kept, cached=True)
-        elif self._pool.find(request.model) is not None:
+        elif self._wanted(request.model):
             self._join(visitor, ticket)
         else:
             self._load(visitor, ticket)
@@ -77,6 +83,14 @@ class LocalEngine:
     def kept(self, request: Request) -> Answer | None:
         """Return the answer to a request if it was given before and is still there."""
         return self._cache.find(request)
+
+    def _wanted(self, name: str) -> bool:
+        """Say that a model is used now; whether it is there."""
+        with self._lock:
+            model = self._pool.find(name)
+            if model is not None:
+                self._used[model] = time.monotonic()
+            return model is not None
 
     def _join(self, visitor: str, ticket: Ticket) -> None:
         request = ticket.request
@@ -121,6 +135,7 @@ class LocalEngine:
                 self._cache.forget(model.name)
                 self._digests[model.name] = model.digest
             try:
+                self._wanted(model.name)
                 self._join(visitor, ticket)
             except EngineError as error:
                 ticket.fail(error)
@@ -141,8 +156,9 @@ class LocalEngine:
         Nothing is lost with it: a step that did not come to its end is taken again.
         """
         try:
-            while self._turn() or self._line.wait(_IDLE):
+            while self._turn() or self._line.wait(min(_IDLE, self._idle)) or self._has_to_wait():
                 self._failures = 0
+                self._give_back_idle()
             ended = True
         except BaseException:  # noqa: BLE001 - whatever it is, others wait
             _log.exception("The engine's thread ended; another goes on.")
@@ -152,6 +168,24 @@ class LocalEngine:
             self._worker = None
             if not ended or self._line.wait(0):
                 self._start()
+
+    def _has_to_wait(self) -> bool:
+        """Whether the thread is still needed to give a large model back."""
+        return self._idle < inf and self._pool.large is not None
+
+    def _give_back_idle(self) -> None:
+        """Give a large model back that nobody has used for long."""
+        with self._lock:
+            if self._has_to_wait() and self._large_is_idle():
+                self._pool.give_back_large()
+
+    def _large_is_idle(self) -> bool:
+        model, now = self._pool.large, time.monotonic()
+        if model is None or self._line.wait(0):
+            return False
+        if model.name in self._writing:
+            self._used[model] = now
+        return now > self._used.setdefault(model, now) + self._idle
 
     def _give_up_after_failures(self) -> None:
         """Tell those at work when threads end one after the other without a whole turn."""
@@ -233,6 +267,7 @@ def from_settings(settings: Settings) -> LocalEngine:
         line_length=settings.line_length,
         rows=settings.rows,
         kv_bytes=settings.cache_mb * 2**20,
+        idle_seconds=settings.idle_seconds,
     )
 
 

@@ -46,6 +46,16 @@ class ModelPool:
         model = self._held.get(name) or self._slots.get(name == BUNDLED)
         return model if model is not None and model.name == name else None
 
+    @property
+    def large(self) -> Model | None:
+        """The model in the second slot, while there is one."""
+        return self._slots.get(False)
+
+    def give_back_large(self) -> None:
+        """Empty the second slot; the memory is free once nobody uses the model any more."""
+        if self._slots.pop(False, None) is not None:
+            release_memory()
+
     def load(self, name: str, then: Loaded) -> Loading:
         """Load a model, together with whoever waits for it already.
 
@@ -88,8 +98,8 @@ class ModelPool:
         if found is not None:
             return found  # another came first
         bundled = loading.name == BUNDLED
-        if not bundled and self._slots.pop(bundled, None) is not None:
-            release_memory()  # two large models at once would take the memory of both
+        if not bundled:
+            self.give_back_large()  # two large models at once would take the memory of both
         made = load_model(loading.name, progress=loading.progress)
         self._slots[bundled] = made
         return made

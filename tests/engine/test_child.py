@@ -1,5 +1,6 @@
 """The engine in a process of its own: killed in the middle, and ended with its parent."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from olmoe_viz import RoutingPolicy
 from olmoe_viz.engine.child import ChildEngine
 from olmoe_viz.requests import GenerateRequest
-from olmoe_viz.settings import Settings
+from olmoe_viz.settings import Settings, variable
 from tests.servers import until
 
 SOON = 120.0
@@ -21,11 +22,15 @@ ROOT = Path(__file__).parents[2]
 TWO = (RoutingPolicy(8), RoutingPolicy(16))
 
 
-@pytest.fixture
-def engine() -> Iterator[ChildEngine]:
-    made = ChildEngine(Settings(idle_seconds=900))
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[ChildEngine]:
+    """Return an engine that offers a large model, which is a tiny one here."""
+    offered = json.dumps([{"name": "ours", "label": "Ours", "folder": str(folder)}])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(variable("models"), offered)
+        made = ChildEngine(Settings(idle_seconds=1))
+        yield made
+        made.close()
 
 
 @pytest.mark.early
@@ -45,10 +50,21 @@ def test_a_kill_in_the_middle_is_healed_and_everybodys_text_goes_on(engine: Chil
             ids = [step.rows[row].token_id for step in steps]
             assert [each for each in ids if each is not None] == text.token_ids.tolist()
             assert text.request == request
-    # Without a listener the process ends; nothing of it stays.
-    second = psutil.Process(engine.pid)
-    engine.close()
-    assert not second.is_running()
+
+
+def test_an_idle_large_model_is_given_back_by_ending_its_process(engine: ChildEngine) -> None:
+    large = GenerateRequest("ours", "the robot", (RoutingPolicy(8),), 8)
+    (text,) = engine.submit(large).result(SOON)
+    assert len(text.token_ids) == 8
+    process = psutil.Process(engine.pid)
+    another = engine.submit(GenerateRequest("olmoe-nano", "1 2 1 2 1 2", TWO, 500))
+    assert another.new_steps(0, SOON)
+    engine._large_since = 0.0  # long ago, but somebody waits for a text
+    engine._give_back()
+    assert engine.pid == process.pid
+    another.cancel()
+    until(lambda: not process.is_running())
+    assert engine.pid is None
 
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:

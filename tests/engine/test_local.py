@@ -3,6 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from olmoe_viz.errors import (
     OutOfMemoryError,
 )
 from olmoe_viz.models import pool
+from olmoe_viz.models.load import load_model
 from olmoe_viz.models.model import Model
 from olmoe_viz.requests import (
     BandwidthRequest,
@@ -33,6 +37,7 @@ from olmoe_viz.requests import (
     TimeRequest,
     TraceRequest,
 )
+from tests.servers import until
 
 SOON = 60.0  # seconds that a thread may take on a busy machine
 TEXT = "the little robot found"
@@ -352,6 +357,25 @@ def test_answers_of_other_weights_under_the_same_name_are_forgotten(loads: Loads
     facts = engine.submit(ModelRequest("some-model")).result(SOON)
     assert facts.provenance.digest != first.provenance.digest
     assert engine.kept(request) is None
+
+
+def test_a_large_model_is_given_back_when_nobody_has_used_it_for_long(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ref[Any]] = []
+
+    def load(*arguments: Any, **options: Any) -> Model:
+        loaded = load_model(*arguments, **options)
+        made.append(ref(loaded.module))
+        return loaded
+
+    monkeypatch.setattr(pool, "load_model", load)
+    monkeypatch.setattr(local, "_IDLE", 0.01)
+    engine = LocalEngine(idle_seconds=0.01)
+    (written,) = engine.submit(GenerateRequest(str(folder), TEXT, (EIGHT,), 20)).result(SOON)
+    assert written.finish == "length"
+    until(lambda: engine._pool.large is None and engine._worker is None)
+    assert [module() for module in made] == [None]
 
 
 def test_the_thread_ends_when_nothing_is_asked_and_starts_again(
