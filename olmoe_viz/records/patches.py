@@ -80,12 +80,20 @@ class Patches(Record):
         token less that of the target's; where both runs have the same one, on that token alone. All
         zeros where the runs do not differ.
         """
-        both = self.run_tops[SOURCE] == self.run_tops[TARGET]
-        weights = np.array([1.0, 0.0 if both else -1.0])
-        source, target = self.run_logprobs @ weights
-        if source == target:
+        if self.gap == 0:
             return np.zeros(len(self.logprobs))
-        return np.asarray((self.logprobs @ weights - target) / (source - target))
+        target = self.run_logprobs[TARGET] @ self._weights
+        return np.asarray((self.logprobs @ self._weights - target) / self.gap)
+
+    @property
+    def gap(self) -> float:
+        """What lies between target and source on that scale, in nats."""
+        return float((self.run_logprobs[SOURCE] - self.run_logprobs[TARGET]) @ self._weights)
+
+    @property
+    def _weights(self) -> Float64s:
+        both = self.run_tops[SOURCE] == self.run_tops[TARGET]
+        return np.array([1.0, 0.0 if both else -1.0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,6 +22,7 @@ from olmoe_viz.figures import (
     more_bits,
     quality_against_k,
     rank_change,
+    recovery_map,
     route_spread,
     router_bars,
     routing_map,
@@ -154,6 +155,13 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     ),
     "rank_change": lambda theme: rank_change.figure(
         SIDE, ([2, 3], ["=1+1", "c"], np.array([0.4, 0.3])), names=(HOSTILE, "k = 16"), theme=theme
+    ),
+    "recovery_map": lambda theme: recovery_map.figure(
+        np.array([[0.5, -0.25, 1.2], [np.nan, 0.0, 0.1]]),
+        rows=("7·1", HOSTILE),
+        row_title="expert",
+        tokens=((HOSTILE, "=1+1"), ("a", "a")),
+        theme=theme,
     ),
     "router_bars": lambda theme: router_bars.figure(
         PROBABILITIES[0], expert_ids=RAN[0], marks=(4,), theme=theme

@@ -9,6 +9,7 @@ from olmoe_viz.ui.lab import (
     asked,
     away,
     before_after,
+    clean_corrupt,
     fewer_more,
     routes_panel,
     texts_panel,
@@ -51,6 +52,7 @@ def draw() -> None:
         asked.draw(trace, chosen)
         routes_panel.draw(trace, chosen)
         fewer_more.draw(trace)
+        clean_corrupt.draw(trace, chosen.layer)
     else:
         _why_not(trace, runs=runs)
     keeping.buttons(trace, key="keep", cell=(chosen.layer, chosen.token or 0))

@@ -5,6 +5,8 @@ from olmoe_viz.figures.labels import k_is
 TITLE = "Glossary"
 EXPLANATION = "Each word has an address of its own, to link to: the sign beside a heading has it."
 TERMS: dict[str, str] = {
+    "activation patching": "Putting what a part of the model computed for one text into its run on "
+    "another. How far the prediction follows says what that part carries.",
     "active parameters": "The parameters that one token uses: everything outside the experts, and "
     "k experts in each layer. They set the work for a token; all parameters set the memory.",
     "attention": "The part of a block in which a token takes over information from the tokens "
