@@ -5,3 +5,6 @@ const filled = (words, values) =>
 
 // The words for one thing, or those for any other number of them.
 const counted = ([one, many], count) => filled(count === 1 ? one : many, { count })
+
+// How many pixels of the screen's layout one of an element has: a presenter's page is enlarged.
+const zoomOf = (element) => element.currentCSSZoom ?? 1

@@ -30,7 +30,7 @@ class PagePool:
         free = self._free[touch]
         page = free.pop() if free else self._new(touch=touch)
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=theme)
+        page.emulate_media(color_scheme=theme, reduced_motion="no-preference")
         return page
 
     def put_back(self, page: Page, *, touch: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.tour.stops import STOPS
 from tests.browser.server import WAIT, at_rest, drawn_map, settled
 from tests.browser.sweep import problems, sideways
@@ -160,31 +161,57 @@ def uncovered(page: Page, target: Locator) -> bool:
     return beside and head["height"] <= part["y"] and part["y"] + part["height"] <= foot
 
 
-def test_a_presenter_turns_all_stops_by_keys_and_sees_what_they_speak_of(visit: Visit) -> None:
-    page = visit("?present=1")
+SCREENS = [(1280, 720), (1440, 900)]
+IN_THE_HAND = [(768, 900), (390, 900)]
+
+
+def stands_at(page: Page, number: int, screens: list[tuple[int, int]]) -> None:
+    """The stop is there, and on none of the screens does it cover what it speaks of."""
+    stop = STOPS[number - 1]
+    expect(page.get_by_text(f"{number} of {len(STOPS)}")).to_be_visible()
+    target = page.locator("[data-tour-target]")
+    expect(target).to_have_class(re.compile(rf"\bst-key-{stop.target}\b"))
+    for width, height in screens:
+        page.set_viewport_size({"width": width, "height": height})
+        assert uncovered(page, target), (number, width)
+    assert f"tour={number}" in page.url
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_the_tour_by_keyboard_alone_and_with_the_keys_of_a_presenter(visit: Visit) -> None:
+    page = visit()
+    page.emulate_media(reduced_motion="reduce")
     page.get_by_role("button", name="Tour", exact=True).press("Enter")
-    page.set_viewport_size({"width": 1280, "height": 720})
-    for number, stop in enumerate(STOPS, 1):
-        expect(page.get_by_text(f"{number} of {len(STOPS)}")).to_be_visible()
-        target = page.locator("[data-tour-target]")
-        expect(target).to_have_class(re.compile(rf"\bst-key-{stop.target}\b"))
-        assert uncovered(page, target), number
-        assert f"tour={number}" in page.url
-        assert page.get_by_test_id("stException").count() == 0
-        if number < len(STOPS):
-            page.keyboard.press(["ArrowRight", "PageDown"][number % 2])
-    page.set_viewport_size({"width": 1440, "height": 900})
-    assert uncovered(page, page.locator("[data-tour-target]"))
+    stands_at(page, 1, [])
+    go_on = page.get_by_role("button", name="Next", exact=True)
+    go_on.press("Enter")
+    stands_at(page, 2, [(1440, 900)])
+    expect(go_on).to_be_focused()
+    for key in ("ArrowRight", "PageDown", "Shift+Tab", "Enter"):  # back, by its button only
+        page.keyboard.press(key)
+    stands_at(page, 1, [])
+    page.get_by_role("button", name="olmoe-nano").press("Enter")
+    page.get_by_label(texts.LARGER_TYPE).press("Space")
+    expect(page.get_by_role("timer")).to_have_text(re.compile(r"\d\d:\d\d · \d\d:\d\d"))
+    page.keyboard.press("Escape")
+    stands_at(page, 1, IN_THE_HAND + SCREENS)
+    cells = page.get_by_role("application")
+    zoom = cells.evaluate("cells => cells.currentCSSZoom")
+    assert zoom > 1.3
+    cells.hover(position={side: zoom * at for side, at in cell(page, 5, 9).items()})
+    expect(page.locator(".routing-map .card")).to_contain_text("token 5 · layer 9")
+    for number in range(2, len(STOPS) + 1):
+        page.keyboard.press(["ArrowRight", "PageDown"][number % 2])
+        stands_at(page, number, SCREENS[:: (-1) ** number])  # first where the last one was seen
     page.keyboard.press("PageUp")
-    expect(page.get_by_text(f"{len(STOPS) - 1} of {len(STOPS)}")).to_be_visible()
+    stands_at(page, len(STOPS) - 1, [])
     page.locator("textarea").press("PageDown")
     page.get_by_role("radiogroup").first.get_by_role("radio").first.press("ArrowRight")
-    expect(page.get_by_role("timer")).to_have_text(re.compile(r"\d\d:\d\d · \d\d:\d\d"))
     page.get_by_role("button", name="Full screen").press("Enter")
     page.get_by_role("button", name="Leave full screen").press("Enter")
     expect(page.get_by_role("button", name="Full screen", exact=True)).to_be_visible()
-    expect(page.get_by_text(f"{len(STOPS) - 1} of {len(STOPS)}")).to_be_visible()
-    page.get_by_role("button", name="Next", exact=True).press("Enter")
+    stands_at(page, len(STOPS) - 1, [])
+    go_on.press("Enter")
     page.get_by_role("button", name="Finish").press("Enter")
     expect(page.locator("[data-tour-target], .st-key-tour")).to_have_count(0)
     assert "tour" not in page.url
@@ -215,7 +242,7 @@ def test_larger_type_is_in_the_link(visit: Visit) -> None:
     expect(page.get_by_test_id("stWidgetLabel").first.locator("p")).to_have_css("font-size", "17px")
     assert sideways(page) <= 0
     page.get_by_role("button", name="olmoe-nano").click()
-    page.get_by_text("Larger type").click()
+    page.get_by_text(texts.LARGER_TYPE).click()
     expect(page.get_by_test_id("stWidgetLabel").first.locator("p")).to_have_css("font-size", "13px")
     assert "present" not in page.url
 

@@ -222,8 +222,9 @@ class RoutingMap {
   cellAt(event) {
     if (!this.data) return null;
     const box = this.scroll.getBoundingClientRect();
-    const column = Math.floor((event.clientX - box.left + this.g.x) / this.g.w);
-    const row = Math.floor((event.clientY - box.top + this.g.y) / this.g.h);
+    const zoom = zoomOf(this.scroll);
+    const column = Math.floor(((event.clientX - box.left) / zoom + this.g.x) / this.g.w);
+    const row = Math.floor(((event.clientY - box.top) / zoom + this.g.y) / this.g.h);
     if (column < 0 || row < 0 || column >= this.g.across || row >= this.g.down) return null;
     return this.g.turned ? [row, column] : [column, row];
   }

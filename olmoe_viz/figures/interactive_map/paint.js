@@ -26,6 +26,25 @@ function spelling({ text, lengths }) {
   };
 }
 
+// Whether the bit of a cell is set.
+function bits(text) {
+  const all = bytes(text, 1);
+  return (index) => ((all[index >> 3] >> (index & 7)) & 1) === 1;
+}
+
+// What was measured in some cells.
+function measured({ effect, high, layerIds, tokens }) {
+  const [marked, experts, codes] = [bits(effect.marks), bytes(effect.experts, 1), bytes(effect.values, 2)];
+  const places = new Map();
+  for (let index = 0; index < layerIds.length * tokens.length; index++) {
+    if (marked(index)) places.set(index, places.size);
+  }
+  return {
+    expert: (index) => experts[places.get(index)],
+    value: (index) => (high * codes[places.get(index)]) / 65535,
+  };
+}
+
 // The data with their bytes unpacked; numbers become functions of the cell index
 // (token * layers + layer).
 function unpack(data) {
@@ -36,13 +55,14 @@ function unpack(data) {
   const ids = bytes(data.ids, 1);
   const probability = scaled(data.probabilities);
   const mass = scaled(data.mass);
-  const marks = data.marks ? bytes(data.marks, 1) : null;
+  const marked = data.marks || data.effect ? bits(data.marks ?? data.effect.marks) : () => false;
   const more = data.more ? bytes(data.more, 1) : null;
   const layers = data.layerIds.length;
+  const effect = data.effect ? measured(data) : null;
   const places = bytes(data.places, 1);
   const place = (layer, expert) => places[layer * data.experts + expert];
   const expertAt = (index, rank) => ids[index * data.shown + rank];
-  const value = data.values
+  const value = effect ? effect.value : data.values
     ? scaled(data.values, data.low, data.high)
     : data.view === "mass" ? mass : (index) => probability(index * data.shown);
   return {
@@ -60,7 +80,8 @@ function unpack(data) {
     probabilityAt: (index, rank) => probability(index * data.shown + rank),
     // How many experts ran; undefined where that had no room.
     count: (index) => data.ks?.[index % layers] ?? (more ? more[index] + 1 : undefined),
-    marked: (index) => marks !== null && ((marks[index >> 3] >> (index & 7)) & 1) === 1,
+    mattered: (index) => effect.expert(index),
+    marked,
     against: data.against ? scaled(data.against) : null,
     factor: data.factor ? scaled(data.factor.values, 0, data.factor.high, 2) : null,
   };
@@ -89,6 +110,9 @@ function colorOf(data, paper) {
   if (data.view === "follow") {
     return (index) => index % data.layers === data.row ? along(stops, share(index)) : paper;
   }
+  if (data.view === "effect") {
+    return (index) => data.marked(index) ? along(stops, share(index)) : paper;
+  }
   if (data.view !== "strongest") return (index) => along(stops, share(index));
   return (index) => shaded(paper, colors[data.colorPlace(index)], share(index));
 }
@@ -116,7 +140,7 @@ function rasterize(data, turned, paper) {
 }
 
 function fitCanvas(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
+  const ratio = (window.devicePixelRatio || 1) * zoomOf(canvas);
   const size = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
   canvas.style.width = `${width}px`;

@@ -26,7 +26,9 @@ HTML: Mapping[str, str] = {
 SCRIPT: Mapping[str, str | Sequence[str]] = {
     "play": "Play",
     "pause": "Pause",
+    "before": "before layer {first}",
     "layer": "layer {layer}, of {first} to {last}",
+    "after": "after layer {last}",
     "times": "{layers} times",
     "stream": "norm of the residual stream, log scale; layer below",
     "opens": "{part}: open step {step}",

@@ -20,11 +20,12 @@ class Question:
 
 
 BEGIN, LEAVE, FINISH, BACK, NEXT = "Tour", "Leave", "Finish", "Back", "Next"
-LARGER_TYPE = "Larger type, for a projector"
+LARGER_TYPE = "Present: larger type, arrow and Page keys"
 LECTERN = {
     "full": "Full screen",
     "window": "Leave full screen",
     "clock": "Minutes and seconds since the tour began, and the time of day",
+    "keys": "Keys: → or Page Down, ← or Page Up",
 }
 RIGHT, WRONG = "Right", "Not quite"
 # The title of each stop, and its text.

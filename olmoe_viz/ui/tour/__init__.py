@@ -105,11 +105,11 @@ def _stop(stop: Stop, number: int) -> None:
                 st.button(texts.LEAVE, key="tour_leave", type="tertiary", on_click=_leave)
             else:
                 st.button(texts.FINISH, key="tour_finish", on_click=_leave)
-    if presenter.on():
-        lectern(back=f"tour_{texts.BACK}", forth=f"tour_{texts.NEXT}")
     if stop.question is not None:
         quiz.ask(stop.question, key=f"tour_guess_{number}")
-    pointer(stop.target, stop=number)
+    if presenter.on():
+        lectern(back=f"tour_{texts.BACK}", forth=f"tour_{texts.NEXT}")
+    pointer(stop.target, stop=number, present=presenter.on())
 
 
 def _move(label: str, number: int) -> None:

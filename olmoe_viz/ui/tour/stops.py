@@ -79,7 +79,7 @@ STOPS: tuple[Stop, ...] = (
     Stop(
         *texts.DOMAINS,
         page="quality",
-        target="domains_part",
+        target="domains",
         words=("domain specialization", "load"),
         question="domains",
     ),

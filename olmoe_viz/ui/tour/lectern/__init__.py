@@ -13,7 +13,10 @@ _component = component(
     "tour_lectern",
     Path(__file__).parent,
     "lectern.js",
-    html='<span class="clock" role="timer"></span><button type="button"></button>',
+    html=(
+        '<span class="clock" role="timer"></span><button type="button"></button>'
+        '<p class="keys"></p>'
+    ),
     css="lectern.css",
     constants={"WORDS": texts.LECTERN},
 )

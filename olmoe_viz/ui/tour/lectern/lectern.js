@@ -40,6 +40,7 @@ const begin = (parentElement) => {
     clock: parentElement.querySelector(".clock"),
     button: parentElement.querySelector("button"),
   }
+  parentElement.querySelector(".keys").textContent = WORDS.keys
   const listen = (target, name, heard) =>
     target.addEventListener(name, heard, { signal: end.signal, capture: true })
   listen(place.button, "click", () =>

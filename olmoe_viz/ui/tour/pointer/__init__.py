@@ -12,6 +12,10 @@ _component = component(
 )
 
 
-def pointer(target: str, *, stop: int) -> None:
-    """Point at the element with the key `target` as soon as the page has it."""
-    _component(key="tour_pointer", data={"target": target, "stop": stop}, height=1)
+def pointer(target: str, *, stop: int, present: bool) -> None:
+    """Point at the element with the key `target` as soon as the page has it.
+
+    For who presents it is brought into view again when the window has another size.
+    """
+    data = {"target": target, "stop": stop, "present": present}
+    _component(key="tour_pointer", data=data, height=1)

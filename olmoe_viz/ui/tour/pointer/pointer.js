@@ -10,12 +10,21 @@ const below = () => {
   const box = part("stBottom")?.getBoundingClientRect()
   return box && box.left <= window.innerWidth / 2 ? box.height : 0
 }
+// Below the page the tour takes no more than what is pointed at leaves free, and two lines of buttons
+// at least; present.css makes use of it.
+const LEAST = 112
+const makeRoom = (element) => {
+  const free = window.innerHeight - height("stHeader") - element.offsetHeight - 36
+  const room = `${Math.max(free, LEAST)}px`
+  document.documentElement.style.setProperty("--tour-room", room)
+}
 const clear = () =>
   document.querySelectorAll(`[${MARK}]`).forEach((old) => old.removeAttribute(MARK))
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches
 
 // In the middle of what header and tour leave free; what is too high for that begins at its top.
 const scroll = (element) => {
+  makeRoom(element)
   const [above, under] = [height("stHeader") + 12, below() + 12]
   element.style.scrollMargin = `${above}px 0 ${under}px`
   const fits = element.offsetHeight <= window.innerHeight - above - under
@@ -37,19 +46,29 @@ const show = (place, find) => {
 
 const pointAt = ({ parentElement, data }) => {
   const selector = `.st-key-${CSS.escape(data.target)}`
-  const place = places.get(parentElement) ?? { stop: null, watch: null, leave: null }
+  const place = places.get(parentElement) ?? { shown: "", watch: null, leave: null, sizes: null }
   places.set(parentElement, place)
   const find = () => document.querySelector(selector)
-  const point = () => {
-    const element = find()
-    if (!element || element.hasAttribute(MARK)) return
-    clear()
-    element.setAttribute(MARK, "")
-    if (place.stop === data.stop) return
-    place.stop = data.stop
+  const begin = () => {
     place.leave?.abort()
     show(place, find)
   }
+  const shown = JSON.stringify(data)
+  const point = () => {
+    const element = find()
+    if (!element) return
+    if (!element.hasAttribute(MARK)) {
+      clear()
+      element.setAttribute(MARK, "")
+    }
+    if (place.shown === shown) return
+    place.shown = shown
+    begin()
+  }
+  // A presenter goes to full screen and to a projector. On a phone scrolling changes the size too.
+  place.sizes?.abort()
+  place.sizes = new AbortController()
+  if (data.present) window.addEventListener("resize", begin, { signal: place.sizes.signal })
   place.watch?.disconnect()
   place.watch = new MutationObserver(point)
   place.watch.observe(document.body, { childList: true, subtree: true })
@@ -59,6 +78,7 @@ const pointAt = ({ parentElement, data }) => {
 const leave = ({ parentElement }) => {
   const place = places.get(parentElement)
   place.watch.disconnect()
+  place.sizes.abort()
   place.leave?.abort()
   clear()
 }

@@ -41,10 +41,11 @@ const drawColorBar = (bar, g, context) => {
 }
 
 const clean = (canvas, figure, width) => {
-  canvas.width = Math.round(width * devicePixelRatio)
-  canvas.height = Math.round(figure.height * devicePixelRatio)
+  const ratio = devicePixelRatio * zoomOf(canvas)
+  canvas.width = Math.round(width * ratio)
+  canvas.height = Math.round(figure.height * ratio)
   const context = canvas.getContext("2d")
-  context.scale(devicePixelRatio, devicePixelRatio)
+  context.scale(ratio, ratio)
   return context
 }
 
@@ -72,24 +73,26 @@ const draw = ({ canvas, svg }, figure, width) => {
 }
 
 // Above the mark, or below the pointer where the window ends; never beyond the figure's sides.
-const place = (card, found, point, box) => {
-  const left = Math.min(Math.max(found.x - card.offsetWidth / 2, 0), box.width - card.offsetWidth)
+const place = (card, found, point, { width, top }) => {
+  const left = Math.min(Math.max(found.x - card.offsetWidth / 2, 0), width - card.offsetWidth)
   const above = Math.min(found.y, point.y) - card.offsetHeight - 10
   card.style.left = `${Math.max(left, 0)}px`
-  card.style.top = `${above + box.top > 0 ? above : point.y + 24}px`
+  card.style.top = `${above + top > 0 ? above : point.y + 24}px`
 }
 
 const answer = (parts, state) => {
   const { image, card } = parts
   const hide = () => card.classList.remove("open")
   const look = ({ clientX, clientY }) => {
-    const box = image.getBoundingClientRect()
-    const point = { x: clientX - box.left, y: clientY - box.top }
+    const zoom = zoomOf(image)
+    const [left, top, width] = ["left", "top", "width"]
+      .map((side) => image.getBoundingClientRect()[side] / zoom)
+    const point = { x: clientX / zoom - left, y: clientY / zoom - top }
     const found = state.find?.(point)
     if (!found) return hide()
     card.textContent = found.words
     card.classList.add("open")
-    return place(card, found, point, box)
+    return place(card, found, point, { width, top })
   }
   image.onpointermove = look
   image.onpointerdown = look

@@ -53,9 +53,10 @@ class Overview {
     this.root.classList.toggle("phone", width < PHONE)
     paintStream(this)
     const whole = this.find(".model").getBoundingClientRect()
+    const zoom = zoomOf(this.root)
     const place = (element) => {
       const box = element.getBoundingClientRect()
-      return [box.left - whole.left + 8, box.top - whole.top - 15]
+      return [(box.left - whole.left) / zoom + 8, (box.top - whole.top) / zoom - 15]
     }
     this.places = Object.fromEntries(Object.keys(this.part).map((name) => [name, place(this.part[name])]))
     this.turn = place(this.find(".loop"))
@@ -101,7 +102,7 @@ class Overview {
     for (const name in this.part) this.part[name].classList.toggle("now", name === stage.part)
     this.find(".runner .now").textContent = stage.norm ? three(stage.norm) : ""
     this.find(".said").textContent = stage.said
-    this.find(".place").textContent = this.find(".layer").textContent
+    this.find(".place").textContent = stage.place
     this.slider.value = at
     this.slider.setAttribute("aria-valuetext", stage.said)
     const last = this.stages.length - 1

@@ -5,10 +5,16 @@ const PARTS = ["attention", "router", "experts"]
 const three = (value) => value >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
 const share = (value) => value < 0.005 ? "<0.01" : value.toFixed(2)
 
+const placeOf = ({ layerIds }, row) => {
+  const ends = { first: layerIds[0], last: layerIds.at(-1) }
+  if (row < 0) return filled(WORDS.before, ends)
+  return row === layerIds.length ? filled(WORDS.after, ends)
+    : filled(WORDS.layer, { ...ends, layer: layerIds[row] })
+}
+
 const sentence = (data, part, row) => {
-  const [first, last] = [data.layerIds[0], data.layerIds.at(-1)]
   const layer = data.layerIds[row]
-  const place = filled(WORDS.layer, { layer, first, last })
+  const place = placeOf(data, row)
   const capital = place[0].toUpperCase() + place.slice(1)
   const known = { ...data.token, place: capital, layer, experts: data.experts, k: data.ids[row].length }
   if (part === "router") {
@@ -36,13 +42,14 @@ const stagesOf = (data) => {
       : data.norms[layer + 1],
     said: sentence(data, part, row),
   })))
-  return [
+  const stages = [
     { part: "text", row: -1, norm: null, said: filled(WORDS.text, data.token) },
     { part: "embedding", row: -1, norm: start, said: filled(WORDS.embedding, { norm: three(start) }) },
     ...blocks,
     { part: "final", row: data.layerIds.length, norm: end, said: filled(WORDS.final, { norm: three(end) }) },
     { part: "prediction", row: data.layerIds.length, norm: null, said: predicted(data) },
   ]
+  return stages.map((stage) => ({ ...stage, place: placeOf(data, stage.row) }))
 }
 
 // Milliseconds at a stage: slow in the first layer and the last, quick in those between.
