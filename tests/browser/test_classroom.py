@@ -1,30 +1,61 @@
-"""A teacher's screen and two phones guess together."""
+"""A teacher's screen and two phones guess together, and vote on two texts."""
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from olmoe_viz.figures.labels import k_is
 from olmoe_viz.ui.texts import classroom as texts
+from tests.browser.server import settled
 from tests.browser.sweep import problems
 
 Visit = Callable[..., Page]
 
 
-def test_a_teacher_and_two_phones_guess_and_see_what_was_measured(visit: Visit) -> None:
+def reload(page: Page) -> None:
+    page.reload()
+    settled(page)
+
+
+def test_a_class_guesses_votes_and_loses_nothing_by_a_reload(visit: Visit) -> None:
     teacher = visit("classroom")
     teacher.get_by_role("button", name=texts.OPEN).press("Enter")
     code = teacher.locator(".st-key-room_shown_code").inner_text()
-    phones = [visit("classroom", width=390, theme="dark", touch=True) for _ in range(2)]
-    for phone, option in zip(phones, ("4 to 6 times", "more"), strict=True):
-        phone.get_by_role("textbox").fill(code)
-        phone.get_by_role("textbox").press("Enter")
+    expect(teacher.get_by_role("img", name=texts.QR)).to_be_visible()
+    expect(teacher).to_have_url(re.compile(code.replace(" ", "")))
+    link = teacher.url.split("/", 3)[3]
+    typed = visit("classroom", width=390, theme="dark", touch=True)
+    typed.get_by_role("textbox").fill(code)
+    typed.get_by_role("textbox").press("Enter")
+    scanned = visit(link, width=390, theme="dark", touch=True)
+    for phone, option in ((typed, "4 to 6 times"), (scanned, "2 to 4 times")):
         phone.get_by_role("button", name=option, exact=True).tap()
         expect(phone.get_by_text(texts.TAKEN)).to_be_visible()
+    reload(scanned)
+    expect(scanned.get_by_text(texts.TAKEN)).to_be_visible()
+    scanned.get_by_role("button", name="more", exact=True).tap()
     expect(teacher.get_by_text("more: 1 (50%)")).to_be_visible()
-    assert problems(phones[0]) == []
+    reload(teacher)
+    expect(teacher.get_by_text("2 guesses.")).to_be_visible()
     teacher.get_by_role("button", name=texts.REVEAL).press("Enter")
-    for page in (teacher, *phones):
-        expect(page.get_by_text("of 2 guessed it.")).to_be_visible()
+    for page in (teacher, typed):
+        expect(page.get_by_text("1 of 2 guessed it.")).to_be_visible()
+
+    teacher.get_by_role("combobox", name=texts.QUESTION).click()
+    teacher.get_by_role("option", name=texts.pair(1)).click()
+    teacher.get_by_role("button", name=texts.AGAIN).press("Enter")
+    expect(teacher.get_by_text(texts.BLIND)).to_be_visible()
+    for phone in (typed, scanned):
+        phone.get_by_role("button", name=texts.BLIND_OPTIONS[0]).tap()
+        expect(phone.get_by_text(texts.TAKEN)).to_be_visible()
+    assert problems(typed) == []
+    expect(typed.get_by_text(k_is(64))).to_have_count(0)
+    teacher.get_by_role("button", name=texts.REVEAL).press("Enter")
+    for page in (teacher, typed):
+        vote = page.get_by_text("2 of 2 chose text A: 100% (95% interval 34% to 100%")
+        expect(vote).to_contain_text(f"with {k_is(64)}")
     assert problems(teacher) == []
     teacher.get_by_role("button", name=texts.CLOSE).press("Enter")
-    expect(phones[1].get_by_text(texts.GONE)).to_be_visible()
+    expect(teacher.get_by_role("button", name=texts.OPEN)).to_be_visible()
+    expect(typed.get_by_text(texts.GONE)).to_be_visible()

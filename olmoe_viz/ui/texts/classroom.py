@@ -8,7 +8,9 @@ from olmoe_viz.ui.texts.quality import equal_ks
 TITLE = "Guess together"
 WHAT_THIS_IS = (
     "A teacher opens a room and shows its code; the class guesses on phones. A room knows no names "
-    "and is forgotten after two hours, or when its teacher closes it."
+    "and is forgotten after two hours, or when its teacher closes it. Until then a browser has a "
+    "random number in a cookie: after a reload a phone keeps its guess and a teacher the room. Who "
+    "has two browsers has two guesses."
 )
 OFF = (
     "Rooms are off on this server: several processes serve its pages, or its operator holds none. "
@@ -18,17 +20,30 @@ JOIN, CODE = "Join", "code of the room"
 CODE_HELP = "Eight letters, as the teacher's screen shows them."
 TEACH = "For a teacher"
 QUESTION, OPEN, CLOSE = "question", "Open a room", "Close the room"
+LEAVE = "Leave this room"
 REVEAL, AGAIN = "Show the answer", "Ask this question"
 YOUR_GUESS = "Your guess"
 TAKEN = "Your guess is counted. It can be changed until the answer is shown."
 LATE = "This guess came too late, or the room is full: it is not counted."
-GONE = "This room is closed. Ask your teacher for another code."
+GONE = "This room is closed. Its teacher can open another, which has another code."
 UNKNOWN = "No room has this code. Look at the teacher's screen: it has eight letters."
+ELSEWHERE = (
+    "The process that answers you does not have the room of this link: it was started anew, or "
+    "several processes serve these pages, and the room is in another one. Ask your teacher for "
+    "another link; if that fails too, the operator must let one process serve the class, or "
+    "set OLMOE_VIZ_ROOMS to 0."
+)
 FULL = "As many rooms are open as this server holds. One becomes free within two hours."
+OPENED = "Too many rooms were opened in the last minute. Wait a minute and try again."
 ATTEMPTS = "Too many wrong codes came in the last minute. Wait a minute and try again."
 NAMES = {"domains": "How one-sided is an expert?", "quality": "Which k predicts best?"}
 GOES_ON = " …"
-HOW = "On a phone: open this page's address, choose Class, and type"
+HOW = "On a phone: scan the QR code, open the link, or choose Class here and type"
+QR = "QR code of the link to this room"
+THIS_COMPUTER = (
+    "Phones cannot open this address, by which a computer calls itself. Open the pages by the "
+    "address that this computer has in the network of the class, and link and QR code lead there."
+)
 
 
 def guessed(count: int) -> str:
