@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from olmoe_viz.families.base import Block
+from olmoe_viz.models.memory import free_bytes
 from olmoe_viz.models.model import Model
 
 Pair = tuple[Tensor, Tensor]
+# On a GPU, whose memory nothing else wants: 2.1 GB of OLMoE.
+_GPU_TOKENS, _SHARE_OF_FREE = 16_384, 4
 
 
 class KvCache:
@@ -74,6 +77,14 @@ def bytes_of_token(model: Model) -> int:
     if model.parts is not None:
         return bytes_of_entry(model.parts.blocks, model.dtype)
     return 2 * model.geometry.layers * model.geometry.hidden * model.dtype.itemsize
+
+
+def entries_on_gpu(model: Model) -> int:
+    """Return the tokens, of all rows, in the cache of a model on a GPU.
+
+    16,384, or what a quarter of the memory that is free takes.
+    """
+    return min(_GPU_TOKENS, free_bytes(model.device) // _SHARE_OF_FREE // bytes_of_token(model))
 
 
 def _pair(block: Block, dtype: torch.dtype, entries: int) -> Pair:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from olmoe_viz.engine.cache import Entries, KvCache, bytes_of_entry
+from olmoe_viz.engine.cache import Entries, KvCache, entries_on_gpu
 from olmoe_viz.engine.decoder import Part, Ran, Stepped
 from olmoe_viz.engine.kernels.gpu import self_test
 from olmoe_viz.engine.kernels.gpu.graphs import Flight, Graphs, Recorded
@@ -22,15 +22,12 @@ from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, Work, weights_of
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.engine.sequence import Sequence
 from olmoe_viz.engine.taps import Arrays, Taps
-from olmoe_viz.families.base import Block, Parts
+from olmoe_viz.families.base import Parts
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.records.routed import width
 
 NAME = "olmoe, Triton kernels"
-# The cache takes as many tokens, of all rows: 2.1 GB of OLMoE. Less where that is more than a
-# quarter of the memory that is free.
-_ENTRIES, _SHARE_OF_FREE = 16_384, 4
 _TESTED_ROWS = 3
 
 
@@ -49,7 +46,7 @@ class GpuKernels:
         failing = self_test.failing(sizes, weights, rows=_TESTED_ROWS, pdl=pdl)
         if failing:
             raise RuntimeError(f"a kernel failed its test ({failing[0]})")
-        self.entries = _entries(model, parts.blocks)
+        self.entries = entries_on_gpu(model)
         # One entry more, where rows that rest write.
         self.cache = KvCache.empty(parts.blocks, model.dtype, 1, self.entries + 1)
         self.graphs = Graphs(sizes, weights, self.cache.layers, pdl=pdl)
@@ -82,13 +79,6 @@ def sizes_of(model: Model, parts: Parts) -> Sizes:
         scaling=block.scaling,
         epsilon=block.epsilon,
     )
-
-
-def _entries(model: Model, blocks: Ordered[Block]) -> int:
-    """Return how many tokens the cache takes of all rows."""
-    of_one = bytes_of_entry(blocks, model.dtype)
-    free, _ = torch.cuda.mem_get_info(model.device)
-    return min(_ENTRIES, free // _SHARE_OF_FREE // of_one)
 
 
 class _Flown(NamedTuple):

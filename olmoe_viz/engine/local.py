@@ -19,11 +19,6 @@ from olmoe_viz.models.pool import Loaded, Loading, ModelPool
 from olmoe_viz.requests import GenerateRequest, Request
 from olmoe_viz.settings import Settings
 
-# Of the bundled model's longest prompts, forty routing traces or four full ones.
-CACHE_BYTES = 256 * 2**20
-LINE_LENGTH = 256
-ROWS = 160
-KV_BYTES = 192 * 2**20  # of the bundled model, a hundred rows of 60 tokens
 _SHORT, _LONG = 0, 1  # kinds of jobs in the line, where texts stand under their model's name
 _IDLE = 60.0  # seconds after which the thread ends; the next request starts another
 _MOST_FAILURES = 3  # of the thread in a row, until those at work are told
@@ -32,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """Answers every request in this process.
+    """Answers every request in this process, by default within the settings' default limits.
 
     Models are loaded by name when first asked for; `models` are there already. Answers are kept, up
     to `cache_bytes`, and served again with the date and the speed of their run; those to requests
@@ -48,10 +43,10 @@ class LocalEngine:
     def __init__(
         self,
         *models: Model,
-        cache_bytes: int = CACHE_BYTES,
-        line_length: int = LINE_LENGTH,
-        rows: int = ROWS,
-        kv_bytes: int = KV_BYTES,
+        cache_bytes: int = Settings.kept_mb * 2**20,
+        line_length: int = Settings.line_length,
+        rows: int = Settings.rows,
+        kv_bytes: int = Settings.cache_mb * 2**20,
         idle_seconds: float = inf,
     ) -> None:
         self._pool = ModelPool(*models)

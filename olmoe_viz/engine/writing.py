@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from olmoe_viz.engine.cache import bytes_of_token
+from olmoe_viz.engine.cache import bytes_of_token, entries_on_gpu
 from olmoe_viz.engine.engine import Progress, Ticket
 from olmoe_viz.engine.jobs import prepare, told
 from olmoe_viz.engine.line import Line
@@ -11,10 +11,8 @@ from olmoe_viz.engine.result_cache import ResultCache
 from olmoe_viz.engine.scheduler import Scheduler
 from olmoe_viz.engine.sequence_group import SequenceGroup
 from olmoe_viz.errors import CancelledError, GenerationError, InputError
-from olmoe_viz.models.memory import free_bytes
 from olmoe_viz.models.model import Model
 
-_DEVICE_TOKENS = 16_384
 _NEWEST = 0.2  # share of the newest duration in the mean
 
 
@@ -37,8 +35,8 @@ class Pace:
 class Writing:
     """The texts of one model: they wait in the line under its name, and share one scheduler.
 
-    At most `rows` rows are at work, their keys and values in at most `cache_bytes`; on a GPU, whose
-    memory nothing else wants, of 16,384 tokens if a quarter of what is free takes them.
+    At most `rows` rows are at work, their keys and values in at most `cache_bytes`, or in more
+    where a GPU has it.
     """
 
     def __init__(
@@ -48,8 +46,7 @@ class Writing:
         self._line, self._kept, self._rows = line, kept, rows
         self._entry = bytes_of_token(model)
         if model.device.type != "cpu":
-            on_device = min(_DEVICE_TOKENS * self._entry, free_bytes(model.device) // 4)
-            cache_bytes = max(cache_bytes, on_device)
+            cache_bytes = max(cache_bytes, entries_on_gpu(model) * self._entry)
         self._scheduler = Scheduler(model, rows, cache_bytes // self._entry)
         self._cache_bytes = cache_bytes
         self._waiting: tuple[Ticket, SequenceGroup] | None = None  # first in line, without room
