@@ -4,10 +4,13 @@ The browser keeps this one message for the session. Thirteen figures below a com
 bring their code thirteen times, 30 kB each.
 """
 
-from olmoe_viz.ui.widgets import figure, passage, routing_map
+from olmoe_viz.ui.widgets import by_hand, figure, overview, passage, picker, routing_map
 from olmoe_viz.ui.widgets.component import carrier
 
-_carrier = carrier("shared_code", (figure.CODE, passage.CODE, routing_map.CODE))
+_carrier = carrier(
+    "shared_code",
+    (by_hand.CODE, figure.CODE, overview.CODE, passage.CODE, picker.CODE, routing_map.CODE),
+)
 
 
 def place() -> None:

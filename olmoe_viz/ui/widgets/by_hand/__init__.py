@@ -17,12 +17,12 @@ from olmoe_viz.figures.markup import WORDS_SCRIPT, worded
 from olmoe_viz.ui.texts import by_hand as texts
 from olmoe_viz.ui.texts import figure as figure_texts
 from olmoe_viz.ui.widgets import figure as figures
-from olmoe_viz.ui.widgets.component import component
+from olmoe_viz.ui.widgets.component import code, sharing_component
 
 _HERE = Path(__file__).parent
 _FIGURE = worded(figures.HTML, figure_texts.HTML)
 _FIGURES = "".join(f'<div class="{name}">{_FIGURE}</div>' for name in ("bars", "curve"))
-_component = component(
+CODE = code(
     "by_hand",
     _HERE,
     WORDS_SCRIPT,
@@ -32,6 +32,7 @@ _component = component(
     css=(*figures.STYLES, "by_hand.css"),
     constants={"LOOK": asdict(LOOK), "WORDS": {**figure_texts.SCRIPT, **texts.SCRIPT}},
 )
+_component = sharing_component(CODE)
 
 
 def by_hand(

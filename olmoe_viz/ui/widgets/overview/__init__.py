@@ -11,11 +11,11 @@ import streamlit as st
 
 from olmoe_viz.figures.markup import WORDS_SCRIPT, worded
 from olmoe_viz.ui.texts import overview as texts
-from olmoe_viz.ui.widgets.component import component
+from olmoe_viz.ui.widgets.component import code, sharing_component
 
 STEPS = 9
 _HERE = Path(__file__).parent
-_component = component(
+CODE = code(
     "overview",
     _HERE,
     WORDS_SCRIPT,
@@ -27,6 +27,7 @@ _component = component(
     css="overview.css",
     constants={"WORDS": texts.SCRIPT},
 )
+_component = sharing_component(CODE)
 
 
 def overview(

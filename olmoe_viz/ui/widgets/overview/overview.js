@@ -13,8 +13,10 @@ class Overview {
     this.painted = -1
     this.frame = 0
     this.slider = this.find("input")
+    // Where the parts are is asked for when the page has been laid out: asking at each change would
+    // lay out all of it once more.
     this.size = new ResizeObserver(() => this.layout())
-    this.size.observe(this.root)
+    for (const each of [this.root, ...Object.values(this.part)]) this.size.observe(each)
     this.slider.oninput = () => this.go(Number(this.slider.value))
     this.find(".play").onclick = () => this.toggle()
     for (const button of this.root.querySelectorAll(".move")) {
@@ -35,7 +37,7 @@ class Overview {
     this.slider.max = this.stages.length - 1
     build(this)
     this.painted = -1
-    this.layout()
+    if (this.width) paintStream(this)
     const here = 2 + 3 * data.row
     if (first || before !== data.row) this.go(first && data.plays ? 0 : here)
     else this.paint()
@@ -48,10 +50,12 @@ class Overview {
   layout() {
     const width = this.root.clientWidth
     if (!width || !this.data) return
-    this.width = width
     this.root.classList.toggle("narrow", width < NARROW)
     this.root.classList.toggle("phone", width < PHONE)
-    paintStream(this)
+    if (width !== this.width) {
+      this.width = width
+      paintStream(this)
+    }
     const whole = this.find(".model").getBoundingClientRect()
     const zoom = zoomOf(this.root)
     const place = (element) => {
@@ -80,6 +84,7 @@ class Overview {
   }
 
   place() {
+    if (!this.places) return // not laid out yet
     const [x, y] = this.spot()
     this.find(".runner").style.transform = `translate(${x}px, ${y}px)`
     const from = Math.floor(this.at)

@@ -12,15 +12,16 @@ from typing import Literal
 
 import streamlit as st
 
-from olmoe_viz.ui.widgets.component import component
+from olmoe_viz.ui.widgets.component import code, sharing_component
 
-_component = component(
+CODE = code(
     "picker",
     Path(__file__).parent,
     "picker.js",
     html='<div role="radiogroup"></div>',
     css="picker.css",
 )
+_component = sharing_component(CODE)
 
 
 @dataclass(frozen=True)
