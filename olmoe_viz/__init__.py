@@ -20,7 +20,16 @@ from olmoe_viz.requests import Patch
 
 if TYPE_CHECKING:
     from olmoe_viz.engine.ablating import AblationPlan, ablate
-    from olmoe_viz.engine.calls import compare, effects, inspect, patch, reroute, stream, trace
+    from olmoe_viz.engine.calls import (
+        coalition,
+        compare,
+        effects,
+        inspect,
+        patch,
+        reroute,
+        stream,
+        trace,
+    )
     from olmoe_viz.engine.checking import check
     from olmoe_viz.engine.local import LocalEngine
     from olmoe_viz.engine.remote import connect
@@ -42,6 +51,7 @@ __all__ = [
     "Trace",
     "ablate",
     "check",
+    "coalition",
     "compare",
     "connect",
     "costs",
@@ -60,6 +70,7 @@ _LAZY = {
     "ablate": "olmoe_viz.engine.ablating",
     "LocalEngine": "olmoe_viz.engine.local",
     "check": "olmoe_viz.engine.checking",
+    "coalition": "olmoe_viz.engine.calls",
     "compare": "olmoe_viz.engine.calls",
     "connect": "olmoe_viz.engine.remote",
     "effects": "olmoe_viz.engine.calls",

@@ -70,24 +70,28 @@ class GenerateRequest:
             raise InputError(f"The temperature must be 0 or more; it is {self.temperature}.")
         if not 0 < self.top_p <= 1:
             raise InputError(f"top_p must be above 0 and at most 1; it is {self.top_p}.")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {self.seed}.")
+        _check_seed(self.seed)
 
 
 @dataclass(frozen=True)
-class _DetailRequest:
-    """Of a run whose residual stream is recorded."""
+class _RunRequest:
+    """Of what is measured in a run."""
 
     run: TraceRequest
-
-    def __post_init__(self) -> None:
-        if self.run.detail != "full":
-            raise InputError('Ask for details of a run with detail="full".')
 
     @property
     def model(self) -> str:
         """The model of the run."""
         return self.run.model
+
+
+@dataclass(frozen=True)
+class _DetailRequest(_RunRequest):
+    """Of a run whose residual stream is recorded."""
+
+    def __post_init__(self) -> None:
+        if self.run.detail != "full":
+            raise InputError('Ask for details of a run with detail="full".')
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ class DirectionsRequest(_DetailRequest):
 
 
 @dataclass(frozen=True)
-class EffectsRequest:
+class EffectsRequest(_RunRequest):
     """What each chosen expert of some cells does to the next token; answered by Effects.
 
     `cells` are (layer, token), the layer counted over all blocks. Each expert of a cell of the run
@@ -183,7 +187,6 @@ class EffectsRequest:
     the position that is read, or several after the last. Random controls are drawn by `seed`.
     """
 
-    run: TraceRequest
     cells: tuple[tuple[int, int], ...]
     away: Literal["off", "route_around"] = "off"
     read: Literal["own", "last"] = "own"
@@ -198,13 +201,7 @@ class EffectsRequest:
             raise InputError('An expert is "off" or "route_around"; read at its "own" or "last".')
         if len(self.continuation) > 1 and self.read != "last":
             raise InputError('A continuation of several tokens follows the text: read at "last".')
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {self.seed}.")
-
-    @property
-    def model(self) -> str:
-        """The model of the run."""
-        return self.run.model
+        _check_seed(self.seed)
 
 
 Part = Literal["experts", "attention", "hidden"]
@@ -256,14 +253,13 @@ class PatchRequest:
 
 
 @dataclass(frozen=True)
-class RoutesRequest:
+class RoutesRequest(_RunRequest):
     """What other routes of equal cost would predict; answered by Routes.
 
     In one cell of the run, `count` sets of as many experts as ran are drawn without replacement by
     the router's own probabilities (Gumbel top-k: Kool et al. 2019, arXiv 1903.06059).
     """
 
-    run: TraceRequest
     layer: int
     token: int
     count: int = 32
@@ -272,13 +268,23 @@ class RoutesRequest:
     def __post_init__(self) -> None:
         if not 1 <= self.count <= 1024:
             raise InputError(f"Draw 1 to 1,024 routes; not {self.count}.")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {self.seed}.")
+        _check_seed(self.seed)
 
-    @property
-    def model(self) -> str:
-        """The model of the run."""
-        return self.run.model
+
+@dataclass(frozen=True)
+class CoalitionRequest(_RunRequest):
+    """Which experts of one token flip the next one together; answered by a Coalition.
+
+    Of all experts that run for the token the greedy search switches off one after the other, at
+    most `most`, under the policy's rule for lost mass.
+    """
+
+    token: int
+    most: int = 24
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise InputError("Switch off at least 1 expert.")
 
 
 @dataclass(frozen=True)
@@ -341,6 +347,7 @@ Request = (
     | EffectsRequest
     | PatchRequest
     | RoutesRequest
+    | CoalitionRequest
     | ScoreRequest
     | TimeRequest
     | BandwidthRequest
@@ -380,6 +387,11 @@ def text_or_ids(text: Text | Iterable[int]) -> Text:
         return tuple(int(token) for token in text)
     except (TypeError, ValueError):
         raise InputError(f"A text or token ids are needed, not {type(text).__name__}.") from None
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**63:
+        raise InputError(f"The seed must be from 0 to 2^63 - 1; it is {seed}.")
 
 
 def _check_policies(policies: tuple[RoutingPolicy, ...]) -> None:

@@ -43,6 +43,7 @@ def test_the_public_names():
         "Trace",
         "ablate",
         "check",
+        "coalition",
         "compare",
         "connect",
         "costs",

@@ -6,13 +6,14 @@ They compute in the calling thread, without a line and without a cache.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from olmoe_viz.engine import coalitions, inspecting, patching, rerouting, tracing
 from olmoe_viz.engine import effects as measuring
-from olmoe_viz.engine import inspecting, patching, rerouting, tracing
 from olmoe_viz.engine.generating import Generating
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.errors import GenerationError, InputError
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
+from olmoe_viz.records.coalition import Coalition
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
@@ -20,6 +21,7 @@ from olmoe_viz.records.patches import Patches, Routes
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
     ChatMessage,
+    CoalitionRequest,
     Detail,
     EffectsRequest,
     GenerateRequest,
@@ -185,6 +187,25 @@ def reroute(
     policy = policy or RoutingPolicy(model.geometry.trained_k)
     run = TraceRequest(model.name, text_or_ids(prompt), policy)
     return rerouting.routes(model, RoutesRequest(run, layer, token, count, seed), _silent)
+
+
+def coalition(
+    model: Model,
+    prompt: str | Iterable[int],
+    token: int,
+    policy: RoutingPolicy | None = None,
+    *,
+    most: int = 24,
+    progress: OnProgress | None = None,
+) -> Coalition:
+    """Search greedily for experts of one token that flip the next one together; see `Coalition`.
+
+    At most `most` of them are switched off. The prompt is read as it is; `progress` is called with
+    the sets that were tried and how many they can be, and InputError is as in `effects`.
+    """
+    policy = policy or RoutingPolicy(model.geometry.trained_k)
+    run = TraceRequest(model.name, text_or_ids(prompt), policy)
+    return coalitions.coalition(model, CoalitionRequest(run, token, most), progress or _silent)
 
 
 def _text(model: Model, given: str | Iterable[int], chat_template: bool | None) -> Text:

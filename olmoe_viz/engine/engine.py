@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, cast, overload
 
 from olmoe_viz.errors import CancelledError
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.coalition import Coalition
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.generation import Generation
 from olmoe_viz.records.inspection import Inspection
@@ -24,6 +25,7 @@ from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
+    CoalitionRequest,
     DirectionsRequest,
     EffectsRequest,
     GenerateRequest,
@@ -227,6 +229,8 @@ class Ask(Protocol):
     def __call__(self, request: PatchRequest) -> Patches: ...
     @overload
     def __call__(self, request: RoutesRequest) -> Routes: ...
+    @overload
+    def __call__(self, request: CoalitionRequest) -> Coalition: ...
     @overload
     def __call__(self, request: ScoreRequest) -> Scores: ...
     @overload

@@ -6,6 +6,7 @@ from typing import Any
 
 from olmoe_viz.engine import (
     attending,
+    coalitions,
     decoders,
     effects,
     inspecting,
@@ -34,6 +35,7 @@ from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
     ChatMessage,
+    CoalitionRequest,
     DirectionsRequest,
     EffectsRequest,
     InspectRequest,
@@ -166,6 +168,7 @@ _ANSWERS: dict[type[Request], Callable[[Model, Any, OnProgress], Answer]] = {
     EffectsRequest: effects.effects,
     PatchRequest: patching.patch,
     RoutesRequest: rerouting.routes,
+    CoalitionRequest: coalitions.coalition,
     BandwidthRequest: _bandwidth,
     ModelRequest: _facts,
 }

@@ -8,6 +8,7 @@ from olmoe_viz.engine.engine import Answer, Ticket
 from olmoe_viz.errors import MissingError
 from olmoe_viz.records import file
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.coalition import Coalition
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.generation import Generation
@@ -36,6 +37,7 @@ _KINDS: dict[str, type[Record] | type[Comparison]] = {
         Effects,
         Patches,
         Routes,
+        Coalition,
         Scores,
         Timing,
         Bandwidth,

@@ -10,6 +10,7 @@ import pytest
 
 from olmoe_viz import Generation, Geometry, RoutingPolicy, Trace
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.coalition import Coalition
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.model_facts import ModelFacts
@@ -22,6 +23,7 @@ from olmoe_viz.records.timing import Bandwidth, Timing
 from olmoe_viz.requests import (
     AttentionRequest,
     BandwidthRequest,
+    CoalitionRequest,
     DirectionsRequest,
     EffectsRequest,
     InspectRequest,
@@ -149,11 +151,20 @@ def routes(geometry: Geometry, provenance: Provenance) -> Routes:
     return _measured(Routes, request, geometry, provenance, **facts, **after)
 
 
+@pytest.fixture
+def coalition(geometry: Geometry, provenance: Provenance) -> Coalition:
+    facts: dict[str, object] = {"top_id": 0, "top_token": "a", "margin": 0.5, "logprob": -1.0}
+    end = {"end_top": 2, "end_token": "b", "end_margin": -0.5, "end_logprob": -2.0}
+    steps = {"new_top_tokens": ("a", "b"), "kept": (False, True)}
+    facts |= {"layers": np.array(geometry.layer_ids[:2]), **end, **steps}
+    return _measured(Coalition, CoalitionRequest(RUN, 2), geometry, provenance, **facts)
+
+
 def _measured(kind: type[Record], request: Request, *sizes: object, **facts: object) -> Any:
     """Return a record of zeros."""
     known = {"request": request, "geometry": sizes[0], "provenance": sizes[1]} | facts
     arrays = {name: np.zeros(shape, dtype) for name, (dtype, shape) in kind.layout(known).items()}
-    return kind(**known, **arrays)
+    return kind(**arrays | known)
 
 
 @pytest.fixture
@@ -181,6 +192,7 @@ def records(
     effects: Effects,
     patches: Patches,
     routes: Routes,
+    coalition: Coalition,
     plain_records: list[Record],
 ) -> list[Record]:
     """Every kind of record, those with optional arrays with and without them."""
@@ -198,6 +210,7 @@ def records(
         effects,
         patches,
         routes,
+        coalition,
         *plain_records,
     ]
 

@@ -8,6 +8,7 @@ import pytest
 from olmoe_viz import Geometry
 from olmoe_viz.numerics.geometry import MoeLayer
 from olmoe_viz.records.attention import Attention
+from olmoe_viz.records.coalition import Coalition
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.inspection import Inspection
 from olmoe_viz.records.patches import Patches, Routes
@@ -202,3 +203,19 @@ def test_patches_restore_a_share_of_the_difference(patches: Patches):
 )
 def test_routes(routes: Routes, change: dict, sentence: str):
     refused(routes, change, sentence)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"kept": (True,)}, "not as many as the steps"),
+        ({"layers": np.array([0, 9])}, "a layer has no experts"),
+        ({"expert_ids": np.array([8, 0], np.int16)}, "not from 0 to 7"),
+        ({"new_tops": np.array([0, 40])}, "outside the vocabulary"),
+    ],
+)
+def test_coalition(coalition: Coalition, change: dict, sentence: str):
+    refused(coalition, change, sentence)
+    assert coalition.flipped
+    (gone,) = coalition.interventions()
+    assert str(gone) == f"off:{coalition.layers[1]}.0@2"

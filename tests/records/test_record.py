@@ -38,6 +38,7 @@ def test_there_is_one_of_every_kind(records: list[Record]):
     assert {kind.kind for kind in kinds()} == {
         "attention",
         "bandwidth",
+        "coalition",
         "effects",
         "generation",
         "inspection",

@@ -11,14 +11,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.engine.engine import Progress, Ticket
 from olmoe_viz.models.catalogue import BUNDLED
-from olmoe_viz.requests import EffectsRequest, PatchRequest, RoutesRequest
+from olmoe_viz.requests import CoalitionRequest, EffectsRequest, PatchRequest, RoutesRequest
 from olmoe_viz.ui.session import collector, download, engine, state
 from olmoe_viz.ui.session.stop import LOOK, stop_button, touch
 from olmoe_viz.ui.texts import frame as texts
 
 _LOADING = {True: texts.LOADING_BUNDLED, False: texts.LOADING_LARGE}
 _TAKES_SECONDS = {"preparing": texts.PREPARING, "restarting": texts.RESTARTING}
-_IN_STEPS = (EffectsRequest, PatchRequest, RoutesRequest)  # of which each runs the text once more
+# Of these each step runs the text once more.
+_IN_STEPS = (CoalitionRequest, EffectsRequest, PatchRequest, RoutesRequest)
 _PATIENCE = 1.0  # seconds of loading until there is something to press
 
 
