@@ -60,6 +60,7 @@ function facts(data, index, layer) {
     lines.push(k ? [filled(WORDS.dropped_out_of, { k }), filled(WORDS.some_of, { count, k })]
       : [WORDS.dropped_out, count]);
   }
+  if (data.view === "effect") lines.push(...effect(data, index, layer));
   if (data.view === "follow" && layer === data.row) {
     const words = data.marked(index) ? WORDS.selected : WORDS.cut_off;
     const expert = { layer: data.layerIds[layer], expert: data.expert };
@@ -67,6 +68,11 @@ function facts(data, index, layer) {
   }
   return lines;
 }
+
+const effect = (data, index, layer) => !data.marked(index) ? [WORDS.not_measured] : [
+  [WORDS.mattered, `${data.layerIds[layer]}·${data.mattered(index)}`],
+  [WORDS.effect, filled(WORDS.nats_of_kl, { value: data.value(index).toPrecision(2) })],
+];
 
 // "strongest of 8, 0.09": the one whose id stands in the cell is one of several.
 const strongest = (data, index) => filled(data.count(index) ? WORDS.strongest_of : WORDS.strongest,
@@ -146,5 +152,5 @@ function writeLegend(legend, data, look) {
   const names = shows && data.domains ? [...data.domains, WORDS.no_use] : [];
   const uses = names.map((name, at) => part("use", "", swatch(data.colors[at], ""), part("", name)));
   legend.replaceChildren(part("words", words), ...(uses.length ? [part("uses", "", ...uses)] : []),
-    scale);
+    ...(data.high > 0 ? [scale] : []));
 }

@@ -55,6 +55,7 @@ function cellTexts(data, index) {
   if (data.view === "follow") {
     return index % data.layers === data.row ? [hundredths(data.value(index))] : [];
   }
+  if (data.view === "effect") return data.marked(index) ? [String(data.mattered(index))] : [];
   const places = { drift: 0, margin: data.depth === 2 ? 3 : 2 }[data.view] ?? 2;
   return [data.value(index).toFixed(places)];
 }

@@ -26,6 +26,8 @@ function spelling({ text, lengths }) {
   };
 }
 
+const floats = (text) => new Float32Array(bytes(text, 1).buffer);
+
 // Whether the bit of a cell is set.
 function bits(text) {
   const all = bytes(text, 1);
@@ -33,15 +35,15 @@ function bits(text) {
 }
 
 // What was measured in some cells.
-function measured({ effect, high, layerIds, tokens }) {
-  const [marked, experts, codes] = [bits(effect.marks), bytes(effect.experts, 1), bytes(effect.values, 2)];
+function measured({ effect, layerIds, tokens }) {
+  const [marked, experts, values] = [bits(effect.marks), bytes(effect.experts, 1), floats(effect.values)];
   const places = new Map();
   for (let index = 0; index < layerIds.length * tokens.length; index++) {
     if (marked(index)) places.set(index, places.size);
   }
   return {
     expert: (index) => experts[places.get(index)],
-    value: (index) => (high * codes[places.get(index)]) / 65535,
+    value: (index) => values[places.get(index)],
   };
 }
 
@@ -111,7 +113,9 @@ function colorOf(data, paper) {
     return (index) => index % data.layers === data.row ? along(stops, share(index)) : paper;
   }
   if (data.view === "effect") {
-    return (index) => data.marked(index) ? along(stops, share(index)) : paper;
+    const span = Math.log(high / low); // none where all are equal
+    const ratio = (index) => span ? Math.log(data.value(index) / low) / span : 1;
+    return (index) => data.marked(index) ? along(stops, ratio(index)) : paper;
   }
   if (data.view !== "strongest") return (index) => along(stops, share(index));
   return (index) => shaded(paper, colors[data.colorPlace(index)], share(index));

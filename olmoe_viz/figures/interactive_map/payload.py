@@ -17,10 +17,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from olmoe_viz.figures.expert_colors import color_place, color_scale
-from olmoe_viz.figures.interactive_map import words
+from olmoe_viz.figures.interactive_map import packing, words
 from olmoe_viz.figures.interactive_map.cells import (
     Cells,
     Floats,
@@ -30,6 +29,7 @@ from olmoe_viz.figures.interactive_map.cells import (
     drift,
     would_run,
 )
+from olmoe_viz.figures.interactive_map.effects import CellEffects
 from olmoe_viz.figures.labels import k_is
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme
 from olmoe_viz.numerics import routing
@@ -38,12 +38,13 @@ from olmoe_viz.records.expert_uses import ExpertUses
 from olmoe_viz.records.routed import width
 from olmoe_viz.records.tokens import display_token
 
-View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow"]
+View = Literal["strongest", "mass", "entropy", "margin", "drift", "follow", "effect"]
 VIEWS: tuple[View, ...] = get_args(View)
 
 BUDGET = 250_000  # bytes of JSON for a map of up to 2,048 tokens
 _BUDGET_TOKENS = 2_048
 _MAX_TOKENS = 4_096
+_WITHOUT_VALUES = ("strongest", "mass", "effect")  # what colors the cells is sent in any case
 MAX_CARD_EXPERTS = 16
 _TEXT_SHARE = 0.16  # of the budget, for the text of all tokens
 _BYTES_SHARE = 0.064  # of the budget, for the bytes of all tokens
@@ -79,6 +80,7 @@ def build(
     against: RoutingPolicy | None = None,
     other: TraceLike | None = None,
     expert: tuple[int, int] | None = None,
+    effects: CellEffects | None = None,
     uses: ExpertUses | None = None,
     token_bytes: Sequence[bytes] | None = None,
     message: tuple[int, int] | None = None,
@@ -88,15 +90,16 @@ def build(
     `policy` is the one that the columns ran under. `against` adds to the card what a second policy
     would keep of the same router probabilities. `drift` compares with `other`, the same tokens
     recorded under another policy; `follow` draws the probability of `expert`, a layer and an id,
-    within its layer. With `uses` the card says what experts are used for. With `token_bytes` it
-    says what they are, where any is more than ASCII. Tokens outside of a `message`, from
+    within its layer; `effect` draws `effects`, where they were measured. With `uses` the card says
+    what experts are used for. With `token_bytes` it says what they are, where any is more than
+    ASCII. Tokens outside of a `message`, from
     its first token to before its end, are a chat template's. Raises ValueError, a sentence
     for people, when one of these is missing or does not fit, and when the text is too long for the
     budget.
     """
-    _check(columns, policy, against, view, other, expert)
+    _check(columns, policy, against, view, other, expert, effects)
     cells, size = Cells(columns), budget(len(columns.tokens))
-    shade = _shade(view, cells, other, expert, columns.geometry.layer_ids)
+    shade = _shade(view, cells, other, expert, effects, columns.geometry.layer_ids)
     would = would_run(cells, policy, against)
     payload: dict[str, Any] = {
         "view": view,
@@ -120,18 +123,20 @@ def build(
     if view == "follow" and expert is not None:
         ran, row = np.zeros(cells.counts.shape, np.bool_), payload["row"]
         ran[row] = cells.ran[row, :, expert[1]]
-        payload["marks"] = _bits(ran)
+        payload["marks"] = packing.bits(ran)
+    if view == "effect" and effects is not None:
+        payload["effect"] = effects.sent()
     extras = _Extras(would is not None, policy.weighting != "native", payload["ks"] is None)
     plan = _plan(
         size - len(json.dumps(payload)) - _RESERVE - _COLOR_BYTES * max(cells.experts, 64),
         cells=cells.counts.size,
-        columns=1 if view in ("strongest", "mass") else 2,
+        columns=1 if view in _WITHOUT_VALUES else 2,
         extras=extras,
         wanted=min(_most(cells, would), MAX_CARD_EXPERTS),
         surely=int(cells.counts.min()),
     )
     payload |= {"depth": plan.depth, "shown": plan.experts} | _drawn(cells, plan)
-    if view not in ("strongest", "mass"):
+    if view not in _WITHOUT_VALUES:
         payload["values"] = _fixed(shade.values, shade.low, shade.high, plan.depth)
     if plan.extras.compared and would is not None:
         kept = routing.mass(cells.probabilities, would)
@@ -139,7 +144,7 @@ def build(
     if plan.extras.scaled:
         payload["factor"] = _factor(columns.weights.sum(axis=-1, dtype=np.float64) / cells.mass)
     if plan.extras.uneven:
-        payload["more"] = _text(_by_token(cells.counts - 1).astype(np.uint8))
+        payload["more"] = packing.text(packing.by_token(cells.counts - 1).astype(np.uint8))
     payload["version"] = hashlib.blake2b(json.dumps(payload).encode(), digest_size=8).hexdigest()
     return payload
 
@@ -181,7 +186,10 @@ def _token_bytes(tokens: Sequence[bytes], room: int) -> dict[str, str] | None:
     if all(token.isascii() for token in tokens):
         return None
     lengths = np.array([len(token) for token in tokens], dtype="<u2")
-    packed = {"text": base64.b64encode(b"".join(tokens)).decode("ascii"), "lengths": _text(lengths)}
+    packed = {
+        "text": base64.b64encode(b"".join(tokens)).decode("ascii"),
+        "lengths": packing.text(lengths),
+    }
     return packed if sum(map(len, packed.values())) <= room else None
 
 
@@ -192,6 +200,7 @@ def _check(
     view: View,
     other: TraceLike | None,
     expert: tuple[int, int] | None,
+    effects: CellEffects | None,
 ) -> None:
     if view not in VIEWS:
         raise ValueError(f"The view must be one of {', '.join(VIEWS)}; it is {view!r}.")
@@ -209,6 +218,9 @@ def _check(
         raise ValueError(
             f"Choose the expert to follow: a layer of experts, and an id from 0 to {shape[2] - 1}."
         )
+
+    if view == "effect" and (effects is None or effects.kl.shape != shape[:2]):
+        raise ValueError("Effects are drawn of the same tokens: give what was measured.")
 
 
 def _check_arrays(columns: TraceLike, policy: RoutingPolicy) -> None:
@@ -230,6 +242,7 @@ def _shade(
     cells: Cells,
     other: TraceLike | None,
     expert: tuple[int, int] | None,
+    effects: CellEffects | None,
     layer_ids: Sequence[int],
 ) -> _Shade:
     if view == "mass":
@@ -243,6 +256,8 @@ def _shade(
         return _Shade(values, 0.0, _ceiling(values.max(), 0.001), (0.0, _usual(values, 0.001)[1]))
     if view == "drift" and other is not None:
         return _Shade(drift(cells, other), 0.0, float(compared(cells, other).max()))
+    if view == "effect" and effects is not None:
+        return _Shade(effects.kl, *effects.span())
     if view == "follow" and expert is not None:
         values, row = np.zeros(cells.counts.shape), layer_ids.index(expert[0])
         values[row] = cells.probabilities[row, :, expert[1]]
@@ -254,7 +269,7 @@ def _shade(
 def _places(layer_ids: Sequence[int], experts: int, uses: ExpertUses | None) -> str:
     """The place of each expert's color in the scale, [layers, experts]."""
     places = [[color_place(at, layer, uses) for at in range(experts)] for layer in layer_ids]
-    return _text(np.array(places, dtype=np.uint8))
+    return packing.text(np.array(places, dtype=np.uint8))
 
 
 def _most(cells: Cells, would: Ints | None) -> int:
@@ -320,7 +335,7 @@ def _drawn(cells: Cells, plan: _Plan) -> dict[str, str]:
     ids = cells.listed(plan.experts)
     listed = np.take_along_axis(cells.probabilities, ids, axis=-1)
     return {
-        "ids": _text(_by_token(ids).astype(np.uint8)),
+        "ids": packing.text(packing.by_token(ids).astype(np.uint8)),
         "probabilities": _fixed(listed, 0.0, 1.0, plan.depth),
         "mass": _fixed(cells.mass, 0.0, 1.0, plan.depth),
     }
@@ -340,26 +355,11 @@ def _ceiling(value: float, step: float) -> float:
     return round(max(float(np.ceil(value / step - 1e-9)), 1.0) * step, 6)
 
 
-def _by_token(values: NDArray[Any]) -> NDArray[Any]:
-    """[layers, tokens, ...] -> [tokens, layers, ...]."""
-    return np.ascontiguousarray(np.swapaxes(values, 0, 1))
-
-
 def _fixed(values: Floats, low: float, high: float, depth: int) -> str:
-    levels = 256**depth - 1
-    share = np.clip((_by_token(values) - low) / ((high - low) or 1.0), 0.0, 1.0)
-    return _text(np.rint(share * levels).astype(f"<u{depth}"))
+    return packing.fixed(packing.by_token(values), low, high, depth)
 
 
 def _factor(values: Floats) -> dict[str, Any]:
     """What a router probability is multiplied by; one byte would be off in the second digit."""
     high = float(values.max())
     return {"high": high, "values": _fixed(values, 0.0, high, _FACTOR_DEPTH)}
-
-
-def _bits(values: NDArray[np.bool_]) -> str:
-    return _text(np.packbits(_by_token(values), bitorder="little"))
-
-
-def _text(values: NDArray[Any]) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")

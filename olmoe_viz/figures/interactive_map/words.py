@@ -48,6 +48,10 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "dropped_out_of": "not in the other run's top {k}",
     "some_of": "{count} of {k}",
     "dropped_out": "not among the other run's",
+    "mattered": "mattered most",
+    "effect": "without it the prediction moves by",
+    "nats_of_kl": "{value} nats of KL",
+    "not_measured": ("effect", "not measured"),
     "selected": "expert {layer}·{expert}, selected",
     "cut_off": "expert {layer}·{expert}, cut off",
     "strongest_of": "strongest of {ran}, {probability}",
@@ -85,6 +89,13 @@ LEGENDS: Mapping[str, tuple[str, str]] = {
             "run; k is the smaller of the two."
         ),
         "Experts that dropped out",
+    ),
+    "effect": (
+        (
+            "Number: the expert that mattered most. Color: how far the prediction after the token "
+            "moves when that expert is switched off. Empty cells are not measured."
+        ),
+        "Effect in nats of KL, logarithmic",
     ),
     "follow": (
         (

@@ -8,7 +8,8 @@ from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import EffectsRequest
-from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.lab.settings import LabSettings
+from olmoe_viz.ui.session import answers, cell_effects, state, url
 from olmoe_viz.ui.session.on_press import pressed
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import lab as texts
@@ -19,27 +20,29 @@ from olmoe_viz.ui.widgets.figure import plot
 def draw(trace: Trace, chosen: Selection) -> None:
     """Draw the chosen cell, and all layers of the token once somebody has asked for them."""
     badge = panel.head(texts.ASKED_TITLE, None)
-    effects = answers.answer(_request(trace, chosen, [chosen.layer]))
+    cell = (chosen.layer, chosen.token or 0)
+    effects = answers.answer(EffectsRequest(trace.request, (cell,)))
     if isinstance(effects, Effects):
+        _note(effects)
         with badge:
             origin.badge("live", origin.details(effects.provenance, str(trace.policy)))
         _cell(effects, trace, chosen.layer)
     badge = panel.head(texts.WHOLE_TOKEN, None)
-    request = _request(trace, chosen, trace.geometry.layer_ids)
+    request = cell_effects.whole_token(trace, chosen.token or 0)
     everywhere = pressed(
         request, label=texts.MEASURE_ALL, says=texts.MEASURE_ALL_SAYS, key="lab_all"
     )
     if isinstance(everywhere, Effects):
+        _note(everywhere)
         with badge:
             origin.badge("live", origin.details(everywhere.provenance, str(trace.policy)))
         _token(measured(everywhere), chosen.layer)
 
 
-def _request(
-    trace: Trace, chosen: Selection, layers: list[int] | tuple[int, ...]
-) -> EffectsRequest:
-    cells = tuple((layer, chosen.token or 0) for layer in layers)
-    return EffectsRequest(trace.request, cells)
+def _note(effects: Effects) -> None:
+    """Keep what was measured; the grid above was drawn without it."""
+    if cell_effects.note(effects) and url.current(LabSettings).color == "effect":
+        st.rerun()
 
 
 def _cell(effects: Effects, trace: Trace, layer: int) -> None:

@@ -10,22 +10,27 @@ from olmoe_viz.interventions import LOST_MASS, Intervention
 from olmoe_viz.numerics import routing
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.ui.lab.expert_grid import expert_grid
-from olmoe_viz.ui.lab.settings import HANDS, LabSettings
-from olmoe_viz.ui.session import state, url
+from olmoe_viz.ui.lab.settings import COLORS, HANDS, LabSettings
+from olmoe_viz.ui.session import cell_effects, state, url
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import lab as texts
 
 _LISTED = 24  # interventions with a button of their own
 
 
-def draw(trace: Trace, chosen: Selection, settings: LabSettings) -> None:
-    """Draw tools, grid and list; a click on an expert does to it what the tools say."""
+def draw(trace: Trace, chosen: Selection, settings: LabSettings, *, measures: bool) -> None:
+    """Draw tools, grid and list; a click on an expert does to it what the tools say.
+
+    The grid can have the color of effects where the page `measures` them.
+    """
     st.caption(texts.AWAY)
-    _tools(settings)
+    _tools(settings, measures=measures)
     token = chosen.token or 0
+    effects = _effects(trace, token) if measures and settings.color == "effect" else None
     expert_grid(
         routing.probabilities(trace.router_logits[:, token]),
         trace.expert_ids[:, token],
+        effects=effects,
         done=_signs(settings, trace),
         layer_ids=trace.geometry.layer_ids,
         layer=chosen.layer,
@@ -33,6 +38,10 @@ def draw(trace: Trace, chosen: Selection, settings: LabSettings) -> None:
         on_pick=_click,
         key="expert_grid",
     )
+    if effects is None:
+        st.caption(texts.GRID_OF_PROBABILITIES)
+    else:
+        st.caption(texts.grid_of_effects(list(effects.values())))
     _by_name(trace, chosen, settings)
     _list(settings)
 
@@ -41,7 +50,16 @@ def _click(layer: int, expert: int) -> None:
     url.keep(url.current(LabSettings).clicked(layer, expert))
 
 
-def _tools(settings: LabSettings) -> None:
+def _effects(trace: Trace, token: int) -> dict[tuple[int, int], float]:
+    """What this session has measured of the token's experts."""
+    return {
+        (layer, expert): kl
+        for layer in trace.geometry.layer_ids
+        for expert, kl in cell_effects.of_experts(trace, layer, token).items()
+    }
+
+
+def _tools(settings: LabSettings, *, measures: bool) -> None:
     st.session_state["lab_hand"], st.session_state["lab_push"] = settings.hand, settings.push
     st.session_state["lab_mass"] = settings.lost_mass
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -76,6 +94,16 @@ def _tools(settings: LabSettings) -> None:
             on_change=url.take,
             args=(LabSettings, "lost_mass", "lab_mass"),
         )
+        if measures:
+            st.session_state["lab_color"] = settings.color
+            st.segmented_control(
+                texts.COLOR,
+                COLORS,
+                required=True,
+                key="lab_color",
+                on_change=url.take,
+                args=(LabSettings, "color", "lab_color"),
+            )
 
 
 def _signs(settings: LabSettings, trace: Trace) -> dict[tuple[int, int], str]:

@@ -45,7 +45,7 @@ def draw() -> None:
     source = answers.where(trace)
     can_measure = trace.hidden_states is not None and not answers.from_file(trace)
     panel.head(texts.AWAY_TITLE, *source)
-    away.draw(trace, chosen, settings)
+    away.draw(trace, chosen, settings, measures=can_measure)
     if can_measure:
         before_after.draw(trace, chosen, settings)
         texts_panel.draw(trace, settings)

@@ -13,6 +13,8 @@ from olmoe_viz.policy import RoutingPolicy
 
 Hand = Literal["off", "route_around", "force", "bias"]
 HANDS: tuple[Hand, ...] = get_args(Hand)
+Color = Literal["probability", "effect"]
+COLORS: tuple[Color, ...] = get_args(Color)
 MOST = 64  # interventions; a link with more would be cut
 _LONGEST = 4_000  # characters of a link that are read
 
@@ -21,15 +23,17 @@ _LONGEST = 4_000  # characters of a link that are read
 class LabSettings:
     """The interventions in force, the rule for lost mass, and what a click does.
 
-    `hand` is what a click on an expert does to it; "bias" adds `push` to its router logit.
+    `hand` is what a click on an expert does to it; "bias" adds `push` to its router logit. `color`
+    is what the cells of the grid show.
     """
 
-    KEYS: ClassVar[tuple[str, ...]] = ("do", "mass", "hand", "push")
+    KEYS: ClassVar[tuple[str, ...]] = ("do", "mass", "hand", "push", "grid")
 
     interventions: tuple[Intervention, ...] = ()
     lost_mass: LostMass = "drop"
     hand: Hand = "off"
     push: float = 2.0
+    color: Color = "probability"
 
     def clicked(self, layer: int, expert: int) -> Self:
         """The settings after a click on an expert: done to it, or taken back where it was done."""
@@ -66,8 +70,9 @@ class LabSettings:
             "mass": self.lost_mass,
             "hand": self.hand,
             "push": f"{self.push:g}",
+            "grid": self.color,
         }
-        usual = {"do": "", "mass": "drop", "hand": "off", "push": "2"}
+        usual = {"do": "", "mass": "drop", "hand": "off", "push": "2", "grid": "probability"}
         return {key: value for key, value in query.items() if value != usual[key]}
 
     @classmethod
@@ -78,6 +83,7 @@ class LabSettings:
             lost_mass=next((rule for rule in LOST_MASS if rule == query.get("mass")), "drop"),
             hand=next((hand for hand in HANDS if hand == query.get("hand")), "off"),
             push=_push(query.get("push", "")),
+            color=next((color for color in COLORS if color == query.get("grid")), "probability"),
         )
 
 

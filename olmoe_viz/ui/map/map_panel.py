@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import streamlit as st
 
+from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
-from olmoe_viz.ui.session import answers, state, url
+from olmoe_viz.ui.session import answers, cell_effects, engine, on_press, state, url
 from olmoe_viz.ui.session.selection import Expert, Selection
 from olmoe_viz.ui.session.settings import MapSettings, Range
 from olmoe_viz.ui.texts import map as texts
+from olmoe_viz.ui.widgets import origin
 from olmoe_viz.ui.widgets.message import refusal
 from olmoe_viz.ui.widgets.routing_map import VIEWS, MapEvent, View, routing_map
 
@@ -77,12 +79,12 @@ def _pick_expert(trace: Trace, followed: Expert) -> None:
 
 def controls(trace: Trace, chosen: Selection) -> None:
     """What names the view, and the expert where one is followed."""
-    view: View = url.current(MapSettings).view
+    view = _view(trace)
     st.session_state["view"] = view
     with st.container(horizontal=True, vertical_alignment="bottom", key="map_controls"):
         st.segmented_control(
             texts.COLOR,
-            VIEWS,
+            [each for each in VIEWS if each != "effect" or _can_measure(trace)],
             required=True,
             wrap=True,
             format_func=texts.VIEW_NAMES.__getitem__,
@@ -93,13 +95,46 @@ def controls(trace: Trace, chosen: Selection) -> None:
         )
         if view == "follow":
             _pick_expert(trace, _followed(trace, chosen))
+    if view == "effect":
+        _measure(trace, chosen)
+
+
+def _view(trace: Trace) -> View:
+    """The view that is chosen, if it can be drawn."""
+    view = url.current(MapSettings).view
+    return view if view != "effect" or _can_measure(trace) else MapSettings.view
+
+
+def _can_measure(trace: Trace) -> bool:
+    return not engine.records_only() and not answers.from_file(trace)
+
+
+def _measure(trace: Trace, chosen: Selection) -> None:
+    """Measure the chosen token in all layers once a button is pressed, and say what is known."""
+    token = chosen.token or 0
+
+    def words(*, known: bool) -> str:
+        tokens = cell_effects.of_cells(trace).measured.any(axis=0)
+        return texts.measured(tokens.tolist(), token, known=known)
+
+    found = on_press.pressed(
+        cell_effects.whole_token(trace, token),
+        label=texts.MEASURE,
+        says=words(known=False),
+        key="map_measure",
+    )
+    if isinstance(found, Effects):
+        cell_effects.note(found)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(words(known=True), width="content")
+            origin.badge("live", origin.details(found.provenance, str(trace.policy)))
 
 
 def draw(trace: Trace, chosen: Selection) -> list[Trace]:
     """The map under the view that is chosen; returns the traces that it was drawn from."""
     settings, held = url.current(MapSettings), marked_range(trace)
     url.mirror(replace(settings, marked=held))
-    view, other = settings.view, None
+    view, other = _view(trace), None
     if view == "drift":
         other = answers.run(state.selection(), chosen.against_policy)
         if other is None:
@@ -112,6 +147,7 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
             against=chosen.against_policy,
             other=other,
             expert=_followed(trace, chosen),
+            effects=cell_effects.of_cells(trace) if view == "effect" else None,
             uses=recorded_uses(trace.provenance.digest),
             token_bytes=trace.token_bytes,
             message=trace.message,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from olmoe_viz.analysis.measured_effects import Measured
+from olmoe_viz.figures.interactive_map.effects import LEAST
 from olmoe_viz.figures.labels import digits, expert_name, number, visible
 from olmoe_viz.interventions import Intervention
 from olmoe_viz.ui import glossary
@@ -34,10 +35,14 @@ SCATTER = (
 
 AWAY_TITLE = "Take it away"
 AWAY = (
-    "Click experts, here or below by name; a second click takes it back. A row is a layer. The "
-    "farther a cell is from the color of the page, the higher the router's probability for the "
-    "chosen token, beside the highest of its layer; the outlined ones ran."
+    "Click experts, here or below by name; a second click takes it back. A row is a layer; the "
+    "outlined ones ran for the chosen token."
 )
+GRID_OF_PROBABILITIES = (
+    "The farther a cell is from the color of the page, the higher the router's probability for the "
+    "chosen token, beside the highest of its layer."
+)
+COLOR = "color of the grid"
 GRID = "All experts, a row a layer"
 HAND = "a click"
 HAND_NAMES = {
@@ -111,12 +116,27 @@ def row(layer: int) -> str:
     return f"layer {layer}"
 
 
-def cell(layer: int, expert: int, probability: float, *, ran: bool, sign: str) -> str:
-    """One expert of the grid, on hover and for a screen reader."""
+def cell(
+    layer: int, expert: int, probability: float, effect: float | None, *, ran: bool, sign: str
+) -> str:
+    """One expert of the grid, on hover and for a screen reader; `effect` if it is shown."""
     words = f"{expert_name(expert, layer)}, probability {digits(probability)}"
     words += ", ran" if ran else ""
+    words += "" if effect is None else f", effect {digits(effect)} nats"
     named = next((_DONE.get(what) for what, each in SIGNS.items() if sign == each), None)
     return words + (f", {named or 'changed'}" if sign else "")
+
+
+def grid_of_effects(effects: Sequence[float]) -> str:
+    """What the grid's colors mean when they are those of measured effects, in nats."""
+    if not effects:
+        return f"Nothing is measured of this token yet: press ‘{MEASURE_ALL}’ below."
+    low, high = digits(max(min(effects), LEAST)), digits(max(effects))
+    return (
+        "Color: how far the prediction after the token moves without the expert, on a logarithmic "
+        f"scale from {low} to {high} nats of KL. {len(effects)} experts are measured; the others "
+        "have no color."
+    )
 
 
 def done(intervention: Intervention) -> str:

@@ -20,10 +20,12 @@ VIEW_NAMES: Mapping[str, str] = {
     "margin": "margin",
     "drift": "drift",
     "follow": "follow an expert",
+    "effect": "effect",
 }
 VIEW_HELP = "\n\n".join(
     f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
 )
+MEASURE = "Measure this token in all layers"
 ORDER_NAMES: Mapping[str, str] = {"probability": "by probability", "expert": "by expert id"}
 
 EXPLANATION = (
@@ -36,6 +38,19 @@ BARS = (
     "from the same router probabilities."
 )
 STRONGEST = "The strongest expert of each layer, and its probability."
+
+
+def measured(tokens: Sequence[bool], chosen: int, *, known: bool) -> str:
+    """In the view of effects: which tokens have measured cells, and whether all of `chosen` are."""
+    places = [at for at, there in enumerate(tokens) if there]
+    which = f"token {places[0]}" if len(places) == 1 else f"{len(places)} of {len(tokens)} tokens"
+    said = f"Measured so far: {which}." if places else "Nothing is measured of this run yet."
+    if known:
+        return f"{said} Choose another token to measure more."
+    return (
+        f"{said} A press switches off each expert that ran for token {chosen}, one at a time, and "
+        "compares what is expected then; that can take some seconds."
+    )
 
 
 def layer(layers: Sequence[int]) -> str:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
-from olmoe_viz.figures.interactive_map.cells import Columns
+from olmoe_viz.figures.interactive_map.cells import Columns, TraceLike
+from olmoe_viz.figures.interactive_map.effects import CellEffects
 from olmoe_viz.figures.interactive_map.payload import VIEWS, budget, build, painted, shown_token
 from olmoe_viz.figures.interactive_map.words import LEGENDS
 from olmoe_viz.figures.labels import k_is
@@ -23,6 +24,9 @@ from olmoe_viz.policy import Weighting
 from olmoe_viz.ui.widgets.routing_map import sent_bytes
 
 EIGHT = RoutingPolicy(8)
+# Without numbers of its own, with them and marks for the cells, with what only this one has: what
+# the other views send is a part of these.
+LARGEST = ("strongest", "follow", "effect")
 
 
 def columns(tokens: Sequence[str], policy: RoutingPolicy = EIGHT, seed: int = 0) -> Columns:
@@ -45,6 +49,14 @@ def cell(row: Sequence[float], ids: Sequence[int]) -> Columns:
     logits = np.array([[row]], np.float32)
     weights = np.full((1, 1, len(ids)), 0.1, np.float32)
     return Columns(["a"], logits, np.array([[ids]], np.int16), weights, geometry)
+
+
+def effects_of(text: TraceLike) -> CellEffects:
+    """Random effects of the last of the experts, at every second token of the first hundred."""
+    there = (np.arange(len(text.tokens)) % 2 == 0) & (np.arange(len(text.tokens)) < 100)
+    kl = np.random.default_rng(2).random(text.expert_ids.shape[:2]) / 20
+    experts = np.where(there, text.expert_ids.max(axis=-1), -1)
+    return CellEffects(np.where(there, kl, np.nan), experts.astype(np.int64))
 
 
 def numbers(
@@ -99,6 +111,14 @@ def drawn(sent: dict[str, Any], tokens: int, layers: int) -> NDArray[np.float64]
         return numbers(sent["mass"], depth, shape)
     if sent["view"] == "strongest":
         return numbers(sent["probabilities"], depth, (*shape, sent["shown"]))[..., 0]
+    if sent["view"] == "effect":
+        bits = np.frombuffer(base64.b64decode(sent["effect"]["marks"]), np.uint8)
+        marks = (
+            np.unpackbits(bits, bitorder="little")[: tokens * layers].reshape(shape).astype(bool)
+        )
+        values = np.zeros(shape)
+        values[marks] = np.frombuffer(base64.b64decode(sent["effect"]["values"]), "<f4")
+        return values.T
     span = sent["high"] - sent["low"]
     return numbers(sent["values"], depth, shape, high=span) + sent["low"]
 
@@ -107,6 +127,7 @@ def test_every_view_draws_what_the_numerics_say(make_trace: Callable[..., Trace]
     policy = RoutingPolicy(3)
     trace, other = make_trace(policy=policy), make_trace(policy=policy, seed=1)
     mine, theirs = (routing.probabilities(each.router_logits) for each in (trace, other))
+    effects = effects_of(trace)
     expected = {
         "strongest": mine.max(axis=-1),
         "mass": routing.retained_mass(mine, 3),
@@ -114,9 +135,10 @@ def test_every_view_draws_what_the_numerics_say(make_trace: Callable[..., Trace]
         "margin": routing.margin(mine, 3),
         "drift": 3 * (1 - routing.overlap(mine, theirs, 3)),
         "follow": np.where(np.arange(len(mine))[:, None] == 1, mine[..., 5], 0.0),
+        "effect": np.nan_to_num(effects.kl),
     }
     for view in VIEWS:
-        sent = build(trace, policy=policy, view=view, other=other, expert=(1, 5))
+        sent = build(trace, policy=policy, view=view, other=other, expert=(1, 5), effects=effects)
         found = drawn(sent, len(trace.tokens), len(mine))
         np.testing.assert_allclose(found, expected[view], atol=1e-4, err_msg=view)
         assert found.std() > 0
@@ -185,7 +207,14 @@ def test_a_threshold_lets_each_token_have_its_own_number_of_experts(
     counts = (trace.expert_ids >= 0).sum(axis=-1)
     assert 1 <= counts.min() < counts.max() <= 4
     for view in VIEWS:
-        sent = build(trace, policy=policy, view=view, other=make_trace(seed=1), expert=(1, 5))
+        sent = build(
+            trace,
+            policy=policy,
+            view=view,
+            other=make_trace(seed=1),
+            expert=(1, 5),
+            effects=effects_of(trace),
+        )
         assert sent["ks"] is None
         shape = (len(trace.tokens), 3)
         np.testing.assert_array_equal(1 + numbers(sent["more"], 1, shape, high=255.0), counts)
@@ -204,7 +233,7 @@ def test_the_budget_is_that_of_2048_tokens_and_twice_that_of_4096() -> None:
 
 
 @pytest.mark.parametrize("tokens", [2048, 4096])
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", LARGEST)
 def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str, tokens: int) -> None:
     policy = RoutingPolicy(8, "gain_anchored", threshold=0.05)
     text = long_text("🙂" * 40, tokens, policy)
@@ -215,6 +244,7 @@ def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str, t
         against=RoutingPolicy(64),
         other=long_text("🙂" * 40, tokens, EIGHT, seed=1),
         expert=(15, 63),
+        effects=effects_of(text),
     )
     assert len(json.dumps(sent)) <= budget(tokens)
     if "more" not in sent:  # then it must not be asked which of the shown ones ran
@@ -282,7 +312,7 @@ def test_weights_follow_from_the_factor_also_of_long_texts(
     np.testing.assert_allclose(drawn * probabilities.max(axis=-1), text.weights[..., 0], rtol=2e-3)
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("view", LARGEST)
 @pytest.mark.parametrize(
     ("token", "tokens"),
     [(" extraordinarily long token", 2048), ("é", 2048), ("é", 4096), ("🙂" * 40, 4096)],
@@ -298,6 +328,7 @@ def test_the_longest_text_stays_within_the_budget(view: str, token: str, tokens:
             against=RoutingPolicy(64),
             other=long_text(token, tokens, RoutingPolicy(64), seed=1),
             expert=(15, 63),
+            effects=effects_of(text),
             token_bytes=[token.encode()] * tokens,
         ),
         "dark",
@@ -326,6 +357,19 @@ def test_a_few_cells_far_from_all_others_take_no_colors() -> None:
     low, high = sent["usual"]
     assert np.percentile(values, 5) - 0.01 <= low < high <= np.percentile(values, 95) + 0.01
     assert build(text, policy=EIGHT, view="mass")["usual"] == [0.0, 1.0]
+
+
+def test_effects_are_of_the_measured_cells_and_their_range_is_that_of_the_data() -> None:
+    text = columns(["a"] * 4)
+    kl, experts = np.full((16, 4), np.nan), np.full((16, 4), -1)
+    empty = build(text, policy=EIGHT, view="effect", effects=CellEffects(kl, experts))
+    assert (empty["low"], empty["high"]) == (0.0, 0.0)
+    kl[3, 1], experts[3, 1] = 0.01234, 63
+    kl[4, 1], experts[4, 1] = 0.0, 5
+    sent = build(text, policy=EIGHT, view="effect", effects=CellEffects(kl, experts))
+    assert (sent["low"], sent["high"]) == (1e-7, 0.013)
+    assert base64.b64decode(sent["effect"]["experts"]) == bytes([63, 5])
+    assert drawn(sent, 4, 16)[3, 1] == pytest.approx(0.01234, rel=1e-3)
 
 
 def test_what_does_not_fit_is_a_sentence() -> None:
@@ -362,6 +406,7 @@ def test_shown_tokens(token: str, shown: str) -> None:
     [
         ({"view": "other"}, "view must be one of"),
         ({"view": "drift"}, "give the other trace"),
+        ({"view": "effect"}, "give what was measured"),
         ({"view": "follow"}, "a layer of experts, and an id from 0 to 7"),
         ({"view": "follow", "expert": (0, 8)}, "a layer of experts, and an id from 0 to 7"),
         ({"view": "follow", "expert": (3, 0)}, "a layer of experts, and an id from 0 to 7"),

@@ -18,13 +18,14 @@ from tests.ui.visitor import app, checked, drawn
 
 
 def test_a_click_does_and_a_second_one_takes_back(geometry: Geometry) -> None:
-    settings = LabSettings(hand="bias", push=-1.5).clicked(0, 3)
+    settings = LabSettings(hand="bias", push=-1.5, color="effect").clicked(0, 3)
     assert settings.interventions == (Intervention("bias", 0, 3, amount=-1.5),)
     assert LabSettings.from_query(settings.to_query()) == settings
     assert LabSettings(settings.interventions).clicked(0, 3).interventions == (
         Intervention("off", 0, 3),
     )
-    assert settings.clicked(0, 3).to_query() == {"hand": "bias", "push": "-1.5"}
+    taken_back = settings.clicked(0, 3).to_query()
+    assert taken_back == {"hand": "bias", "push": "-1.5", "grid": "effect"}
     beyond = LabSettings((Intervention("off", 99, 3), Intervention("off", 0, 3)))
     assert beyond.within(geometry).interventions == (Intervention("off", 0, 3),)
     assert LabSettings().policy(RoutingPolicy(8)) == RoutingPolicy(8)

@@ -4,6 +4,7 @@ Tab reaches the expert in focus; the arrow keys move to others, Enter or the spa
 a narrow screen the grid scrolls inside itself.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from olmoe_viz.figures.interactive_map.effects import LEAST
 from olmoe_viz.figures.palette import SEQUENTIAL, Theme, shade
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets.component import component
@@ -30,6 +32,7 @@ def expert_grid(
     probabilities: NDArray[np.float64],
     expert_ids: NDArray[np.int16],
     *,
+    effects: Mapping[tuple[int, int], float] | None = None,
     done: Mapping[tuple[int, int], str],
     layer_ids: Sequence[int],
     layer: int,
@@ -41,6 +44,8 @@ def expert_grid(
 
     Args:
         probabilities: of the router for the token, [layers, experts]; they color the cells.
+        effects: (layer, expert) -> measured effect in nats; where they are given they color the
+            cells instead, and what has none is empty.
         expert_ids: which ran, [layers, k], -1 for none; they have an outline.
         done: (layer, expert) -> the sign of what is done to it; the layer counts all blocks.
         layer_ids: the layers, counted over all blocks, [layers].
@@ -64,7 +69,7 @@ def expert_grid(
             "label": texts.GRID,
             "layer": layer,
             "rows": [
-                _row(row, set(ran.tolist()), at, done, theme)
+                _row(row, set(ran.tolist()), at, effects, done, theme)
                 for row, ran, at in zip(probabilities, expert_ids, layer_ids, strict=True)
             ],
         },
@@ -76,18 +81,44 @@ def _row(
     probabilities: NDArray[np.float64],
     ran: set[int],
     layer: int,
+    effects: Mapping[tuple[int, int], float] | None,
     done: Mapping[tuple[int, int], str],
     theme: Theme,
 ) -> dict[str, Any]:
     most = float(probabilities.max())
+    known = [(effects or {}).get((layer, expert)) for expert in range(len(probabilities))]
     return {
         "layer": layer,
         "name": texts.row(layer),
-        "fills": [shade(value / most, (0, 1), SEQUENTIAL[theme]) for value in probabilities],
+        "fills": [shade(value / most, (0, 1), SEQUENTIAL[theme]) for value in probabilities]
+        if effects is None
+        else _of_effects(known, list(effects.values()), theme),
         "ran": [expert in ran for expert in range(len(probabilities))],
         "signs": [done.get((layer, expert), "") for expert in range(len(probabilities))],
         "words": [
-            texts.cell(layer, expert, value, ran=expert in ran, sign=done.get((layer, expert), ""))
-            for expert, value in enumerate(probabilities.tolist())
+            texts.cell(
+                layer,
+                expert,
+                value,
+                effect,
+                ran=expert in ran,
+                sign=done.get((layer, expert), ""),
+            )
+            for expert, (value, effect) in enumerate(
+                zip(probabilities.tolist(), known, strict=True)
+            )
         ],
     }
+
+
+def _of_effects(
+    row: Sequence[float | None], everywhere: Sequence[float], theme: Theme
+) -> list[str]:
+    """Colors on a logarithmic scale from the least effect of all layers to the largest."""
+    low, high = (math.log(max(end(everywhere, default=0.0), LEAST)) for end in (min, max))
+    return [
+        "transparent"
+        if value is None
+        else shade(math.log(max(value, LEAST)), (low, max(high, low + 1e-9)), SEQUENTIAL[theme])
+        for value in row
+    ]

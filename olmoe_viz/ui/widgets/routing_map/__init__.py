@@ -21,6 +21,7 @@ import streamlit as st
 from olmoe_viz.figures.interactive_map import words
 from olmoe_viz.figures.interactive_map.alone import SCRIPTS, START, STYLE
 from olmoe_viz.figures.interactive_map.cells import Columns, TraceLike
+from olmoe_viz.figures.interactive_map.effects import CellEffects
 from olmoe_viz.figures.interactive_map.payload import VIEWS, View, build, painted
 from olmoe_viz.figures.palette import Theme
 from olmoe_viz.policy import RoutingPolicy
@@ -67,6 +68,7 @@ def routing_map(
     against: RoutingPolicy | None = None,
     other: TraceLike | None = None,
     expert: tuple[int, int] | None = None,
+    effects: CellEffects | None = None,
     uses: ExpertUses | None = None,
     token_bytes: Sequence[bytes] | None = None,
     message: tuple[int, int] | None = None,
@@ -90,6 +92,7 @@ def routing_map(
             the further experts that it would choose.
         other: for the view "drift", the same tokens recorded under another policy.
         expert: for the view "follow", layer and id of the expert whose probability is drawn.
+        effects: for the view "effect", what was measured of the same tokens.
         uses: what the model's experts are used for, which their colors say then.
         token_bytes: the exact bytes of each token; the card then says which bytes a token has and
             which characters they are, where that is not plain.
@@ -116,6 +119,7 @@ def routing_map(
         against=against,
         other=other if view == "drift" else None,
         expert=expert if view == "follow" else None,
+        effects=effects if view == "effect" else None,
         uses=uses,
         token_bytes=token_bytes,
         message=message,
@@ -235,9 +239,10 @@ def _data(columns: TraceLike, *, theme: Theme, key: str, **settings: Any) -> dic
     other: TraceLike | None = settings["other"]
     read = (_digest(columns), other and _digest(other), b"\0".join(settings["token_bytes"] or ()))
     uses: ExpertUses | None = settings["uses"]
-    apart = ("other", "token_bytes", "uses")
+    effects: CellEffects | None = settings["effects"]
+    apart = ("other", "token_bytes", "uses", "effects")
     drawn = {n: str(value) for n, value in settings.items() if n not in apart}
-    fingerprint = (*read, theme, uses is not None, *drawn.values())
+    fingerprint = (*read, theme, uses is not None, effects and effects.digest, *drawn.values())
     memory = f"_{key}_drawn"
     if st.session_state.get(memory, (None,))[0] != fingerprint:
         data = painted(build(columns, **settings), theme, key, uses)
