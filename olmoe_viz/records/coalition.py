@@ -87,10 +87,17 @@ class Coalition(Record):
         """Whether another token is the likeliest without these experts."""
         return self.end_top != self.top_id
 
+    @property
+    def members(self) -> list[tuple[int, int]]:
+        """Layer and expert of each that was taken, in the order of the steps."""
+        return list(zip(self.layers.tolist(), self.expert_ids.tolist(), strict=True))
+
+    @property
+    def needed(self) -> list[tuple[int, int]]:
+        """Those of them that are kept."""
+        return [member for member, kept in zip(self.members, self.kept, strict=True) if kept]
+
     def interventions(self) -> tuple[Intervention, ...]:
         """Return what switches the kept ones off, for this token alone."""
-        return tuple(
-            Intervention("off", int(layer), int(expert), self.request.token)
-            for layer, expert, kept in zip(self.layers, self.expert_ids, self.kept, strict=True)
-            if kept
-        )
+        token = self.request.token
+        return tuple(Intervention("off", layer, expert, token) for layer, expert in self.needed)

@@ -1,6 +1,5 @@
 """Coalitions, held against plain runs of every set of experts."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 
@@ -14,7 +13,6 @@ from olmoe_viz.interventions import Intervention, LostMass
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics.divergence import log_softmax
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.records.coalition import Coalition
 from olmoe_viz.requests import CoalitionRequest, PredictRequest, TraceRequest
 
 IDS = (40, 7, 99, 200, 12)
@@ -63,7 +61,7 @@ def test_greedy_does_what_it_promises(
     assert every[frozenset()][1] == top
 
     taken: list[tuple[int, int]] = []
-    for step, member in enumerate(members(found)):
+    for step, member in enumerate(found.members):
         best = min(every[frozenset((*taken, each))][0] for each in ran if each not in taken)
         taken.append(member)
         assert found.margins[step] == pytest.approx(every[frozenset(taken)][0], abs=1e-4)
@@ -71,7 +69,7 @@ def test_greedy_does_what_it_promises(
         assert found.new_tops[step] == every[frozenset(taken)][1]
     assert (found.new_tops[:-1] == top).all()  # it stops at the first flip
     flips = {some for some, (_, likeliest) in every.items() if likeliest != top}
-    kept = frozenset(m for m, kept in zip(members(found), found.kept, strict=True) if kept)
+    kept = frozenset(found.needed)
     assert found.flipped == (found.new_tops[-1] != top)
     if found.flipped:
         assert kept in flips
@@ -80,10 +78,6 @@ def test_greedy_does_what_it_promises(
         assert (found.end_margin, found.end_top) == pytest.approx(every[kept], abs=1e-4)
     else:
         assert len(taken) == len(ran)
-
-
-def members(found: Coalition) -> Iterable[tuple[int, int]]:
-    return zip(found.layers.tolist(), found.expert_ids.tolist(), strict=True)
 
 
 def test_what_is_found_can_be_applied(ask: Ask, model: Model) -> None:

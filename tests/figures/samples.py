@@ -7,6 +7,7 @@ import numpy as np
 from olmoe_viz.figures import (
     attention_heads,
     attention_map,
+    coalition_steps,
     contributions,
     cosine_matrix,
     domain_experts,
@@ -51,6 +52,13 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     "attention_heads": lambda theme: attention_heads.figure(ATTENTION, tokens=TOKENS, theme=theme),
     "attention_map": lambda theme: attention_map.figure(
         ATTENTION, tokens=TOKENS, token=2, head=3, theme=theme
+    ),
+    "coalition_steps": lambda theme: coalition_steps.figure(
+        np.array([1.5, 0.5, -0.25]),
+        members=((3, 5), (1, 0)),
+        kept=(False, True),
+        tops=(HOSTILE, HOSTILE, "=1+1"),
+        theme=theme,
     ),
     "contributions": lambda theme: contributions.figure(
         np.array([[1.0, 0.5, 0.0], [0.8, 0.4, 0.2]]),

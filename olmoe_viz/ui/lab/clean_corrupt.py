@@ -146,7 +146,7 @@ def _map(
 
 def _experts(runs: Runs, layer: int) -> None:
     """The experts of one layer, each alone, at the tokens for which it runs in either run."""
-    panel.head(texts.ONE_BY_ONE, None, level=4)
+    panel.head(texts.ONE_BY_ONE, None)
     ran = _ran(runs, layer)
     experts = sorted({expert for tokens in ran for expert in tokens})
     if not on_press.wished(

@@ -10,6 +10,7 @@ from olmoe_viz.ui.lab import (
     away,
     before_after,
     clean_corrupt,
+    coalition_panel,
     fewer_more,
     routes_panel,
     texts_panel,
@@ -47,6 +48,7 @@ def draw() -> None:
     panel.head(texts.AWAY_TITLE, *source)
     away.draw(trace, chosen, settings, measures=can_measure)
     if can_measure:
+        coalition_panel.draw(trace, chosen, settings)
         before_after.draw(trace, chosen, settings)
         texts_panel.draw(trace, settings)
         asked.draw(trace, chosen)
