@@ -35,7 +35,7 @@ from tests.ui.visitor import app, checked, drawn
 def test_the_sentence_names_what_was_found_as_an_upper_bound(
     geometry: Geometry, provenance: Provenance, kept: tuple[bool, ...], end: int, words: list[str]
 ) -> None:
-    steps = len(kept)
+    steps, tops = len(kept), {"top_token": " she", "end_token": " he"}
     found = Coalition(
         request=CoalitionRequest(TraceRequest("nano", "ab", RoutingPolicy(2)), 1),
         top_id=2,
@@ -45,8 +45,8 @@ def test_the_sentence_names_what_was_found_as_an_upper_bound(
         end_margin=0.25,
         end_logprob=-1.0,
         new_top_tokens=(" he",) * steps,
-        **{"top_token": " she", "end_token": " he"},
         kept=kept,
+        **tops,
         geometry=geometry,
         provenance=provenance,
         layers=np.zeros(steps, np.int64),
