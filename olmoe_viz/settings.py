@@ -52,13 +52,13 @@ class Settings:
 
     prompt_tokens: int = _number(4_096, 1, 8_192)
     new_tokens: int = _number(512, 1, 8_192)
-    columns: int = _number(6, 1, 64)
+    columns: int = _number(6, 2, 64)
     rows: int = _number(160, 1, 4_096)
     # Measured: a class of forty, 160 rows of 51 tokens of the bundled model, has 263 MB of keys and
     # values. With 192 its rows wait and cost a seventh more; with 512 nothing differs.
     cache_mb: int = _number(320, 1, 10**7)
     # Of the bundled model's longest prompts, forty routing traces or four full ones.
-    kept_mb: int = _number(256, 0, 10**7)
+    kept_mb: int = _number(64, 0, 10**7)
     line_length: int = _number(256, 1, 100_000)
     requests_per_minute: int = _number(240, 1, 100_000)
     idle_seconds: int = _number(900, 1, 10**6)

@@ -24,6 +24,7 @@ from olmoe_viz.settings import Settings
 _VISITORS = 10_000  # whose requests are counted; who asked longest ago is forgotten
 _LONGEST_TOKEN = 256  # characters; no text has fewer tokens than its length over this
 _MOST_RUNS = 20  # of a measurement of time
+_MOST_POLICIES = 16  # of what is only read
 _MINUTE = 60.0
 
 
@@ -55,11 +56,10 @@ class Admission:
 
     def _check_size(self, request: Request) -> None:
         limits = self._settings
-        columns = len(getattr(request, "policies", ()))
-        if columns > limits.columns:
-            raise InputError(
-                f"At most {limits.columns} rows can be asked for at once, not {columns}."
-            )
+        most = limits.columns if isinstance(request, GenerateRequest) else _MOST_POLICIES
+        rows = len(getattr(request, "policies", ()))
+        if rows > most:
+            raise InputError(f"At most {most} rows can be asked for at once, not {rows}.")
         new = (
             request.max_new_tokens
             if isinstance(request, GenerateRequest)

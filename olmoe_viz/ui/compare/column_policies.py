@@ -15,11 +15,14 @@ def doubled_ks(trained_k: int, experts: int) -> list[int]:
 
 
 def frame_policies(
-    k: int, against: int, weighting: Weighting, trained_k: int, experts: int
+    k: int, against: int, weighting: Weighting, trained_k: int, experts: int, most: int = MOST
 ) -> tuple[RoutingPolicy, ...]:
-    """A column for each of the frame's two ks, and for the trained k and its doubles."""
-    ks = sorted({k, against, *doubled_ks(trained_k, experts)})
-    return tuple(RoutingPolicy(k, weighting) for k in ks)
+    """A column for each of the frame's two ks, and for the trained k and its doubles.
+
+    Where only so many are allowed, the first of these.
+    """
+    ks = dict.fromkeys((k, against, *doubled_ks(trained_k, experts)))
+    return tuple(RoutingPolicy(k, weighting) for k in sorted(list(ks)[:most]))
 
 
 def single_k(policy: RoutingPolicy) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 from olmoe_viz.policy import WEIGHTINGS, RoutingPolicy
+from olmoe_viz.ui.compare import limits
 from olmoe_viz.ui.compare.column_policies import (
     FEWEST,
-    MOST,
     doubled_ks,
     fit,
     frame_policies,
@@ -17,7 +17,7 @@ from olmoe_viz.ui.compare.column_policies import (
     single_k,
 )
 from olmoe_viz.ui.compare.comparison import Column, Comparison, distinct_names, reference
-from olmoe_viz.ui.compare.settings import MOST_TOKENS, Settings
+from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.session import state, url
 from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.texts import compare as texts
@@ -27,13 +27,24 @@ from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 def policies() -> tuple[RoutingPolicy, ...]:
     """The columns: those chosen here, if the model has them, else those of the frame."""
     named, chosen = _named_columns(), state.selection()
-    return named or frame_policies(
-        chosen.k, chosen.against, chosen.weighting, entry(chosen.model).trained_k, _experts()
-    )
+    if named:
+        return named[: limits.columns()]
+    trained_k = entry(chosen.model).trained_k
+    ks = (chosen.k, chosen.against)
+    return frame_policies(*ks, chosen.weighting, trained_k, _experts(), limits.columns())
 
 
 def rule() -> str:
-    """Where the columns are from, in a sentence."""
+    """Where the columns are from, and what this server allows less of, in a sentence each."""
+    return " ".join(filter(None, (_origin_of_columns(), limits.sentence())))
+
+
+def asked() -> Settings:
+    """What the controls ask for."""
+    return limits.held(url.current(Settings))
+
+
+def _origin_of_columns() -> str:
     if _named_columns():
         return texts.CHOSEN_COLUMNS
     chosen = state.selection()
@@ -58,7 +69,7 @@ def draw(shown: Sequence[Column], trained_k: int) -> int:
     columns = policies()
     with st.popover(texts.columns_button(list(map(single_k, columns)))):
         _columns(columns)
-    settings = url.current(Settings)
+    settings = asked()
     with st.popover(texts.sampling_button(settings.new_tokens, settings.temperature)):
         _sampling(settings)
     _reference(shown, trained_k)
@@ -73,7 +84,7 @@ def mirror(kept: Comparison | None) -> None:
 
 def _named(kept: Comparison) -> bool:
     """Whether the link names all settings of these texts, complete or being written."""
-    chosen, settings = state.selection(), url.current(Settings)
+    chosen, settings = state.selection(), asked()
     begun = kept.written > 0 or not kept.ended.is_set()
     return (
         begun
@@ -121,7 +132,7 @@ def _columns(columns: tuple[RoutingPolicy, ...]) -> None:
                 width=190,
             )
     with st.container(horizontal=True, gap="small"):
-        full, few = len(columns) >= MOST, len(columns) <= FEWEST
+        full, few = len(columns) >= limits.columns(), len(columns) <= FEWEST
         st.button(texts.ADD_COLUMN, on_click=_add, args=(columns,), disabled=full)
         st.button(texts.REMOVE_COLUMN, on_click=_set, args=(columns[:-1],), disabled=few)
         st.button(
@@ -155,7 +166,7 @@ def _sampling(settings: Settings) -> None:
     # Two by two: one below the other they would end below a window of 900 px.
     for left, right in (
         (
-            (texts.TOKENS, "new_tokens", 1, MOST_TOKENS, 10),
+            (texts.TOKENS, "new_tokens", 1, limits.tokens(), 10),
             (texts.SEED, "seed", 0, 2**31 - 1, 1),
         ),
         (

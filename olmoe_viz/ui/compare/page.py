@@ -17,9 +17,8 @@ from olmoe_viz.ui.compare import (
     writing,
 )
 from olmoe_viz.ui.compare.comparison import Column, Comparison
-from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.runs import keeping
-from olmoe_viz.ui.session import answers, engine, state, url
+from olmoe_viz.ui.session import answers, engine, state
 from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.session.stop import need_button
 from olmoe_viz.ui.texts import compare as texts
@@ -45,7 +44,7 @@ def draw() -> None:
         reference = controls.draw(columns, _trained_k(comparison))
     controls.mirror(st.session_state.get(_KEPT))
     st.caption(texts.LEGEND)
-    tokens = (comparison.settings if comparison else url.current(Settings)).new_tokens
+    tokens = (comparison.settings if comparison else controls.asked()).new_tokens
     speed.caption(_speed_words(columns, comparison))
     slots = text_columns.reserve(columns, tokens, writing=new is not None)
     if new is not None:
@@ -106,7 +105,7 @@ def _new_comparison(place: DeltaGenerator) -> Comparison | None:
         digest=model.provenance.digest,
         geometry=model.geometry,
         bytes_per_value=model.bytes_per_value,
-        settings=url.current(Settings),
+        settings=controls.asked(),
         columns=list(map(Column, controls.policies())),
         bandwidth=measurement.known_bandwidth(model.provenance.device),
     )

@@ -5,6 +5,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from olmoe_viz.engine.engine import Ticket
 from olmoe_viz.requests import TimeRequest
+from olmoe_viz.ui.compare import limits
 from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
@@ -34,7 +35,7 @@ def tokens_alone(comparison: Comparison) -> int:
     There is room for one: the texts were written after the same prompt.
     """
     prompt = len(comparison.records()[0].prompt_ids)
-    return min(_TOKENS, comparison.geometry.context - prompt)
+    return min(_TOKENS, limits.tokens(), comparison.geometry.context - prompt)
 
 
 def _wish() -> None:

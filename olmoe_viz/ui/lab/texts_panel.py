@@ -6,7 +6,7 @@ from streamlit.delta_generator import DeltaGenerator
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import ModelRequest
-from olmoe_viz.ui.compare import marked_text, writing
+from olmoe_viz.ui.compare import limits, marked_text, writing
 from olmoe_viz.ui.compare.comparison import Column, Comparison
 from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.compare.text_columns import where
@@ -100,7 +100,7 @@ def _write(
         digest=trace.provenance.digest,
         geometry=trace.geometry,
         bytes_per_value=model.bytes_per_value,
-        settings=Settings(new_tokens=_TOKENS),
+        settings=limits.held(Settings(new_tokens=_TOKENS)),
         columns=[Column(policy, called=name) for policy, name in zip(policies, names, strict=True)],
     )
 

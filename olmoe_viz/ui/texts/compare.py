@@ -150,6 +150,15 @@ def frame_columns(k: int, against: int, doubled: Sequence[int]) -> str:
     )
 
 
+def limits(columns: int | None, tokens: int | None) -> str:
+    """What a server allows less of than the page: columns, tokens of a text, or both."""
+    said = [
+        *([] if columns is None else [f"at most {count(columns, 'column')}"]),
+        *([] if tokens is None else [f"texts of at most {count(tokens, 'token')}"]),
+    ]
+    return f"This server writes {' and '.join(said)}."
+
+
 def experts_per_token(weighting: str) -> str:
     """What the numeral of a column counts."""
     return f"experts per token, {weighting} weights"

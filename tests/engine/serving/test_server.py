@@ -117,7 +117,8 @@ def test_a_full_line_is_503_with_when_to_come_again(
     ("limit", "request_", "words"),
     [
         ({"new_tokens": 4}, GenerateRequest("olmoe-nano", "a", (EIGHT,), 5), "At most 4 tokens"),
-        ({"columns": 1}, GenerateRequest("olmoe-nano", "a", (EIGHT,) * 2, 1), "At most 1 rows"),
+        ({"columns": 2}, GenerateRequest("olmoe-nano", "a", (EIGHT,) * 3, 1), "At most 2 rows"),
+        ({}, ScoreRequest("olmoe-nano", "a", (EIGHT,) * 17), "At most 16 rows"),
         ({"prompt_tokens": 2}, TraceRequest("olmoe-nano", (1, 2, 3), EIGHT), "at most 2 tokens"),
         ({"prompt_tokens": 2}, TraceRequest("olmoe-nano", "a" * 600, EIGHT), "600 characters"),
         ({"prompt_tokens": 2}, BOTH_RUNS, "at most 2 tokens"),

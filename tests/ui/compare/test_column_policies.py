@@ -48,6 +48,11 @@ def test_the_sentence_beside_the_columns_names_every_one_of_them(
     assert said == {single_k(policy) for policy in columns}
 
 
+def test_where_fewer_columns_are_allowed_the_frames_ks_come_first() -> None:
+    for most, columns in ((2, [4, 16]), (3, [4, 8, 16]), (6, [4, 8, 16, 32, 64])):
+        assert [each.k for each in frame_policies(4, 16, "native", 8, 64, most)] == columns
+
+
 def test_only_ks_that_the_model_has_fit() -> None:
     named = [RoutingPolicy(8), RoutingPolicy(24)]
     assert fit(named, 24)

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from olmoe_viz.engine.admission import Admission
+from olmoe_viz.errors import EngineError
 from olmoe_viz.models import catalogue
+from olmoe_viz.requests import GenerateRequest
 from olmoe_viz.settings import Settings
 from olmoe_viz.ui.session import engine, sign_in
-from olmoe_viz.ui.texts import about
+from olmoe_viz.ui.texts import about, compare
 from olmoe_viz.ui.texts import frame as texts
 from olmoe_viz.ui.widgets.wording import plain
-from tests.ui.engines import ByHand, serve
+from tests.ui.engines import ByHand, Watched, serve
 from tests.ui.visitor import app, checked, page
 
 
@@ -31,6 +33,27 @@ def test_who_asks_too_often_reads_a_sentence_and_can_try_again(
     assert "Try again in" in test.error[0].value
     assert texts.AGAIN in labels(test)
     assert made.tickets == []
+
+
+def test_controls_of_compare_go_no_further_than_the_server(
+    monkeypatch: pytest.MonkeyPatch, configure: Callable[..., None]
+) -> None:
+    configure(columns=3, new_tokens=24, prompt_tokens=300)
+    watched = Watched()
+    watched.broken[GenerateRequest] = EngineError("It ends here.")
+    serve(monkeypatch, watched)
+    test = app("tokens=200&columns=k=1~k=2~k=4~k=8", "compare")
+    said = [caption.value for caption in test.caption]
+    assert any("at most 3 columns and texts of at most 24 tokens." in each for each in said)
+    assert plain(texts.longest_prompt(300)) in map(plain, said)
+    tokens = test.number_input(key="sampling_new_tokens")
+    assert (tokens.value, tokens.max) == (24, 24)
+    (add,) = (button for button in test.button if button.label == compare.ADD_COLUMN)
+    assert add.disabled
+    next(button for button in test.button if button.label == "Generate").click().run()
+    (asked,) = (each for each in watched.asked if isinstance(each, GenerateRequest))
+    assert asked.max_new_tokens == 24
+    assert [policy.k for policy in asked.policies] == [1, 2, 4]
 
 
 class _Same:
