@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 import olmoe_viz as ov
+from olmoe_viz.figures.labels import digits
 from olmoe_viz.models.model import Model
 from olmoe_viz.numerics import routing
 from tests.browser.server import WAIT, at_rest, settled
@@ -113,14 +114,14 @@ def test_bars_cutoff_and_mass_follow_the_sliders(visit: Visit, model: Model) -> 
     cut.get_by_role("slider", name="k", exact=True).fill("24")
     shares = np.sort(routing.probabilities(logits / 2))[::-1]
     mass = routing.retained_mass(shares, 24)
-    expect(cut.locator(".found")).to_contain_text(f"the top 24 keep {float(f'{mass:.3g}'):g} of")
+    expect(cut.locator(".found")).to_contain_text(f"the top 24 keep {digits(mass)} of")
     expect(cut.locator("svg text[font-weight='700']")).to_contain_text("top 24: ")
     assert cut.locator("svg rect:not([fill=none])").count() == 24
     spread.get_by_role("slider", name="temperature").fill("-1")
-    entropy = f"{routing.entropy(routing.probabilities(logits / 0.5)):.3g}"
-    expect(spread.locator(".found")).to_contain_text(f"entropy is {float(entropy):g} nats")
+    entropy = digits(float(routing.entropy(routing.probabilities(logits / 0.5))))
+    expect(spread.locator(".found")).to_contain_text(f"entropy is {entropy} nats")
     # The dot on the curve of the entropy has gone from temperature 1 to 0.5: a fourth of the axis.
-    expect(spread.locator(".curve svg")).to_contain_text(f"{float(entropy):g} at 0.50")
+    expect(spread.locator(".curve svg")).to_contain_text(f"{entropy} at 0.50")
     axis, dot = (spread.locator(f".curve svg {part}") for part in ("path", "circle"))
     line, moved = axis.first.bounding_box(), dot.bounding_box()
     there = (moved["x"] + moved["width"] / 2 - line["x"]) / line["width"]

@@ -49,7 +49,8 @@ def router(details: Details) -> str:
 def softmax(details: Details) -> str:
     """Step 5."""
     row = details.probabilities[details.place.row]
-    return texts.softmax(float(np.exp(routing.entropy(row))), _ran(details), len(row))
+    effective, mass = float(np.exp(routing.entropy(row))), float(routing.mass(row, details.ran))
+    return texts.softmax(effective, _ran(details), len(row), mass)
 
 
 def top_k(details: Details) -> str:

@@ -56,8 +56,9 @@ def shared(tokens: tuple[str, str], shares: Sequence[int], usual: float, k: int)
     most, least = (shares.index(pick(shares)) for pick in (max, min))
     one, other = (plain(visible(token)) for token in tokens)
     return (
-        f"‘{one}’ and ‘{other}’ share {mean:.1f} of {k} experts, {verdict} ({usual:.1f}): most in "
-        f"layer {most}, {shares[most]}, and least in layer {least}, {shares[least]}."
+        f"‘{one}’ and ‘{other}’ share {mean:.1f} of {k} experts, on average over the layers, "
+        f"{verdict} ({usual:.1f}): most, {shares[most]}, in layer {most}, and fewest, "
+        f"{shares[least]}, in layer {least}."
     )
 
 

@@ -80,16 +80,21 @@ def router(first: str, second: str, gap: float) -> str:
     return f"The router has a favorite: {first} is {digits(ratio)} times as probable as {second}."
 
 
-def softmax(effective: float, k: int, experts: int) -> str:
-    """Whether k experts are as many as the router hesitates between."""
+def softmax(effective: float, k: int, experts: int, mass: float) -> str:
+    """Whether k experts are as many as the router hesitates between; `mass` is theirs."""
+    if k == experts:
+        return (
+            f"The router hesitates between about {effective:.0f} of {experts} experts; all of them "
+            "run, so nothing can be lost."
+        )
     if effective > k:
         return (
             f"The router hesitates between about {effective:.0f} of {experts} experts, more than "
             f"the {k} that run: something must be lost."
         )
     return (
-        f"The router hesitates between about {effective:.0f} experts only: the {k} that run are "
-        "enough for most of it."
+        f"The router hesitates between about {effective:.0f} experts only: the {k} that run hold "
+        f"{digits(mass)} of the probability."
     )
 
 

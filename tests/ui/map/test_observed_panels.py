@@ -5,9 +5,13 @@ import re
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.engine.engine import Ticket
 from olmoe_viz.figures.labels import k_is
+from olmoe_viz.requests import Request
+from olmoe_viz.ui.map import load_panel
 from olmoe_viz.ui.map.next_token import typed
 from olmoe_viz.ui.texts import next_token, observed, why_experts
+from tests.ui.engines import Watched, serve
 from tests.ui.visitor import app, checked
 
 FIRST, LAST = (0.16, 0.8), (0.15, 0.2)
@@ -21,13 +25,14 @@ SHARES = (7, 7, 2)
         (observed.first_token(1, 8, 20, FIRST, LAST), "share 6.4 of 8 experts in layer 1, last"),
         (observed.first_token(0, 8, 20, FIRST, LAST), "Here that shows little: first tokens share"),
         (observed.first_token(0, 8, 20, FIRST, LAST), "In layer 1 it is 6.4, whatever they are."),
-        (observed.shared(("a", " *b"), SHARES, 1.9, 8), "share 5.3 of 8 experts, more than other"),
+        (observed.shared(("a", " *b"), SHARES, 1.9, 8), "share 5.3 of 8 experts, on average over"),
         (observed.shared(("a", " *b"), SHARES, 1.9, 8), "‘a’ and ‘·\\*b’"),
+        (observed.shared(("a", "b"), SHARES, 1.9, 8), "more than other pairs of this text (1.9)"),
         (observed.shared(("a", "b"), SHARES, 5.4, 8), "about as many as other pairs of this text"),
         (observed.shared(("a", "b"), SHARES, 7.5, 8), "fewer than other pairs of this text (7.5)"),
         (
             observed.shared(("a", "b"), SHARES, 7.5, 8),
-            "most in layer 0, 7, and least in layer 2, 2",
+            "most, 7, in layer 0, and fewest, 2, in layer 2.",
         ),
         (observed.balance(((0, 1.03), (2_000_000, 1.05), (3_000_000, 1.01))), "began at 1.030"),
         (observed.balance(((0, 1.03), (2_000_000, 1.05), (3_000_000, 1.01))), "after 2.00 million"),
@@ -100,3 +105,21 @@ def test_every_k_has_its_row_of_next_tokens() -> None:
     assert any(text.value.startswith("Both ks choose ‘·lived’") for text in test.text)
     alone = checked(app("k=16&against=16"))
     assert not any("Both ks choose" in text.value for text in alone.text)
+
+
+def test_the_second_k_runs_when_the_picture_of_the_first_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[object] = []
+
+    class Noted(Watched):
+        def submit(self, request: Request, visitor: str = "") -> Ticket:
+            order.append(str(getattr(request, "policy", request)))
+            return super().submit(request, visitor)
+
+    serve(monkeypatch, Noted())
+    draw = load_panel.draw
+    monkeypatch.setattr(load_panel, "draw", lambda *what: order.append("drawn") or draw(*what))
+    test = app("prompt=Nobody+ran+this+before&k=3&against=5")
+    assert order == ["k=3", "drawn", "k=5"]
+    assert any("with k" in caption.value for caption in test.caption)

@@ -4,6 +4,10 @@ const hands = new WeakMap() // element of the page -> its sliders' values and wh
 
 const three = (value) => String(Number(value.toPrecision(3)))
 
+// Like labels.digits in Python.
+const digits = (value) => value === 0 ? "0" : value < 1e-4 ? value.toExponential(2)
+  : value.toPrecision(3)
+
 const softmax = (logits, temperature) => {
   const most = Math.max(...logits)
   const powers = logits.map((logit) => Math.exp((logit - most) / temperature))
@@ -52,7 +56,7 @@ const cutFigure = ({ figure, columns, marks }, shares, k) => {
     notes: cuts.map((cut, at) => {
       const left = cut < 0.6 * shares.length
       return { ...figure.notes[0], x: cut + 0.5, y: 1 - 0.085 * at, anchor: left ? "start" : "end",
-        text: filled(WORDS.cut, { k: cut, mass: three(masses[cut - 1]) }),
+        text: filled(WORDS.cut, { k: cut, mass: digits(masses[cut - 1]) }),
         shift: [left ? 6 : -6, 9], color: cut === k ? "accent" : "muted",
         size: cut === k ? 14 : 13, bold: cut === k }
     }),
@@ -88,7 +92,7 @@ const entropyOf = (shares) => -shares.reduce((sum, p) => sum + (p > 0 ? p * Math
 // The curve of the entropy with its dot, the second mark, where the slider is.
 const curveFigure = (figure, temperature, shares) => {
   const entropy = entropyOf(shares)
-  const words = { temperature: temperature.toFixed(2), entropy: three(entropy) }
+  const words = { temperature: temperature.toFixed(2), entropy: digits(entropy) }
   const [curve, dot] = figure.marks
   const [even, note] = figure.notes
   const left = temperature < 2
@@ -104,11 +108,11 @@ const words = ({ data, temperature, k }, shares) => {
   const shown = { temperature: temperature.toFixed(2), k, experts: shares.length }
   if (!data.k) {
     const entropy = entropyOf(shares)
-    return minus(WORDS.spread, { ...shown, entropy: three(entropy), effective: Math.exp(entropy).toFixed(1) })
+    return minus(WORDS.spread, { ...shown, entropy: digits(entropy), effective: Math.exp(entropy).toFixed(1) })
   }
   if (k === shares.length) return minus(WORDS.all, shown)
-  return minus(WORDS.kept, { ...shown, mass: three(running(shares)[k - 1]),
-    margin: three(shares[k - 1] - shares[k]) })
+  return minus(WORDS.kept, { ...shown, mass: digits(running(shares)[k - 1]),
+    margin: digits(shares[k - 1] - shares[k]) })
 }
 
 const redraw = (hand) => {

@@ -1,8 +1,8 @@
 // Where the token can be: in the text, in the table, three times in each layer, at the end. Every
-// stage says its part, its layer, the norm of the vector there, and its sentence.
+// stage says its part, its place, the norm of the vector there, and its sentence.
 const PARTS = ["attention", "router", "experts"]
 
-const three = (value) => value >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)))
+const three = (value) => value >= 1000 ? value.toFixed(0) : value.toPrecision(3)
 const share = (value) => value < 0.005 ? "<0.01" : value.toFixed(2)
 
 const placeOf = ({ layerIds }, row) => {
