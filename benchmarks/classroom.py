@@ -168,6 +168,7 @@ async def measure(
         await asyncio.sleep(3)  # the compiler needs it
     found["alone"] = await one.generate(len(KS))
     await one.close()
+    found["memory_start"] = memory(server)
     wishes = [Wish(number) for number in range(options.visitors)]
     visitors = [Visitor(address, wish.query) for wish in wishes[options.tabs :]]
     for visitor in visitors:
@@ -184,7 +185,7 @@ async def measure(
     found["seconds"] = max(map(_written, found["heard"]))
     found["until_all_ended"] = time.perf_counter() - began
     watching.cancel()
-    found["memory_largest"] = max(sizes)
+    found["memory_largest"], found["memory_class"] = max(sizes), memory(server)
     runs = 0
     while runs < options.runs:  # each with texts that were not kept
         others = [Visitor(address, Wish(2000 + runs + i).query) for i in range(10)]
@@ -262,11 +263,17 @@ def report(options: argparse.Namespace, found: dict[str, Any], alone: dict[int, 
         f"sent to each: median {median(each.received for each in heard) / 1000:.0f} kB in "
         f"{median(each.draws for each in heard):.0f} drawings"
     )
-    print(
-        f"memory: connected {found['memory_connected'] / 1e6:.0f} MB, largest "
-        f"{found['memory_largest'] / 1e6:.0f} MB, after {options.runs} more runs "
-        f"{found['memory_after'] / 1e6:.0f} MB"
-    )
+    stages = {
+        "after one visitor": "start",
+        "all connected": "connected",
+        "largest while they write": "largest",
+        "all connected, with their texts": "class",
+        f"the same after {options.runs} more runs": "after",
+    }
+    for said, name in stages.items():
+        print(f"memory, {said}: {found[f'memory_{name}'] / 1e6:.0f} MB")
+    grown = found["memory_after"] / found["memory_class"] - 1
+    print(f"  the runs left {grown:+.1%}; Linux counts what processes share once")
 
 
 def _first(heard: Heard) -> float:

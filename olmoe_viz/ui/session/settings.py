@@ -13,6 +13,7 @@ from olmoe_viz.figures.interactive_map.payload import VIEWS, View
 
 Order = Literal["probability", "expert"]
 ORDERS: tuple[Order, ...] = get_args(Order)
+_LONGEST = 40  # characters of the name of a domain
 _RANGE = re.compile(r"([0-9]{1,6})-([0-9]{1,6})~([0-9]{1,6})-([0-9]{1,6})")
 
 
@@ -91,7 +92,7 @@ class QualitySettings:
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """The domain a URL names; whether it was measured is seen where it is looked up."""
-        return cls(query.get("quality_domain", "all"))
+        return cls(query.get("quality_domain", "all")[:_LONGEST])
 
 
 def _range(text: str) -> Range | None:

@@ -25,7 +25,7 @@ ranges = st.builds(
 records = (
     st.builds(MapSettings, st.sampled_from(VIEWS), st.sampled_from(ORDERS), st.none() | ranges)
     | st.builds(FollowSettings, st.none() | st.integers(0, 127))
-    | st.builds(QualitySettings, st.text())
+    | st.builds(QualitySettings, st.text(max_size=40))
 )
 
 
