@@ -11,7 +11,7 @@ DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
 
-.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures worksheet wheel audit
+.PHONY: app test test-long lint style format unit gpu-test browser browser-found screenshots pictures worksheet wheel audit cluster-test
 
 app: .venv/app-installed
 	$(BIN)/python -m streamlit run app.py
@@ -44,16 +44,20 @@ unit: .venv/dev-installed
 gpu-test: .venv/dev-installed
 	$(BIN)/python -m pytest tests/gpu
 
+# Two replicas of Ray Serve, one of which is killed; Ray is in an environment of its own.
+cluster-test: .venv/dev-installed
+	$(BIN)/python -m pytest --long tests/deploy
+
 browser: browser-found
 	$(PYTEST) tests/browser
 
 screenshots: browser-found
 	$(BIN)/python tests/browser/screenshots.py
 
-# Published advisories about the pinned packages.
+# Published advisories about what requirements.txt brings. Fails too where one could not be asked about.
 audit: .venv/dev-installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
-	$(BIN)/python -m pip_audit --requirement requirements.txt --requirement requirements-viewer.txt
+	$(BIN)/python -m pip_audit --strict --requirement requirements.txt
 
 # The two pictures of the README.
 pictures: browser-found
@@ -77,6 +81,14 @@ browser-found: .venv/dev-installed
 
 .venv/dev-installed: requirements.txt requirements-dev.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# What .venv has and Ray, for tests/deploy.
+.venv-cluster/installed: requirements-cluster.txt .venv/dev-installed
+	$(BIN)/python -m venv .venv-cluster
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		$$(.venv-cluster/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/app.pth
+	.venv-cluster/bin/python -m pip install --disable-pip-version-check -r requirements-cluster.txt
 	@touch $@
 
 # Made once; with | above, an interpreter that the system updates does not install everything again.
