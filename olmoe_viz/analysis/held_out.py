@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 class HeldOut:
     """Bits per byte of each kind of text, and in the last row the mean of all kinds.
 
+    The text is one excerpt of each kind, so the intervals say nothing of other excerpts.
+
     `plain` and `changed` are those of the two policies, `more` what the second needs more, each
     float64 [kinds + 1, 3]: the value and the ends of its 95 % interval. For these, pieces of the
     text of each kind are drawn with replacement, the same for both policies.

@@ -185,7 +185,7 @@ def _show(found: _Measured, domain: str) -> None:
     _table(rows)
     if found.text is None:
         return
-    st.caption(texts.figure_says(found.text))
+    st.caption(texts.figure_says(found.text, domain))
     figure = more_bits.figure(
         found.text.more,
         plain=found.text.plain[:, 0],

@@ -114,8 +114,8 @@ def _measure(trace: Trace, chosen: Selection) -> None:
     token = chosen.token or 0
 
     def words(*, known: bool) -> str:
-        tokens = cell_effects.of_cells(trace).measured.any(axis=0)
-        return texts.measured(tokens.tolist(), token, known=known)
+        tokens = [bool(each.any()) for each in cell_effects.of_cells(trace).measured.T]
+        return texts.measured(tokens, token, known=known)
 
     found = on_press.pressed(
         cell_effects.whole_token(trace, token),

@@ -135,13 +135,16 @@ def of_held_out(found: HeldOut, chosen: str = "") -> str:
     return words
 
 
-def figure_says(found: HeldOut) -> str:
-    """What the dots are."""
-    return (
-        f"{found.tokens:,} held-out tokens of {len(found.kinds)} kinds, in "
+def figure_says(found: HeldOut, chosen: str = "") -> str:
+    """What the dots are, and what they cannot say; `chosen` is the kind whose experts are kept."""
+    words = (
+        f"{found.tokens:,} held-out tokens, an excerpt of each of {len(found.kinds)} kinds, in "
         f"{glossary.link('bits per byte')}. The thin bars are 95 % bootstrap intervals over pieces "
-        f"of {PIECE} tokens, the same pieces for both."
+        f"of {PIECE} tokens, the same pieces for both; other excerpts may differ by more."
     )
+    if chosen:
+        words += " The experts were counted on more text, of which this is a part."
+    return words
 
 
 def value(numbers: Sequence[float], form: str = ".3f") -> str:
