@@ -1,5 +1,6 @@
 """Servers that a test starts and ends."""
 
+import asyncio
 import os
 import re
 import signal
@@ -9,11 +10,14 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any, TypeVar
 
+_T = TypeVar("_T")
 _SOON = 120.0  # seconds that something may take on a busy machine
 # What Streamlit prints once it listens.
 _LISTENS = re.compile(r"URL: (http://127\.0\.0\.1:\d+)")
@@ -47,6 +51,12 @@ def started(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             os.killpg(server.pid, signal.SIGTERM)
             if rest.ident is not None:
                 rest.join()
+
+
+def in_own_loop(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what it gives; on a thread, as that of the tests may have Playwright's loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -69,7 +69,9 @@ def observe(model: Model) -> Observed:
     for name, text, one, other in EXPERIMENTS:
         trace = ov.trace(model, text)
         experiments.append(experiment(name, trace, (place(trace, *one), place(trace, *other))))
-    rows: list[dict[str, Any]] = [json.loads(line) for line in CURVE.open(encoding="utf-8")]
+    rows: list[dict[str, Any]] = [
+        json.loads(line) for line in CURVE.read_text(encoding="utf-8").splitlines()
+    ]
     return Observed(
         digest=model.digest,
         date=datetime.now(tz=UTC).date().isoformat(),

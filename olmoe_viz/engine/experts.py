@@ -186,7 +186,9 @@ def _alike(ours: Tensor, theirs: Tensor) -> bool:
 def _products(inputs: Tensor, matrices: Tensor, groups: list[int], sizes: list[int]) -> Tensor:
     """Multiply runs of rows, `sizes` long, by the matrices of their experts, `groups`."""
     runs = zip(groups, torch.split(inputs, sizes), strict=True)
-    return torch.cat([torch.mm(run, matrices[expert].t()) for expert, run in runs])
+    products = [torch.mm(run, matrices[expert].t()) for expert, run in runs]
+    # With every expert off there is no run at all.
+    return torch.cat(products) if products else inputs.new_empty(0, matrices.shape[1])
 
 
 def _gated(experts: Any, inner: Tensor) -> Tensor:

@@ -70,7 +70,9 @@ def _lines(text: str) -> tuple[Listed, ...]:
     try:
         if len(text) > _MOST:
             raise ValueError(f"it has more than {_MOST:,} characters")
-        lines = json_form.decode(tuple[Listed, ...], json.loads(text), "the list")
+        lines: tuple[Listed, ...] = json_form.decode(
+            tuple[Listed, ...], json.loads(text), "the list"
+        )
         for line in lines:
             _check(line)
     except (ValueError, RecursionError, ModelError) as error:

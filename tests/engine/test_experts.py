@@ -30,6 +30,12 @@ def test_the_sum_is_the_stock_experts_sum(stock: OlmoeExperts, tokens: int, k: i
     torch.testing.assert_close(engine.mix(stock, *inputs), stock(*inputs), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("tokens", [1, 3, 20])
+def test_with_every_weight_zero_nothing_is_added(stock: OlmoeExperts, tokens: int) -> None:
+    hidden, ids, weights = draw(tokens, 4)
+    assert not engine.mix(stock, hidden, ids, 0 * weights).any()
+
+
 @pytest.mark.parametrize("way", [engine._dense, engine._grouped])
 def test_every_way_skips_weights_of_zero(stock: OlmoeExperts, way: object) -> None:
     hidden, ids, weights = draw(4, 16)

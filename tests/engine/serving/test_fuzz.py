@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
@@ -23,10 +23,19 @@ from olmoe_viz.engine.serving.limits import MAX_BODY
 from olmoe_viz.engine.serving.wire import ANSWERS
 from olmoe_viz.requests import (
     AttentionRequest,
+    BandwidthRequest,
+    CoalitionRequest,
+    DirectionsRequest,
+    EffectsRequest,
     GenerateRequest,
     InspectRequest,
+    LensRequest,
+    ModelRequest,
+    Patch,
+    PatchRequest,
     PredictRequest,
     Request,
+    RoutesRequest,
     ScoreRequest,
     TimeRequest,
     TraceRequest,
@@ -35,6 +44,7 @@ from olmoe_viz.requests import (
 )
 from olmoe_viz.settings import Settings
 from tests.engine.serving.conftest import TOKEN
+from tests.servers import in_own_loop
 from tests.ui.engines import ByHand
 
 K = RoutingPolicy(8)
@@ -48,6 +58,14 @@ VALID: list[Request] = [
     InspectRequest(FULL, 3, 0, (K,)),
     AttentionRequest(FULL, 3, 0, 1),
     PredictRequest(FULL, (0,)),
+    LensRequest(FULL, 0),
+    DirectionsRequest(FULL, 0, (1, 2)),
+    EffectsRequest(FULL, ((3, 0), (4, 0)), read="last", continuation=(5, 6)),
+    PatchRequest(FULL, FULL, (Patch(3, (0,)), Patch(4, (0,), expert=7))),
+    RoutesRequest(FULL, 3, 0),
+    CoalitionRequest(FULL, 0),
+    BandwidthRequest("olmoe-nano"),
+    ModelRequest("olmoe-nano"),
 ]
 HEADERS = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
 PIECE = 64 * 1024
@@ -106,7 +124,10 @@ def _field(draw: random.Random, values: dict[str, Any]) -> Sent:
 
 
 def _model(draw: random.Random, values: dict[str, Any]) -> Sent:
-    (values if "model" in values else values["run"])["model"] = draw.choice(NAMES)
+    at = values
+    if "model" not in at:
+        at = at[draw.choice([name for name in ("run", "source", "target") if name in at])]
+    at["model"] = draw.choice(NAMES)
     return Sent(json.dumps(values).encode())
 
 
@@ -181,7 +202,7 @@ def ask(app: Callable[..., Any], sent: Sent) -> tuple[int, int]:
         "server": ("127.0.0.1", 8600),
         "headers": [(name.encode(), value.encode()) for name, value in sent.headers.items()],
     }
-    asyncio.run(app(scope, receive, send))
+    in_own_loop(app(scope, receive, send))
     return status, read
 
 
@@ -209,9 +230,10 @@ def test_every_mutated_request_is_refused_early(
     in_full: bool, configure: Callable[..., None]
 ) -> None:
     configure(models="bundled")
+    assert set(map(type, VALID)) == set(get_args(Request))
     engine = ByHand(lambda ticket: ticket.fail(errors.EngineError("none")))
     app = application(engine, Settings(token=TOKEN), "olmoe-nano")
-    number, began, still_valid = 2_000 if in_full else 200, time.perf_counter(), list[Request]()
+    number, began, still_valid = 2_000 if in_full else 100, time.perf_counter(), list[Request]()
     for sent in mutations(random.Random(16), number, still_valid):
         status, read = ask(app, sent)
         assert 400 <= status < 500, (status, sent)

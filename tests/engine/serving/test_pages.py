@@ -19,7 +19,7 @@ from olmoe_viz.models.model import Model
 from olmoe_viz.requests import GenerateRequest, Request
 from olmoe_viz.settings import Settings, variable
 from tests.engine.serving.conftest import SOON, listening
-from tests.servers import answers, started, until
+from tests.servers import answers, in_own_loop, started, until
 from tests.ui.visitor import ROOT
 
 # No token of the first ends the text: its prompt is a repetition, and nothing is drawn by lot.
@@ -87,7 +87,7 @@ def test_a_killed_browser_frees_its_rows_and_the_others_texts_go_on(
         await other.close()
         return list(texts.values())
 
-    texts = asyncio.run(visit())
+    texts = in_own_loop(visit())
     endless, short = engine.texts
     assert endless.wait(SOON)
     written = len(endless.new_steps(0, timeout=0))

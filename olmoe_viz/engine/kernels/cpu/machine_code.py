@@ -32,7 +32,7 @@ def kept(function: Callable[..., Any]) -> Any:
     return made
 
 
-class _Kept(FunctionCache):  # type: ignore[misc]
+class _Kept(FunctionCache):
     """Numba's, for which a full disk and a damaged file are as if nothing had been kept."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
