@@ -16,6 +16,7 @@ COPY --from=built /venv /venv
 COPY --chown=root:root app.py LICENSE /app/
 COPY --chown=root:root .streamlit /app/.streamlit
 COPY --chown=root:root pages /app/pages
+COPY --chown=root:root docs/lesson.md docs/stops.yaml /app/docs/
 COPY --chown=root:root olmoe_viz /app/olmoe_viz
 WORKDIR /app
 USER olmoe

@@ -7,8 +7,9 @@ cd "$(dirname "$0")/.."
 to="$1"
 python3 -m venv "$to/venv"
 "$to/venv/bin/pip" install --quiet --no-cache-dir -r requirements.txt
-mkdir -p "$to/app"
+mkdir -p "$to/app/docs"
 cp -r app.py LICENSE pages olmoe_viz .streamlit "$to/app/"
+cp docs/lesson.md docs/stops.yaml "$to/app/docs/"
 cd "$to/app"
 env -i PATH="$to/venv/bin:/usr/bin:/bin" HOME="$to" HF_HOME="$to/models" OMP_WAIT_POLICY=passive PYTHONPATH="$to/app" \
     "$to/venv/bin/streamlit" run app.py --server.address=127.0.0.1 --server.port=8642 --server.headless=true &

@@ -38,6 +38,7 @@ def sources() -> dict[str, Path]:
         if path.is_file() and "__pycache__" not in path.parts
     }
     application = [ROOT / "app.py", ROOT / ".streamlit/config.toml", *ROOT.glob("pages/*.py")]
+    application += [ROOT / "docs" / name for name in ("lesson.md", "stops.yaml")]
     inside = "olmoe_viz/application"
     return found | {f"{inside}/{path.relative_to(ROOT)}": path for path in application}
 

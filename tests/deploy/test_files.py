@@ -28,7 +28,7 @@ def test_nothing_is_deployed_with_a_setting_that_is_none() -> None:
 def test_the_image_has_all_that_the_application_is_and_no_root() -> None:
     image = (ROOT / "Dockerfile").read_text("utf-8")
     steps = (ROOT / "deploy" / "image_steps.sh").read_text("utf-8")
-    for part in ("app.py", "pages", "olmoe_viz", ".streamlit"):
+    for part in ("app.py", "pages", "olmoe_viz", ".streamlit", "docs/lesson.md docs/stops.yaml"):
         assert re.search(rf"^COPY .*{re.escape(part)}", image, re.MULTILINE)
         assert part in steps
     assert image.index("USER olmoe") < image.index("CMD [")
@@ -39,7 +39,10 @@ def test_the_engine_of_compose_needs_a_token_and_pages_keep_their_visitors() -> 
     assert "OLMOE_VIZ_TOKEN" in services["engine"]["environment"]
     assert not services["engine"].get("ports")
     assert all(services[each]["read_only"] for each in ("pages", "engine"))
-    assert "lb_policy cookie" in (ROOT / "deploy" / "Caddyfile").read_text("utf-8")
+    proxy = (ROOT / "deploy" / "Caddyfile").read_text("utf-8")
+    assert "lb_policy cookie" in proxy
+    # A name alone would be one upstream, whichever of its containers answered.
+    assert "dynamic a pages 8501" in proxy
     ray = yaml.safe_load((ROOT / "deploy" / "ray.yaml").read_text("utf-8"))
     assert ray["http_options"]["host"] == "127.0.0.1"
     module, name = ray["applications"][0]["import_path"].split(":")

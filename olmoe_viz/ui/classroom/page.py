@@ -4,7 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from olmoe_viz.ui.classroom import guessing, invitation, rooms, same_browser, teaching
+from olmoe_viz.ui.classroom import (
+    guessing,
+    invitation,
+    own_stops_panel,
+    rooms,
+    same_browser,
+    teaching,
+)
 from olmoe_viz.ui.classroom.questions import names
 from olmoe_viz.ui.classroom.rooms import (
     Room,
@@ -19,12 +26,16 @@ _TAUGHT, _JOINED, _SAID, _LOOKED = "room_taught", "room_joined", "room_said", "r
 _LINK = "room"
 
 
-def draw() -> None:
-    """Draw what this visit is: a room's teacher, somebody who has joined, or neither yet."""
+def draw(docs: Path) -> None:
+    """Draw what this visit is: a room's teacher, somebody who has joined, or neither yet.
+
+    `docs` is the folder with the sample of a teacher's own stops.
+    """
     st.html(Path(__file__).with_name("classroom.css"))
     st.header(texts.TITLE, anchor=False)
     if rooms.current().most == 0:
         message.note(texts.OFF)
+        _lesson(docs)
         return
     _follow_link()
     if said := st.session_state.pop(_SAID, None):
@@ -33,6 +44,7 @@ def draw() -> None:
     if room is None:
         st.query_params.pop(_LINK, None)
         _entry()
+        _lesson(docs)
     elif not rooms.current().holds(room):
         message.note(texts.GONE)
         st.button(texts.LEAVE, key="room_leave", on_click=_leave)
@@ -64,8 +76,15 @@ def _entry() -> None:
         )
         st.form_submit_button(texts.JOIN, type="primary", on_click=_join)
     st.subheader(texts.TEACH, anchor=False)
-    _question()
-    st.button(texts.OPEN, key="room_open", on_click=_open)
+    with st.container(key="room_opening", gap="small"):
+        _question()
+        st.button(texts.OPEN, key="room_open", on_click=_open)
+
+
+def _lesson(docs: Path) -> None:
+    """What else a teacher finds here."""
+    st.page_link("pages/lesson.py", label=texts.TO_LESSON)
+    own_stops_panel.draw(docs / "stops.yaml")
 
 
 def _question() -> None:

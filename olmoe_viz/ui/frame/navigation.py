@@ -23,6 +23,7 @@ def declare() -> StreamlitPage:
             st.Page("pages/classroom.py", title="Class"),
             st.Page("pages/about.py", title="About"),
             st.Page("pages/glossary.py", title="Glossary"),
+            st.Page("pages/lesson.py", title="Lesson", visibility="hidden"),
         ],
         position="top",
     )

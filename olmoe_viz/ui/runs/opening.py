@@ -51,9 +51,11 @@ def draw() -> None:
         refusal(refused)
 
 
-def field(label: str, kinds: list[str], *, key: str, **more: Any) -> UploadedFile | None:
-    """The field of a file, which is no larger than may be uploaded."""
-    limit = UPLOAD_LIMIT // 10**6
+def field(
+    label: str, kinds: list[str], *, key: str, most: int = UPLOAD_LIMIT, **more: Any
+) -> UploadedFile | None:
+    """The field of a file, which is no larger than so many bytes, rounded up to a MB."""
+    limit = -(-most // 10**6)
     found: UploadedFile | None = st.file_uploader(
         label, kinds, key=key, max_upload_size=limit, **more
     )

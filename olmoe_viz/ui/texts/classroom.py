@@ -19,6 +19,7 @@ OFF = (
 JOIN, CODE = "Join", "code of the room"
 CODE_HELP = "Eight letters, as the teacher's screen shows them."
 TEACH = "For a teacher"
+TO_LESSON = "A lesson of 45 minutes"
 QUESTION, OPEN, CLOSE = "question", "Open a room", "Close the room"
 LEAVE = "Leave this room"
 REVEAL, AGAIN = "Show the answer", "Ask this question"

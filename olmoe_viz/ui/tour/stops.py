@@ -15,14 +15,24 @@ Question = Literal["mass", "domains", "quality"]
 
 
 @dataclass(frozen=True)
+class OwnQuestion:
+    """A question of a teacher's own, with the one option that is right and why it is."""
+
+    text: str
+    options: tuple[str, ...]
+    right: str
+    because: str
+
+
+@dataclass(frozen=True)
 class Stop:
     """One stop.
 
-    Title and text may name {layers} and {experts} of a model; `on` fills them in. `page` is the
-    name of a file in pages/, `target` the key of the element that is pointed at, `words` are terms
-    of the glossary. `selection` is put in force except for its model, which stays the visitor's,
-    and with `against_all` with all experts for its second k. `view` is the color of the map's
-    cells.
+    Title and text are shown as typed, an empty line begins a paragraph; those of ours may name
+    {layers} and {experts} of a model, and `on` fills them in. `page` is the name of a file in
+    pages/, `target` the key of the element that is pointed at, `words` are terms of the glossary.
+    `selection` is put in force except for its model, which stays the visitor's, and with
+    `against_all` with all experts for its second k. `view` is the color of the map's cells.
     """
 
     title: str
@@ -33,7 +43,7 @@ class Stop:
     selection: Selection = field(default_factory=Selection)
     against_all: bool = False
     view: View = "strongest"
-    question: Question | None = None
+    question: Question | OwnQuestion | None = None
 
     def on(self, model: Entry) -> "Stop":
         """The stop as it is told and shown on a model."""
@@ -121,8 +131,8 @@ STOPS: tuple[Stop, ...] = (
 )
 
 
-def number_from(text: str) -> int | None:
-    """The stop, from 1, that a URL names; None for anything else."""
+def number_from(text: str, stops: int) -> int | None:
+    """The one of so many stops, from 1, that a URL names; None for anything else."""
     if not (text.isascii() and text.isdigit() and len(text) <= 2):
         return None
-    return int(text) if 1 <= int(text) <= len(STOPS) else None
+    return int(text) if 1 <= int(text) <= stops else None
