@@ -127,7 +127,8 @@ def test_each_stage_of_the_overview(
             "At temperature 0.50 the top 2 keep 0.750 of the probability, and the margin at the",
         ),
         (2, 2, "margin at the cutoff is 0."),
-        (2, 1, "keep 0.500 of the probability, and the margin at the cutoff is 2.50e\N{MINUS SIGN}5."),
+        (2, 1, "the top 1 keep 0.500 of the probability"),
+        (2, 1, "the margin at the cutoff is 2.50e\N{MINUS SIGN}5."),
         (2, 3, "With 3 experts all run: nothing is dropped at any temperature."),
     ],
 )
