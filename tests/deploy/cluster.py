@@ -1,6 +1,7 @@
 """Two replicas on this machine, sixty requests, and one replica's process killed in the middle.
 
-Run by test_cluster.py with the interpreter of an environment that has Ray; prints one line of JSON.
+Every other request draws its tokens by lot, from a seed. Run by test_cluster.py with the
+interpreter of an environment that has Ray, with a port and a file for what was found: JSON.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import ray
@@ -37,7 +39,7 @@ def parts_at_a_tie(one: Generation, other: Generation) -> bool:
 
 
 def main() -> None:
-    """Print what came back, and what it cost."""
+    """Write what came back, and what it cost."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     options = {"num_cpus": 1}
@@ -47,14 +49,16 @@ def main() -> None:
     engine = connect(f"http://127.0.0.1:{sys.argv[1]}")
     policies = (RoutingPolicy(8), RoutingPolicy(16))
     requests = [
-        GenerateRequest("olmoe-nano", f"Once upon a time, {n}", policies, TOKENS, seed=n)
+        GenerateRequest(
+            "olmoe-nano", f"Once upon a time, {n}", policies, TOKENS, 0.8 * (n % 2), seed=n
+        )
         for n in range(REQUESTS)
     ]
     began = time.perf_counter()
     tickets = [engine.submit(request, f"{n:x}") for n, request in enumerate(requests)]
     while not any(len(ticket.new_steps(3, 0.05)) for ticket in tickets[:4]):
         pass
-    there = replicas()
+    there, under_way = replicas(), sum(not ticket.done for ticket in tickets)
     os.kill(there[0], signal.SIGKILL)
     texts = [ticket.result(SOON) for ticket in tickets]
     seconds = time.perf_counter() - began
@@ -68,17 +72,15 @@ def main() -> None:
             ties += tie
             wrong += ids != alone[row].token_ids.tolist() and not tie
             wrong += [each for each in steps if each is not None] != ids[: len(steps)]
-    sys.stdout.write(
-        json.dumps(
-            {
-                "replicas": len(there),
-                "answers": len(texts),
-                "wrong": wrong,
-                "ties": ties,
-                "seconds": seconds,
-            }
-        )
-    )
+    found = {
+        "replicas": len(there),
+        "under_way": under_way,
+        "answers": len(texts),
+        "wrong": wrong,
+        "ties": ties,
+        "seconds": seconds,
+    }
+    Path(sys.argv[2]).write_text(json.dumps(found), encoding="utf-8")
     serve.shutdown()
 
 
