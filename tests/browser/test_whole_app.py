@@ -33,6 +33,11 @@ PAGES = {
     "about": {"": "text=Muennighoff"},
     "glossary": {"": ".st-key-term_vocabulary-specialization"},
 }
+# As it is projected; in the long form only.
+PRESENTED = {
+    "?tour=3&present=1": {"": ".st-key-load"},
+    "follow?tour=6&present=1": {"": ".st-key-pushes [role=img]"},
+}
 
 
 def path_of(page: Page) -> str:
@@ -252,16 +257,16 @@ def test_larger_type_is_in_the_link(visit: Visit) -> None:
     [
         ("light", (1440,)),
         ("dark", (390,)),
-        pytest.param("light", (768, 390), marks=pytest.mark.long),
-        pytest.param("dark", (1440, 768), marks=pytest.mark.long),
+        pytest.param("light", (1280, 768, 390), marks=pytest.mark.long),
+        pytest.param("dark", (1440, 1280, 768), marks=pytest.mark.long),
     ],
 )
 def test_every_page_can_be_read_and_touched(
-    visit: Visit, server: str, theme: str, widths: tuple[int, ...]
+    visit: Visit, server: str, theme: str, widths: tuple[int, ...], *, in_full: bool
 ) -> None:
     found = {}
     page = visit("about", width=widths[0], theme=theme)
-    for path, states in PAGES.items():
+    for path, states in (PAGES | (PRESENTED if in_full else {})).items():
         page.goto(f"{server}/{path}")
         for button, last in states.items():
             if button:
