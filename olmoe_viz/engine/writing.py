@@ -1,6 +1,8 @@
 """The texts that are written for visitors: who comes to work next, and what tickets are told."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from olmoe_viz.engine.cache import bytes_of_token, entries_on_gpu
@@ -32,9 +34,18 @@ class Pace:
         return None if self._seconds is None else self._seconds * (before + 1) / max(at_once, 1)
 
 
+@dataclass
+class _Text:
+    """A text at work, since when, and who waits for it: each is told all of it."""
+
+    tickets: list[Ticket]
+    began: float
+
+
 class Writing:
     """The texts of one model: they wait in the line under its name, and share one scheduler.
 
+    Equal requests at the same time are one text, which ends early when all who asked have left.
     At most `rows` rows are at work, their keys and values in at most `cache_bytes`, or in more
     where a GPU has it.
     """
@@ -50,7 +61,7 @@ class Writing:
         self._scheduler = Scheduler(model, rows, cache_bytes // self._entry)
         self._cache_bytes = cache_bytes
         self._waiting: tuple[Ticket, SequenceGroup] | None = None  # first in line, without room
-        self._at_work: dict[SequenceGroup, tuple[Ticket, float]] = {}
+        self._at_work: dict[SequenceGroup, _Text] = {}
         self._pace = Pace()
 
     @property
@@ -66,9 +77,8 @@ class Writing:
 
     def step(self) -> None:
         """Let go who has left, take in who comes next, and write one token of every row."""
-        for group, (at_work, _) in self._at_work.items():
-            if at_work.cancelled:
-                group.stop()
+        for group, text in self._at_work.items():
+            _let_leave(group, text)
         self._scheduler.let_go()
         self._tell()
         while (ticket := self._line.next(self.model.name)) is not None and self._admit(ticket):
@@ -92,6 +102,8 @@ class Writing:
             if (kept := self._kept.find(ticket.request)) is not None:
                 ticket.finish(kept, cached=True)
                 return True
+            if self._joined(ticket):
+                return True
             group = self._group(ticket)
             if not self._scheduler.admit(group):
                 self._waiting = ticket, group
@@ -100,9 +112,19 @@ class Writing:
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             ticket.fail(told(error))
             return True
-        self._at_work[group] = ticket, time.monotonic()
+        self._at_work[group] = _Text([ticket], time.monotonic())
         ticket.advance(Progress("running", 0, request.max_new_tokens))
         return True
+
+    def _joined(self, ticket: Ticket) -> bool:
+        """Let a ticket wait for a text that is written already, if there is one for it."""
+        for group, text in self._at_work.items():
+            if group.request == ticket.request:
+                for step in text.tickets[0].new_steps(0, timeout=0):
+                    ticket.add_step(step)
+                text.tickets.append(ticket)
+                return True
+        return False
 
     def _group(self, ticket: Ticket) -> SequenceGroup:
         """Return the rows of a request; InputError where they can never be at work."""
@@ -123,25 +145,41 @@ class Writing:
 
     def _tell(self) -> None:
         """Pass on what is new, and end the tickets of those that are done."""
-        for group, (ticket, began) in list(self._at_work.items()):
-            while group.steps:
-                ticket.add_step(group.steps.pop(0))
-            request: Any = ticket.request
-            total = request.max_new_tokens
-            ticket.advance(Progress("running", min(group.written, total), total))
+        for group, text in list(self._at_work.items()):
+            steps, group.steps = group.steps, []
+            total = group.request.max_new_tokens
+            for ticket in text.tickets:
+                for step in steps:
+                    ticket.add_step(step)
+                ticket.advance(Progress("running", min(group.written, total), total))
             if group.done:
                 del self._at_work[group]
-                self._pace.took(time.monotonic() - began)
-                self._end(group, ticket)
+                self._pace.took(time.monotonic() - text.began)
+                self._end(group, text.tickets)
 
-    def _end(self, group: SequenceGroup, ticket: Ticket) -> None:
+    def _end(self, group: SequenceGroup, tickets: Sequence[Ticket]) -> None:
         try:
             written = group.generations()
             if group.error is not None:
                 raise GenerationError(group.error, written)
             if any(row.finish == "stopped" for row in group.rows):
                 raise CancelledError("The request was cancelled.", written)
-            self._kept.keep(ticket.request, written)
-            ticket.finish(written)
+            self._kept.keep(group.request, written)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
-            ticket.fail(told(error))
+            problem = told(error)
+            for ticket in tickets:
+                ticket.fail(problem)
+        else:
+            for ticket in tickets:
+                ticket.finish(written)
+
+
+def _let_leave(group: SequenceGroup, text: _Text) -> None:
+    """Let those go who have cancelled; with the last of them the text ends."""
+    left = [ticket for ticket in text.tickets if ticket.cancelled]
+    if len(left) == len(text.tickets):
+        group.stop()
+        return
+    for ticket in left:
+        text.tickets.remove(ticket)
+        ticket.fail(CancelledError("The request was cancelled.", group.generations()))

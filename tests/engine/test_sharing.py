@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -24,17 +25,26 @@ class Steps:
 
     def __init__(self, patch: pytest.MonkeyPatch, held: int = -1) -> None:
         self.rows: list[int] = []
+        self.held = held
         self.reached, self.go = threading.Event(), threading.Event()
         step: Step = PlainDecoder.step
 
         def counted(decoder: PlainDecoder, parts: Sequence[Part]) -> Stepped:
-            if len(self.rows) == held:
+            if len(self.rows) == self.held:
+                go = self.go
                 self.reached.set()
-                assert self.go.wait(SOON)
+                assert go.wait(SOON)
             self.rows.append(len(parts))
             return step(decoder, parts)
 
         patch.setattr(PlainDecoder, "step", counted)
+
+    def go_on_to(self, held: int) -> None:
+        """Let the held step go, and wait until another is held."""
+        go, self.held = self.go, held
+        self.reached, self.go = threading.Event(), threading.Event()
+        go.set()
+        assert self.reached.wait(SOON)
 
 
 def request(model: Model, number: int, tokens: int = 6, rows: int = 1) -> GenerateRequest:
@@ -129,6 +139,48 @@ def test_who_leaves_is_gone_before_the_next_step(
     assert third.wait(SOON)
     assert len(steps.rows) == 4 + 41  # the prompt in a step of its own
     check(model, [third])
+
+
+def test_equal_requests_are_one_text_that_whoever_leaves_does_not_end(
+    engine: LocalEngine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        steps = Steps(patch, held=3)
+        first = engine.submit(request(model, 0, 20), "0")
+        assert steps.reached.wait(SOON)
+        others = [engine.submit(request(model, 0, 20), str(i)) for i in range(1, 40)]
+        another_seed = replace(request(model, 0, 20), seed=9)
+        other = engine.submit(another_seed, "other")
+        steps.go_on_to(5)
+        first.cancel()
+        steps.go.set()
+        with pytest.raises(CancelledError) as caught:
+            first.result(SOON)
+        assert all(ticket.wait(SOON) for ticket in [*others, other])
+    assert len(caught.value.generations[0].token_ids) == 5
+    assert max(steps.rows) == 2
+    assert len(steps.rows) <= 3 + 1 + 21
+    (written,) = others[0].result()
+    for ticket in others:
+        told = [step.rows[0].token_id for step in ticket.steps()]
+        assert [each for each in told if each is not None] == written.token_ids.tolist()
+    check(model, [*others[:2], other])
+
+
+def test_a_text_ends_when_all_who_asked_for_it_have_left(
+    engine: LocalEngine, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps(monkeypatch, held=3)
+    tickets = [engine.submit(request(model, 0, 40), str(i)) for i in range(2)]
+    assert steps.reached.wait(SOON)
+    steps.go_on_to(5)
+    for ticket in tickets:
+        ticket.cancel()
+    steps.go.set()
+    for ticket in tickets:
+        with pytest.raises(CancelledError):
+            ticket.result(SOON)
+    assert len(steps.rows) == 6
 
 
 def dying(patch: pytest.MonkeyPatch, times: int) -> None:
