@@ -25,6 +25,8 @@ _VISITORS = 10_000  # whose requests are counted; who asked longest ago is forgo
 _LONGEST_TOKEN = 256  # characters; no text has fewer tokens than its length over this
 _MOST_RUNS = 20  # of a measurement of time
 _MOST_POLICIES = 16  # of what is only read
+# Of one request: every cell of 1,024 tokens in 16 layers, as often patches; tokens looked at.
+_PARTS, _MOST_PARTS = ("cells", "patches", "tokens", "token_ids", "continuation"), 16_384
 _MINUTE = 60.0
 
 
@@ -60,6 +62,9 @@ class Admission:
         rows = len(getattr(request, "policies", ()))
         if rows > most:
             raise InputError(f"At most {most} rows can be asked for at once, not {rows}.")
+        for name in _PARTS:
+            if len(getattr(request, name, ())) > _MOST_PARTS:
+                raise InputError(f"At most {_MOST_PARTS:,} {name} can be asked for at once.")
         new = (
             request.max_new_tokens
             if isinstance(request, GenerateRequest)

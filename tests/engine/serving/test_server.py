@@ -18,6 +18,7 @@ from olmoe_viz.engine.serving.wire import ANSWERS
 from olmoe_viz.models.model import Model
 from olmoe_viz.requests import (
     BandwidthRequest,
+    EffectsRequest,
     GenerateRequest,
     InspectRequest,
     ModelRequest,
@@ -119,6 +120,11 @@ def test_a_full_line_is_503_with_when_to_come_again(
         ({"new_tokens": 4}, GenerateRequest("olmoe-nano", "a", (EIGHT,), 5), "At most 4 tokens"),
         ({"columns": 2}, GenerateRequest("olmoe-nano", "a", (EIGHT,) * 3, 1), "At most 2 rows"),
         ({}, ScoreRequest("olmoe-nano", "a", (EIGHT,) * 17), "At most 16 rows"),
+        (
+            {},
+            EffectsRequest(TraceRequest("olmoe-nano", "a", EIGHT), ((0, 0),) * 16_385),
+            "At most 16,384 cells",
+        ),
         ({"prompt_tokens": 2}, TraceRequest("olmoe-nano", (1, 2, 3), EIGHT), "at most 2 tokens"),
         ({"prompt_tokens": 2}, TraceRequest("olmoe-nano", "a" * 600, EIGHT), "600 characters"),
         ({"prompt_tokens": 2}, BOTH_RUNS, "at most 2 tokens"),
