@@ -6,57 +6,28 @@ so nothing of the text is read or copied twice.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from olmoe_viz.engine.branch_pass import BranchPass, Text
 from olmoe_viz.engine.experts import experts_of
+from olmoe_viz.engine.forks import Fork, Variant
 from olmoe_viz.engine.inputs import check_details, check_place
-from olmoe_viz.engine.olmoe_runner import OlmoeRunner, Span
-from olmoe_viz.engine.plan import Change, cell_of
+from olmoe_viz.engine.olmoe_runner import OlmoeRunner
 from olmoe_viz.engine.prompt import OnProgress, joined, part_of, read
 from olmoe_viz.engine.residual import on_device, parts_of
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.taps import Taps, Wish
+from olmoe_viz.engine.taps import Wish
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.errors import InputError
-from olmoe_viz.interventions import Intervention
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.record import ExpertIds, Float32s
 from olmoe_viz.requests import Part
-
-
-class Put(NamedTuple):
-    """A vector that is added to a part of the branch's layer at a token, or put in its place."""
-
-    part: Part
-    token: int
-    values: Tensor
-    replaces: bool
-
-
-class Variant(NamedTuple):
-    """What is changed where a branch begins: `interventions` act on its first token."""
-
-    interventions: tuple[Intervention, ...] = ()
-    puts: tuple[Put, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Fork:
-    """Branches that all leave the text at the same token and layer and end before `stop`.
-
-    The layer is counted over all blocks.
-    """
-
-    layer: int
-    first: int
-    stop: int
-    variants: tuple[Variant, ...]
 
 
 class Ends(NamedTuple):
@@ -98,16 +69,15 @@ class Trunk:
         runner = runner_of(model)
         if not isinstance(runner, OlmoeRunner):
             raise InputError(f"What happens inside {model.name} can be watched, and not changed.")
-        self._model, self._runner, self._policy = model, runner, policy
+        self._model, self._runner = model, runner
         self.ids = list(ids)
         # Room for the branches of a piece, or for one that goes through the whole text, and for
         # another beside it in which nothing is changed.
         self._room = max(part_of(model, 1), 2 * len(ids))
-        self._cache = runner.open(1, len(ids) + self._room)
-        self._plan = runner.plan([policy])
+        cache, plan = runner.open(1, len(ids)), runner.plan([policy])
         wishes: tuple[Wish, ...] = ("hidden_states", "attention_outputs")
         parts = []
-        for hidden, arrays in read(model, self._cache, ids, self._plan, on_progress, *wishes):
+        for hidden, arrays in read(model, cache, ids, plan, on_progress, *wishes):
             parts.append(arrays)
             self._last = hidden[0, -1]
         found = {name: values[0] for name, values in joined(parts).items()}
@@ -115,6 +85,7 @@ class Trunk:
         self.expert_ids, self.weights = found["expert_ids"], found["weights"]
         self._states = on_device(model, found["hidden_states"], model.device)
         self._attended = on_device(model, found["attention_outputs"], model.device)
+        self._text = Text(cache, self._states, plan)
 
     def part(self, part: Part, layer: int, token: int) -> Tensor:
         """Return what a part of a layer gave at a token, [hidden]."""
@@ -184,79 +155,17 @@ class Trunk:
             for share in piece
             for variant in (Variant(), *share.fork.variants)
         ]
-        lengths = np.array([fork.stop - fork.first for fork, _ in branches])
-        firsts = np.array([fork.first for fork, _ in branches])
-        lasts = lengths.cumsum()
-        begins = lasts - lengths
-        of_branch = np.repeat(np.arange(len(branches)), lengths)
-        positions = np.arange(lasts[-1]) - begins[of_branch] + firsts[of_branch]
-        with threads(self._model, len(positions)):
-            taps = Taps(1)
-            hidden = self._run(branches, begins, of_branch, positions, taps)
-            read_at = (lasts[:, None] - np.arange(reads, 0, -1)).ravel()
+        ran = BranchPass(self._runner, self._text, branches)
+        with threads(self._model, int(ran.ends[-1])):
+            hidden = ran.run()
+            read_at = (ran.ends[:, None] - np.arange(reads, 0, -1)).ravel()
             logits = self._runner.readout(hidden[torch.from_numpy(read_at).to(hidden.device)])
-        arrays, lowest = taps.arrays(), min(share.fork.layer for share in piece)
-        numbers = [self._number(fork.layer) - self._number(lowest) for fork, _ in branches]
-        ids, weights = (arrays[name][0, numbers, begins] for name in ("expert_ids", "weights"))
         by_branch = logits.view(len(branches), reads, -1)
         at = 0
         for number, start, fork in piece:
-            stop = at + 1 + len(fork.variants)
-            own = slice(at + 1, stop)
-            yield Ends(number, start, by_branch[at], by_branch[own], ids[own], weights[own])
-            at = stop
-
-    def _run(
-        self,
-        branches: Sequence[tuple[Fork, Variant]],
-        begins: np.ndarray,
-        of_branch: np.ndarray,
-        positions: np.ndarray,
-        taps: Taps,
-    ) -> Tensor:
-        """Return the residual stream after the last block, [tokens of all branches, hidden]."""
-        text, device = len(self.ids), self._model.device
-        lowest = min(fork.layer for fork, _ in branches)
-        order = np.arange(len(positions))
-        seen = np.empty((len(order), text + len(order)), dtype=bool)
-        seen[:, :text] = np.arange(text) < (positions - order + begins[of_branch])[:, None]
-        own = of_branch[:, None] == of_branch
-        seen[:, text:] = own & (order <= order[:, None])
-        at = torch.from_numpy(positions).to(device)
-        span = Span.branching(
-            at,
-            torch.from_numpy(text + order).to(device),
-            torch.from_numpy(seen).to(device),
-        )
-        cells = []
-        for token, position in zip(of_branch.tolist(), positions.tolist(), strict=True):
-            acting, mass = cell_of(self._policy, position, "prompt")
-            fork, variant = branches[token]
-            here = variant.interventions if position == fork.first else ()
-            cells.append(((*acting, *here), mass))
-        plan = self._plan
-        if any(cell for cell, _ in cells):
-            plan = plan.with_cells(tuple(cells))
-        plan = replace(plan, changes=tuple(_changes(branches, begins)))
-        hidden = self._states[lowest, at].unsqueeze(0)
-        return self._runner.go_on(self._cache, hidden, lowest, span, plan, taps)[0]
-
-    def _number(self, layer: int) -> int:
-        """Return which of the layers of experts that is, or how many come before it."""
-        return sum(each < layer for each in self._model.geometry.layer_ids)
-
-
-def _changes(branches: Sequence[tuple[Fork, Variant]], begins: np.ndarray) -> Iterator[Change]:
-    """Gather what is put, by part, layer and manner."""
-    gathered: dict[tuple[Part, int, bool], list[tuple[int, Tensor]]] = {}
-    for (fork, variant), begin in zip(branches, begins.tolist(), strict=True):
-        for put in variant.puts:
-            place = begin + put.token - fork.first, put.values
-            gathered.setdefault((put.part, fork.layer, put.replaces), []).append(place)
-    for (part, layer, replaces), places in gathered.items():
-        tokens, values = zip(*places, strict=True)
-        stacked = torch.stack(values)
-        yield Change(part, layer, torch.tensor(tokens, device=stacked.device), stacked, replaces)
+            own = slice(at + 1, at + 1 + len(fork.variants))
+            yield Ends(number, start, by_branch[at], by_branch[own], *ran.ran(own))
+            at = own.stop
 
 
 def check_cell(model: Model, layer: int, token: int, tokens: int) -> None:

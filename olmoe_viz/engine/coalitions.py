@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from olmoe_viz.engine.branches import Fork, Trunk, Variant
+from olmoe_viz.engine.branches import Trunk
 from olmoe_viz.engine.differences import logprob
+from olmoe_viz.engine.forks import Fork, Variant
 from olmoe_viz.engine.inputs import check_place, check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.engine.provenance import provenance

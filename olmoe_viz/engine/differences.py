@@ -14,6 +14,7 @@ from torch import Tensor
 
 Float64s = NDArray[np.float64]
 Ids = NDArray[np.int64]
+_TOGETHER = 16  # predictions whose differences stay in a core's memory on their way
 
 
 class Difference(NamedTuple):
@@ -33,13 +34,19 @@ def difference(plain: Tensor, found: Tensor) -> Difference:
 
     The rounding is a part of d, so float32 is enough.
     """
-    apart, weights = plain - found, plain.softmax(-1)
-    shifts = torch.log1p(torch.expm1(-apart) @ weights)
+    weights = plain.softmax(-1)
+    parts = [_compared(plain, some, weights) for some in found.split(_TOGETHER)]
+    kl, shifts, tops = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Difference(kl, shifts, tops)
+
+
+def _compared(plain: Tensor, found: Tensor, weights: Tensor) -> Difference:
+    apart = found - plain
+    mean, tops = apart @ weights, found.argmax(-1).cpu().numpy()
+    shifts = torch.log1p(apart.expm1_() @ weights)
     if not shifts.isfinite().all():  # a power above what float32 holds
-        apart, weights = apart.double(), weights.double()
-        shifts = (weights.log() - apart).logsumexp(-1)
-    kl = (apart @ weights + shifts).clamp(min=0)
-    return Difference(_host(kl), _host(shifts), found.argmax(-1).cpu().numpy())
+        shifts = (weights.double().log() + (found.double() - plain)).logsumexp(-1)
+    return Difference(_host((shifts - mean).clamp(min=0)), _host(shifts), tops)
 
 
 def changes(plain: Tensor, found: Tensor, of: Difference, token: int) -> Float64s:
@@ -47,11 +54,16 @@ def changes(plain: Tensor, found: Tensor, of: Difference, token: int) -> Float64
     return _host(found[:, token].double() - plain[token].double()) - of.shifts
 
 
-def ranks(found: Tensor, token: int) -> Ids:
+def ranks(found: Tensor, of: Difference, token: int) -> Ids:
     """Return the rank of a token in each prediction, 1 for the first; of equals the lower id."""
-    own = found[:, token, None]
-    ahead = (found > own).sum(-1) + (found[:, :token] == own).sum(-1)
-    return ahead.cpu().numpy().astype(np.int64) + 1
+    ranked = np.ones(len(found), np.int64)
+    others = np.flatnonzero(of.tops != token)
+    if len(others):
+        some = found[torch.from_numpy(others).to(found.device)]
+        own = some[:, token, None]
+        ahead = (some > own).sum(-1) + (some[:, :token] == own).sum(-1)
+        ranked[others] += ahead.cpu().numpy()
+    return ranked
 
 
 def logprob(logits: Tensor, token: int) -> float:

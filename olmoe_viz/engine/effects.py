@@ -1,15 +1,16 @@
 """What each chosen expert of a cell does: the next token with and without it, and two controls."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from olmoe_viz.engine.branches import Ends, Fork, Put, Trunk, Variant, check_cell
+from olmoe_viz.engine.branches import Ends, Trunk, check_cell
 from olmoe_viz.engine.differences import changes, difference, logprob, ranks
+from olmoe_viz.engine.forks import Fork, Put, Variant
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.engine.provenance import provenance
@@ -34,6 +35,14 @@ class _Outcome(NamedTuple):
     rank: int
     new_top: int
     continuation: float
+
+
+class _Branches(NamedTuple):
+    """What is changed in a cell, and what each of the branches is."""
+
+    cell: Cell
+    labels: list[Label]
+    fork: Fork
 
 
 class _Plain(NamedTuple):
@@ -93,17 +102,20 @@ class _Measuring:
     def arrays(self, on_progress: OnProgress) -> Arrays:
         """Measure; return the arrays of the record."""
         matches = self._matches() if self._request.controls else {}
-        wanted: dict[Cell, dict[Label, Variant]] = {}
+        wanted: dict[Cell, set[int]] = {}
         for cell in self._request.cells:
-            wanted.setdefault(cell, {}).update(self._variants(cell))
+            wanted.setdefault(cell, set()).update(range(len(self._ran(cell)[0])))
+            self._shares[cell] = self._lengths(cell)
         for layer, token, column in matches.values():
-            away = self._away((layer, token), column)
-            wanted.setdefault((layer, token), {})[column, None] = away
-        cells = sorted(wanted)
-        forks = [self._fork(cell, wanted[cell].values()) for cell in cells]
+            wanted.setdefault((layer, token), set()).add(column)
+        branches = [self._without(cell, sorted(wanted[cell])) for cell in wanted]
+        if self._request.controls:
+            branches += [self._moved(cell) for cell in dict.fromkeys(self._request.cells)]
+        branches.sort(key=lambda each: each.fork.layer)
+        forks = [each.fork for each in branches]
         for ends in self._trunk.grow(forks, max(len(self._request.continuation), 1), on_progress):
-            labels = list(wanted[cells[ends.fork]])
-            self._take(cells[ends.fork], labels[ends.start :], ends)
+            cell, labels, _ = branches[ends.fork]
+            self._take(cell, labels[ends.start :], ends)
         return self._measured() | (self._controls(matches) if self._request.controls else {})
 
     def _ran(self, cell: Cell) -> tuple[list[int], list[float]]:
@@ -113,30 +125,37 @@ class _Measuring:
         count = int((ids >= 0).sum())
         return ids[:count].tolist(), self._trunk.weights[layer, token, :count].tolist()
 
-    def _fork(self, cell: Cell, variants: Iterable[Variant]) -> Fork:
-        layer, token = cell
-        stop = token + 1 if self._request.read == "own" else len(self._trunk.ids)
-        return Fork(layer, token, stop, tuple(variants))
-
-    def _away(self, cell: Cell, column: int) -> Variant:
-        ids, _ = self._ran(cell)
-        return Variant((Intervention(self._request.away, (cell[0],), (ids[column],)),))
-
-    def _variants(self, cell: Cell) -> dict[Label, Variant]:
-        """Return the cell without each expert, and with random directions in an expert's place."""
+    def _lengths(self, cell: Cell) -> list[float]:
+        """Return the norms of what the experts of a cell add."""
         ids, weights = self._ran(cell)
         norms = self._trunk.outputs(*cell, ids).float().norm(dim=-1).cpu().numpy()
-        self._shares[cell] = (np.array(weights) * norms).tolist()
-        found: dict[Label, Variant] = {
-            (column, None): self._away(cell, column) for column in range(len(ids))
-        }
-        if self._request.controls:
-            for column, share in enumerate(self._shares[cell]):
-                taken = (self._directions * -share).to(self._dtype)
-                for seed, vector in enumerate(taken.unbind()):
-                    put = Put("experts", cell[1], vector, replaces=False)
-                    found[column, seed] = Variant(puts=(put,))
-        return found
+        return (np.array(weights) * norms).tolist()
+
+    def _without(self, cell: Cell, columns: Sequence[int]) -> "_Branches":
+        """Return the cell without each of some experts."""
+        ids, (layer, _) = self._ran(cell)[0], cell
+        gone = (Intervention(self._request.away, (layer,), (ids[at],)) for at in columns)
+        fork = self._fork(cell, layer, [Variant((each,)) for each in gone])
+        return _Branches(cell, [(column, None) for column in columns], fork)
+
+    def _moved(self, cell: Cell) -> "_Branches":
+        """Return the cell with random directions taken away, as long as each expert's share.
+
+        From the stream that leaves its layer, in which nothing else is changed by it.
+        """
+        labels: list[Label] = []
+        variants: list[Variant] = []
+        for column, share in enumerate(self._shares[cell]):
+            taken = (self._directions * -share).to(self._dtype).unbind()
+            puts = (Put("hidden", cell[1], vector, replaces=False) for vector in taken)
+            variants += [Variant(puts=(put,)) for put in puts]
+            labels += [(column, seed) for seed in range(SEEDS)]
+        return _Branches(cell, labels, self._fork(cell, cell[0] + 1, variants))
+
+    def _fork(self, cell: Cell, layer: int, variants: Sequence[Variant]) -> Fork:
+        token = cell[1]
+        stop = token + 1 if self._request.read == "own" else len(self._trunk.ids)
+        return Fork(layer, token, stop, tuple(variants))
 
     def _matches(self) -> dict[tuple[Cell, int], tuple[int, int, int]]:
         """Return layer, token and column of the nearest weight at another token, where one is.
@@ -162,7 +181,7 @@ class _Measuring:
         top = int(plain.argmax())
         first = difference(plain, found)
         change = changes(plain, found, first, top)
-        rank = ranks(found, top)
+        rank = ranks(found, first, top)
         said, continuation = 0.0, np.zeros(len(found))
         for at, token in enumerate(self._request.continuation):
             apart = difference(ends.plain[at], ends.found[:, at])

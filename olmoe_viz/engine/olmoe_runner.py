@@ -25,6 +25,9 @@ from olmoe_viz.policy import RoutingPolicy
 
 Call = Callable[..., Any]
 Turn = tuple[Tensor, Tensor]
+# From queries and keys [rows, tokens, heads, head_dim], values flat, and the scale of the products
+# to what is read, [rows, tokens, heads, head_dim].
+Look = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 
 class Span:
@@ -34,8 +37,7 @@ class Span:
     looks at its entries before `end`, and with `masked` only at those up to its own position. With
     `causal` the new tokens are all there are, so that no mask has to be made. With `together` the
     rows' slots lie one behind the other, there, and the rows stand at one position: nothing has to
-    be gathered. `tree` has the entries that the new tokens write and what they see, where that does
-    not follow from their positions.
+    be gathered.
     """
 
     def __init__(
@@ -47,11 +49,9 @@ class Span:
         masked: bool,
         causal: bool,
         together: slice | None,
-        tree: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         self.bases, self.positions, self.end = bases, positions, end
         self.masked, self.causal, self.together = masked, causal, together
-        self.tree = tree
 
     @classmethod
     def at(cls, cache: KvCache, slots: Sequence[int], starts: Sequence[int], tokens: int) -> "Span":
@@ -72,23 +72,6 @@ class Span:
             masked=not causal and (tokens > 1 or not alike),
             causal=causal,
             together=_piece(cache, bases) if alike else None,
-        )
-
-    @classmethod
-    def branching(cls, positions: Tensor, entries: Tensor, seen: Tensor) -> "Span":
-        """New tokens of several branches of one sequence, in slot 0, side by side in one row.
-
-        `positions` int64 [tokens] are where they stand in the text, `entries` int64 [tokens] where
-        they are written, and `seen` bool [tokens, entries up to the last] what each looks at.
-        """
-        return cls(
-            positions.new_zeros(1),
-            positions.view(1, -1),
-            seen.shape[1],
-            masked=True,
-            causal=False,
-            together=slice(0, None),
-            tree=(entries, seen.view(1, 1, *seen.shape)),
         )
 
     def to(self, device: torch.device) -> None:
@@ -114,7 +97,7 @@ class OlmoeRunner:
         self._parts, self._geometry, self._dtype = parts, model.geometry, model.dtype
         self._layers = [_Layer(*each) for each in zip(parts.blocks, model.sites, strict=True)]
         self._device = model.device
-        self._devices = tuple(layer.device for layer in self._layers)
+        self.devices = tuple(layer.device for layer in self._layers)
 
     def open(self, slots: int, length: int) -> KvCache:
         """Return a cache of `slots` sequences of up to `length` tokens."""
@@ -122,7 +105,7 @@ class OlmoeRunner:
 
     def plan(self, policies: Sequence[RoutingPolicy], phase: Phase = "prompt") -> Plan:
         """Return the plan in which row r runs under `policies[r]`; see `Runner.plan`."""
-        return plan_rows(tuple(policies), self._geometry, self._devices, phase)
+        return plan_rows(tuple(policies), self._geometry, self.devices, phase)
 
     def step(
         self,
@@ -140,36 +123,37 @@ class OlmoeRunner:
 
     def run(self, cache: KvCache, ids: Tensor, span: Span, plan: Plan, taps: Taps) -> Tensor:
         """Run tokens that are on the device already; see `Runner.step`."""
-        return self.go_on(cache, self._parts.embed(ids), 0, span, plan, taps)
-
-    def go_on(
-        self, cache: KvCache, hidden: Tensor, first: int, span: Span, plan: Plan, taps: Taps
-    ) -> Tensor:
-        """Run the blocks from `first` on, from the residual stream that enters it; see `run`."""
+        hidden = self._parts.embed(ids)
         span.to(hidden.device)
         places = _Places(cache, span)
         turn = self.turn(hidden, span.positions)
-        blocks = zip(self._layers, cache.layers, plan.layers, strict=True)
-        for number, (layer, entries, routed) in enumerate(blocks):
-            if number < first:
-                continue
-            device = layer.device
+        for number, (entries, routed) in enumerate(zip(cache.layers, plan.layers, strict=True)):
+            device = self.devices[number]
             if hidden.device != device or places.targets.device != device:
                 hidden, turn = hidden.to(device), (turn[0].to(device), turn[1].to(device))
                 places.to(device)
-            hidden = plan.changed("hidden", number, hidden)
             taps.add_hidden(hidden)
-            attended = layer.attend(layer.norm_in(hidden), turn, entries, places)
-            attended = plan.changed("attention", number, attended)
+            attended = self.attend(number, hidden, turn, partial(places.look, entries))
             taps.add_attention(attended)
             hidden = hidden + attended
-            flat = layer.norm_mid(hidden).view(-1, hidden.shape[-1])
-            logits, weighed = layer.route(flat, routed)
+            logits, weighed, added = self.mix(number, hidden, routed)
             taps.add_routing(logits, weighed)
-            added = layer.experts(flat, weighed.ids, weighed.weights).view_as(hidden)
-            hidden = hidden + plan.changed("experts", number, added)
+            hidden = hidden + added
         taps.add_hidden(hidden)
         return hidden
+
+    def attend(self, number: int, hidden: Tensor, turn: Turn, look: Look) -> Tensor:
+        """Return what attention adds in block `number`, [rows, tokens, hidden]."""
+        layer = self._layers[number]
+        return layer.attend(layer.norm_in(hidden), turn, look)
+
+    def mix(self, number: int, hidden: Tensor, plan: LayerPlan) -> tuple[Tensor, Weighed, Tensor]:
+        """Return router logits, what runs, and what the experts add, [rows, tokens, hidden]."""
+        layer = self._layers[number]
+        flat = layer.norm_mid(hidden).view(-1, hidden.shape[-1])
+        logits, weighed = layer.route(flat, plan)
+        added = layer.experts(flat, weighed.ids, weighed.weights)
+        return logits, weighed, added.view_as(hidden)
 
     def readout(self, hidden: Tensor) -> Tensor:
         """Return float32 logits [..., vocab] of the residual stream [..., hidden]."""
@@ -243,24 +227,11 @@ class _Layer:
         both = both * cosines + both.roll(self.head_dim // 2, dims=-1) * sines
         return both[:, :, : self.heads], both[:, :, self.heads :], values
 
-    def attend(
-        self, hidden: Tensor, turn: Turn, entries: tuple[Tensor, Tensor], places: "_Places"
-    ) -> Tensor:
-        """Return what attention adds, [rows, tokens, hidden]; the cache takes keys and values."""
+    def attend(self, hidden: Tensor, turn: Turn, look: Look) -> Tensor:
+        """Return what attention adds, [rows, tokens, hidden]."""
         rows, tokens, _ = hidden.shape
-        queries, keys, values = self.heads_of(hidden, turn)
-        places.write(entries[0], keys.reshape(rows * tokens, -1))
-        places.write(entries[1], values)
-        attended = F.scaled_dot_product_attention(
-            queries.transpose(1, 2),
-            places.visible(entries[0], self.kv_heads),
-            places.visible(entries[1], self.kv_heads),
-            attn_mask=places.mask,
-            is_causal=places.span.causal,
-            scale=self.scaling,
-            enable_gqa=self.heads != self.kv_heads,
-        )
-        output: Tensor = self.output(attended.transpose(1, 2).reshape(rows * tokens, -1))
+        attended = look(*self.heads_of(hidden, turn), self.scaling)
+        output: Tensor = self.output(attended.reshape(rows * tokens, -1))
         return output.view(rows, tokens, -1)
 
 
@@ -277,9 +248,7 @@ class _Places:
             # No further than the row's own entries: behind them is another's, finite or not.
             own = torch.minimum(seen, span.positions[:, -1:])
             self.sources = (span.bases.unsqueeze(1) + own).flatten()
-        if span.tree is not None:
-            self.targets, self.mask = span.tree
-        elif span.masked:
+        if span.masked:
             hidden = seen > span.positions.unsqueeze(-1)  # [rows, tokens, end]
             self.mask = hidden.logical_not_().unsqueeze(1)
 
@@ -291,6 +260,29 @@ class _Places:
             self.sources = self.sources.to(device)
         if self.mask is not None:
             self.mask = self.mask.to(device)
+
+    def look(
+        self,
+        entries: tuple[Tensor, Tensor],
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        scaling: float,
+    ) -> Tensor:
+        """Put keys and values into a layer's cache, and read what the tokens see; see `Look`."""
+        heads, kv_heads = queries.shape[2], keys.shape[2]
+        self.write(entries[0], keys.reshape(values.shape))
+        self.write(entries[1], values)
+        attended = F.scaled_dot_product_attention(
+            queries.transpose(1, 2),
+            self.visible(entries[0], kv_heads),
+            self.visible(entries[1], kv_heads),
+            attn_mask=self.mask,
+            is_causal=self.span.causal,
+            scale=scaling,
+            enable_gqa=heads != kv_heads,
+        )
+        return attended.transpose(1, 2)
 
     def write(self, entries: Tensor, new: Tensor) -> None:
         """Put what the new tokens leave behind, [rows * tokens, width], where it belongs."""

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from olmoe_viz.engine.branches import Fork, Put, Trunk, Variant, check_cell
+from olmoe_viz.engine.branches import Trunk, check_cell
 from olmoe_viz.engine.differences import difference, logprob
+from olmoe_viz.engine.forks import Fork, Put, Variant
 from olmoe_viz.engine.inputs import check_place, check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.engine.provenance import provenance
@@ -76,7 +77,8 @@ def _check(model: Model, each: Patch, tokens: int) -> None:
 
 
 def _place(each: Patch) -> tuple[int, int]:
-    return each.layer, min(each.tokens)
+    """Return where the branch begins: what the experts add enters the layer above."""
+    return each.layer + (each.part == "experts"), min(each.tokens)
 
 
 def _fork(model: Model, each: Patch, source: Trunk, target: Trunk) -> Fork:
@@ -87,14 +89,16 @@ def _fork(model: Model, each: Patch, source: Trunk, target: Trunk) -> Fork:
 
 def _puts(model: Model, each: Patch, source: Trunk, target: Trunk) -> Iterator[Put]:
     for token in each.tokens:
-        if each.expert is None:
-            values = source.part(each.part, each.layer, token)
-            yield Put(each.part, token, values, replaces=True)
-        else:
-            brought, lost = (
-                _share(model, trunk, each.layer, token, each.expert) for trunk in (source, target)
-            )
-            yield Put("experts", token, brought - lost, replaces=False)
+        if each.part != "experts":
+            yield Put(each.part, token, source.part(each.part, each.layer, token), replaces=True)
+            continue
+        brought, lost = (
+            trunk.part("experts", each.layer, token)
+            if each.expert is None
+            else _share(model, trunk, each.layer, token, each.expert)
+            for trunk in (source, target)
+        )
+        yield Put("hidden", token, brought - lost, replaces=False)
 
 
 def _share(model: Model, trunk: Trunk, layer: int, token: int, expert: int) -> Tensor:

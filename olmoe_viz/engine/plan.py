@@ -5,29 +5,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
-from torch import Tensor
 
 from olmoe_viz.families.edits import Cell, edits_of
 from olmoe_viz.families.gate import LayerPlan, plan_layer
 from olmoe_viz.interventions import Phase
 from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.requests import Part
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """What is added to a part of a layer, counted over all blocks, or put in its place.
-
-    For tokens int64 [n] of a step, counted through all its rows, `values` [n, hidden]. Only the
-    pass written for a family makes changes; see `engine/olmoe_runner.py`.
-    """
-
-    part: Part
-    layer: int
-    tokens: Tensor
-    values: Tensor
-    replaces: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +26,6 @@ class Plan:
     geometry: Geometry
     devices: tuple[torch.device, ...]
     phase: Phase
-    changes: tuple[Change, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -78,16 +60,6 @@ class Plan:
             for layer, number, device in zip(self.layers, ids, self.devices, strict=True)
         )
         return replace(self, layers=tuple(layers))
-
-    def changed(self, part: Part, layer: int, values: Tensor) -> Tensor:
-        """Return what a part of a layer gives, [rows, tokens, hidden], with what is changed."""
-        for each in self.changes:
-            if (each.part, each.layer) == (part, layer):
-                flat = values.flatten(0, 1)
-                put = flat.index_copy if each.replaces else flat.index_add
-                tokens, vectors = each.tokens.to(flat.device), each.values.to(flat)
-                values = put(0, tokens, vectors).view_as(values)
-        return values
 
 
 def cell_of(policy: RoutingPolicy, position: int, phase: Phase) -> Cell:

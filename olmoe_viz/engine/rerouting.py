@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from olmoe_viz.engine.branches import Ends, Fork, Trunk, Variant, check_cell
+from olmoe_viz.engine.branches import Ends, Trunk, check_cell
 from olmoe_viz.engine.differences import changes, difference, logprob
+from olmoe_viz.engine.forks import Fork, Variant
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.engine.provenance import provenance
