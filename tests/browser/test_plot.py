@@ -28,7 +28,8 @@ def open_page(visit: Visit, **settings: object) -> Page:
 
 
 def card(page: Page, key: str) -> Locator:
-    return page.locator(f".st-key-{key} .card")
+    """The card of the figure, the first of two where a slider moves both."""
+    return page.locator(f".st-key-{key} .card").first
 
 
 def test_hover_says_the_numbers_of_a_bar_and_goes_when_one_leaves(visit: Visit) -> None:

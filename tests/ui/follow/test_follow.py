@@ -55,7 +55,7 @@ def test_after_a_stop_the_page_shows_the_record_and_needs_no_torch() -> None:
         "test.switch_page('pages/follow.py').run()\n"
         "assert not test.exception\n"
         "drawn = [part for part in test.get('bidi_component') if '\"figure\"' in part.proto.json]\n"
-        "assert len(drawn) == 4, len(drawn)\n"
+        "assert len(drawn) == 3, len(drawn)\n"
         "assert any('retained mass is' in text.value for text in test.text)\n"
         "assert sum(button.label == 'Run the model' for button in test.button) == 1\n"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)\n"
