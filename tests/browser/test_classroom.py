@@ -1,4 +1,4 @@
-"""A teacher's screen and two phones guess together, and vote on two texts."""
+"""A teacher's screen and two phones guess and vote; stops of one's own; the lesson."""
 
 import re
 from collections.abc import Callable
@@ -6,8 +6,12 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from olmoe_viz.figures.labels import k_is
+from olmoe_viz.models.catalogue import BUNDLED
+from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.texts import classroom as texts
-from tests.browser.server import settled
+from olmoe_viz.ui.texts import tour
+from olmoe_viz.ui.tour import own_stops
+from tests.browser.server import ROOT, settled
 from tests.browser.sweep import problems
 
 Visit = Callable[..., Page]
@@ -59,3 +63,19 @@ def test_a_class_guesses_votes_and_loses_nothing_by_a_reload(visit: Visit) -> No
     teacher.get_by_role("button", name=texts.CLOSE).press("Enter")
     expect(teacher.get_by_role("button", name=texts.OPEN)).to_be_visible()
     expect(typed.get_by_text(texts.GONE)).to_be_visible()
+
+
+def test_a_link_leads_through_stops_of_ones_own_and_class_to_the_lesson(visit: Visit) -> None:
+    sample = (ROOT / "docs" / "stops.yaml").read_bytes()
+    link = own_stops.from_file(sample, is_json=False, model=entry(BUNDLED)).link
+    page = visit(f"?stops={link}&tour=4", width=390, touch=True)
+    expect(page).to_have_url(re.compile(rf"/quality\?.*stops={link}"))
+    expect(page.get_by_text("4 of 4")).to_be_visible()
+    page.get_by_role("button", name=tour.FINISH).tap()
+    expect(page.get_by_text("4 of 4")).to_have_count(0)
+    assert "stops" not in page.url
+    page = visit("classroom", width=390, touch=True)
+    page.get_by_role("link", name=texts.TO_LESSON).tap()
+    expect(page.get_by_role("heading", name="0 to 5: the picture")).to_be_visible()
+    settled(page)
+    assert problems(page) == []
