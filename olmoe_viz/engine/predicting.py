@@ -5,6 +5,7 @@ import time
 import numpy as np
 import torch
 from accelerate.utils import align_module_device  # type: ignore[import-untyped]
+from torch import Tensor
 
 from olmoe_viz.engine.inputs import check_place
 from olmoe_viz.engine.provenance import provenance
@@ -18,6 +19,8 @@ from olmoe_viz.records.record import Float32s, Float64s, Ids
 from olmoe_viz.records.tokens import display_token
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import DirectionsRequest, LensRequest, PredictRequest
+
+_ROWS = 4096  # of the head that are summed at a time
 
 
 def predict(model: Model, request: PredictRequest, run: Trace) -> Predictions:
@@ -78,8 +81,8 @@ def directions(model: Model, request: DirectionsRequest, run: Trace) -> LogitDir
     """Return, for each token id, the vector whose product with an addition is its contribution.
 
     That is the head's row of the token times the final norm's weight, divided by the root mean
-    square of the residual stream that leaves the last block. Errors as in `predict`, and InputError
-    for a token id outside the vocabulary.
+    square of the residual stream that leaves the last block; and the mean of these over the
+    vocabulary. Errors as in `predict`, and InputError for a token id outside the vocabulary.
     """
     start = time.perf_counter()
     states, _ = details_of(model, run)
@@ -90,6 +93,7 @@ def directions(model: Model, request: DirectionsRequest, run: Trace) -> LogitDir
     parts = parts_of(model)
     with align_module_device(parts.norm), align_module_device(parts.head):
         rows: Float64s = parts.head.weight[ids].double().cpu().numpy()  # type: ignore[index]
+        mean: Float64s = _mean(parts.head.weight).cpu().numpy()
         gains: Float64s = parts.norm.weight.double().cpu().numpy()  # type: ignore[operator]
     mean_square = np.square(states[-1, request.token].astype(np.float64)).mean()
     scale = np.sqrt(mean_square + parts.blocks[-1].epsilon)
@@ -98,7 +102,14 @@ def directions(model: Model, request: DirectionsRequest, run: Trace) -> LogitDir
         geometry=model.geometry,
         provenance=provenance(model, time.perf_counter() - start),
         directions=np.asarray(rows * gains / scale),
+        mean=np.asarray(mean * gains / scale),
     )
+
+
+def _mean(weight: Tensor) -> Tensor:
+    """Return the mean row in float64, some rows at a time, since a head has a great many."""
+    sums = [part.double().sum(0) for part in weight.split(_ROWS)]
+    return torch.stack(sums).sum(0) / len(weight)
 
 
 @torch.inference_mode()

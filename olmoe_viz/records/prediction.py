@@ -112,7 +112,8 @@ class LogitDirections(Record):
     it is at the end of the run, and without what later layers make of the addition (direct logit
     attribution, Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"). Under
     this rule the contributions of everything that was added, the embedding included, sum to the
-    logit.
+    logit. `mean` float64 [hidden] is the same for the mean of the logits of the whole vocabulary:
+    an addition that moves all logits alike moves no probability.
     """
 
     kind = "logit_directions"
@@ -121,12 +122,18 @@ class LogitDirections(Record):
     geometry: Geometry
     provenance: Provenance
     directions: Float64s = field(metadata=ARRAY)
+    mean: Float64s = field(metadata=ARRAY)
 
     @classmethod
     def layout(cls, facts: Mapping[str, Any]) -> Layout:
         """Return dtype and shape of each array by name; ValueError for facts that do not fit."""
-        shape = (len(facts["request"].token_ids), facts["geometry"].hidden)
-        return {"directions": ("float64", shape)}
+        count, hidden = len(facts["request"].token_ids), facts["geometry"].hidden
+        return {"directions": ("float64", (count, hidden)), "mean": ("float64", (hidden,))}
+
+    @property
+    def above_mean(self) -> Float64s:
+        """Directions of the logits less the mean of all logits, [token ids, hidden]."""
+        return self.directions - self.mean
 
 
 def _check_top(

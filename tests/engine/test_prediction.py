@@ -9,7 +9,7 @@ import torch
 from transformers import OlmoeForCausalLM
 
 from olmoe_viz import InputError, RoutingPolicy, Trace
-from olmoe_viz.analysis.attribution import contributions
+from olmoe_viz.analysis.attribution import by_layer, contributions
 from olmoe_viz.engine import predicting
 from olmoe_viz.engine.engine import Ask
 from olmoe_viz.models.model import Model
@@ -109,6 +109,25 @@ def test_contributions_of_everything_sum_to_the_logit(ask: Ask, full: Trace):
         added += pushes.sum()
     logits = predict(ask, full, token).logits
     assert added == pytest.approx(float(logits[0, token_id]), abs=1e-4)
+
+
+def test_all_parts_sum_to_the_logit_of_the_stock_model(
+    ask: Ask, full: Trace, stock: Callable[[int], OlmoeForCausalLM]
+):
+    """Embedding, attention and every single expert, with the scale of the final norm held."""
+    token, token_id = 7, 99
+    towards = ask(DirectionsRequest(full.request, token, (token_id,)))
+    with torch.no_grad():
+        logits = stock(8)(torch.tensor([full.token_ids.tolist()])).logits[0, token].double().numpy()
+    parts = by_layer(full, towards)
+    assert parts.total == pytest.approx(logits[token_id] - logits.mean(), abs=1e-4)
+    last = full.hidden_states[-1, token].astype(np.float64)
+    assert last @ towards.mean == pytest.approx(logits.mean(), abs=1e-4)
+    assert last @ towards.directions[0] == pytest.approx(logits[token_id], abs=1e-4)
+    for layer in range(3):
+        seen = ask(InspectRequest(full.request, layer, token, (full.policy,)))
+        added = (seen.weights[0] @ seen.outputs.astype(np.float64)) @ towards.above_mean[0]
+        assert parts.experts[layer] == pytest.approx(added, abs=1e-4)
 
 
 def test_the_direction_scales_as_the_norm_does_for_small_states(model: Model, full: Trace):

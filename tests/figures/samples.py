@@ -21,6 +21,7 @@ from olmoe_viz.figures import (
     logit_lens,
     logit_moves,
     more_bits,
+    paired_bars,
     quality_against_k,
     rank_change,
     recovery_map,
@@ -128,6 +129,15 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     ),
     "logit_moves": lambda theme: logit_moves.figure(
         np.array([[0.5, -0.25]] * 4), names=(HOSTILE, "b"), layer_ids=LAYERS, theme=theme
+    ),
+    "paired_bars": lambda theme: paired_bars.figure(
+        np.array([[0.5, -0.25], [-0.1, 0.2]]),
+        things=(HOSTILE, "b"),
+        title="expert",
+        names=(HOSTILE, "measured"),
+        quantity="nats",
+        signs=("≠", ""),
+        theme=theme,
     ),
     "quality_against_k": lambda theme: quality_against_k.figure(
         (4, 8, 16), {HOSTILE: BITS, "renormalized": BITS}, trained_k=8, theme=theme

@@ -111,7 +111,8 @@ def lens(geometry: Geometry, provenance: Provenance) -> Lens:
 @pytest.fixture
 def directions(geometry: Geometry, provenance: Provenance) -> LogitDirections:
     values = np.random.default_rng(3).normal(size=(2, geometry.hidden))
-    return LogitDirections(DirectionsRequest(RUN, 3, (5, 6)), geometry, provenance, values)
+    request = DirectionsRequest(RUN, 3, (5, 6))
+    return LogitDirections(request, geometry, provenance, values, values.mean(axis=0))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.expert_uses import recorded_uses
 from olmoe_viz.records.trace import Trace
 from olmoe_viz.requests import EffectsRequest
+from olmoe_viz.ui.lab import direct_panel
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.session import answers, cell_effects, state, url
 from olmoe_viz.ui.session.on_press import pressed
@@ -27,6 +28,7 @@ def draw(trace: Trace, chosen: Selection) -> None:
         with badge:
             origin.badge("live", origin.details(effects.provenance, str(trace.policy)))
         _cell(effects, trace, chosen.layer)
+        direct_panel.draw(effects, trace)
     badge = panel.head(texts.WHOLE_TOKEN, None)
     request = cell_effects.whole_token(trace, chosen.token or 0)
     everywhere = pressed(

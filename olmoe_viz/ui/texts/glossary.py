@@ -19,6 +19,8 @@ TERMS: dict[str, str] = {
     "before it run, those after it do not.",
     "decode": "Writing text after the prompt has been read: one step for each new token, in which "
     "the weights of the chosen experts must be read from memory.",
+    "direct logit attribution": "What a part of the model adds to a token's logit by itself, with "
+    "the final norm held as it was in the run. What later layers make of it is left out.",
     "domain specialization": "The share of the tokens of one kind of text that an expert gets. "
     "Without any preference it is k divided by the number of experts.",
     "drift": "How a token's k strongest experts change in a run with another k, counted as those "
