@@ -7,6 +7,7 @@ import numpy as np
 from olmoe_viz.figures import (
     attention_heads,
     attention_map,
+    claim_lines,
     coalition_steps,
     contributions,
     cosine_matrix,
@@ -53,6 +54,13 @@ SAMPLES: dict[str, Callable[[Theme], Figure]] = {
     "attention_heads": lambda theme: attention_heads.figure(ATTENTION, tokens=TOKENS, theme=theme),
     "attention_map": lambda theme: attention_map.figure(
         ATTENTION, tokens=TOKENS, token=2, head=3, theme=theme
+    ),
+    "claim_lines": lambda theme: claim_lines.figure(
+        [HOSTILE, "2", "3"],
+        {HOSTILE: BITS, "=1+1": tuple(-each for each in BITS)},
+        setting=HOSTILE,
+        quantity="bits",
+        theme=theme,
     ),
     "coalition_steps": lambda theme: coalition_steps.figure(
         np.array([1.5, 0.5, -0.25]),

@@ -3,7 +3,14 @@
 import streamlit as st
 
 from olmoe_viz.analysis.saturation import load_router_checkpoints
-from olmoe_viz.ui.quality import bits_panel, quoted, specialization_panels, tables, why_panel
+from olmoe_viz.ui.quality import (
+    bits_panel,
+    claims_panel,
+    quoted,
+    specialization_panels,
+    tables,
+    why_panel,
+)
 from olmoe_viz.ui.texts import quality as texts
 from olmoe_viz.ui.widgets import panel
 
@@ -26,4 +33,5 @@ def draw() -> None:
     windows, length = checkpoints.token_ids.shape
     panel.head(texts.SETTLED, "recorded", tables.where(texts.windows(windows, length)))
     specialization_panels.settled(checkpoints)
+    claims_panel.draw()
     why_panel.draw()
