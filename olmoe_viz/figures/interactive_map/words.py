@@ -62,7 +62,10 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "hollow": "hollow: cut off",
     "hollow_at": f"hollow: cut off at {k_is('{k}')}",
 }
-_IN_THE_CELL = "Number: the strongest expert. Ticks: all that ran, by their probability."
+_IN_THE_CELL = (
+    "Number: the strongest of the experts that ran; in another layer it is another expert. Ticks: "
+    "all that ran, by their probability."
+)
 _INTENSITY = "Intensity: its probability"
 _USES = (
     f"{_IN_THE_CELL} Color: the kind of text that uses it most; gray: none twice as often as "

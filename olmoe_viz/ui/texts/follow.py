@@ -134,8 +134,8 @@ def journey(layers: int, *, uses_known: bool) -> str:
         else "Colors tell the experts of one layer apart, and mean nothing from layer to layer."
     )
     return (
-        f"The strongest expert of each of the {layers} layers, and its probability. Choose a layer "
-        f"here. {colors}"
+        f"The strongest of the experts that run in each of the {layers} layers, written layer·id, "
+        f"and its probability. Choose a layer here. {colors}"
     )
 
 

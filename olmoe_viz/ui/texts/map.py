@@ -37,7 +37,10 @@ BARS = (
     "The filled bars are the experts that ran. A dotted line shows what another k would choose "
     "from the same router probabilities."
 )
-STRONGEST = "The strongest expert of each layer, and its probability."
+STRONGEST = (
+    "The strongest of the experts that ran in each layer, and its probability. Each layer has "
+    "experts of its own: the same id in two layers is two of them."
+)
 
 
 def measured(tokens: Sequence[bool], chosen: int, *, known: bool) -> str:
@@ -96,7 +99,8 @@ def load(part: str, k: int) -> str:
     """About the load of the experts over a part of the text."""
     return (
         f"The {glossary.link('load')}: the share of {part} that have an expert among their top "
-        f"{k}. Select a range in the map to take a part of the prompt."
+        f"{k}. A row is a layer with experts of its own: a column is no expert. Select a range in "
+        "the map to take a part of the prompt."
     )
 
 
