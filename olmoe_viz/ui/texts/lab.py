@@ -22,7 +22,8 @@ ASKED = (
     "model expects after the token moves when that expert is switched off: the Kullback-Leibler "
     "divergence from the run as it was. The upright line at a bar is the band of a control: in "
     "place of the expert's share, 20 random directions of the same length are taken away, and 95 % "
-    "of them change that much."
+    "of them change that much. Where another token is the likeliest without the expert, it stands "
+    "above the bar."
 )
 WEIGHT, EFFECT = "weight", "effect, nats of KL"
 WHOLE_TOKEN = "The same in all layers"  # noqa: S105 - words, not a secret
