@@ -10,7 +10,7 @@ from olmoe_viz.ui.texts import classroom as texts
 _LATE = "room_late"
 
 
-@st.fragment(run_every=3)
+@st.fragment(run_every=2)
 def draw(room: Room) -> None:
     """Draw what a room asks, and take a guess."""
     if not rooms.current().holds(room):

@@ -20,7 +20,7 @@ def draw(room: Room, *, question: Callable[[], None], close: Callable[[], None])
         _guesses(room, question, close)
 
 
-@st.fragment(run_every=2)
+@st.fragment(run_every=1)
 def _guesses(room: Room, question: Callable[[], None], close: Callable[[], None]) -> None:
     if not rooms.current().holds(room):
         st.rerun()
