@@ -139,7 +139,7 @@ class _Search:
 
     def _fork(self, layer: int, sets: Iterable[tuple[Member, ...]]) -> Fork:
         variants = (
-            Variant(tuple(Intervention("off", each, expert) for each, expert in members))
+            Variant(tuple(Intervention("off", (each,), (expert,)) for each, expert in members))
             for members in sets
         )
         return Fork(layer, self._token, self._token + 1, tuple(variants))

@@ -93,7 +93,7 @@ def directions(model: Model, request: DirectionsRequest, run: Trace) -> LogitDir
     parts = parts_of(model)
     with align_module_device(parts.norm), align_module_device(parts.head):
         rows: Float64s = parts.head.weight[ids].double().cpu().numpy()  # type: ignore[index]
-        mean: Float64s = _mean(parts.head.weight).cpu().numpy()
+        mean: Float64s = _mean(parts.head).cpu().numpy()
         gains: Float64s = parts.norm.weight.double().cpu().numpy()  # type: ignore[operator]
     mean_square = np.square(states[-1, request.token].astype(np.float64)).mean()
     scale = np.sqrt(mean_square + parts.blocks[-1].epsilon)
@@ -106,10 +106,11 @@ def directions(model: Model, request: DirectionsRequest, run: Trace) -> LogitDir
     )
 
 
-def _mean(weight: Tensor) -> Tensor:
+def _mean(head: torch.nn.Module) -> Tensor:
     """Return the mean row in float64, some rows at a time, since a head has a great many."""
-    sums = [part.double().sum(0) for part in weight.split(_ROWS)]
-    return torch.stack(sums).sum(0) / len(weight)
+    weight: Tensor = head.weight  # type: ignore[assignment]
+    parts = torch.split(weight, _ROWS)
+    return torch.stack([part.double().sum(0) for part in parts]).sum(0) / len(weight)
 
 
 @torch.inference_mode()

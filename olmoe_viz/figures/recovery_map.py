@@ -91,7 +91,7 @@ def _sentence(
     single = restored[:, :-1]
     if not np.isfinite(single).any():
         return f"{said}: no patch could be made."
-    row, column = np.unravel_index(int(np.nanargmax(single)), single.shape)
+    row, column = divmod(int(np.nanargmax(single)), len(names))
     most = number(float(single[row, column]), ".2f")
     words = f"{said}: most, {most}, at ‘{names[column]}’ in {row_title} {rows[row]}"
     if np.isfinite(restored[:, -1]).any():

@@ -99,5 +99,7 @@ class Coalition(Record):
 
     def interventions(self) -> tuple[Intervention, ...]:
         """Return what switches the kept ones off, for this token alone."""
-        token = self.request.token
-        return tuple(Intervention("off", layer, expert, token) for layer, expert in self.needed)
+        token = (self.request.token,)
+        return tuple(
+            Intervention("off", (layer,), (expert,), token) for layer, expert in self.needed
+        )

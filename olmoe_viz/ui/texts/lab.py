@@ -142,14 +142,16 @@ def grid_of_effects(effects: Sequence[float]) -> str:
 
 def done(intervention: Intervention) -> str:
     """One intervention, on the button that takes it back."""
-    layers = intervention.layers
+    layers, tokens = intervention.layers, intervention.tokens
     if layers is not None and len(layers) == len(intervention.experts) == 1:
         who = expert_name(intervention.experts[0], layers[0])
-        if intervention.tokens == "all":
-            if intervention.what == "bias":
-                return f"{who} pushed by {number(intervention.amount, '+.3g')}"
-            if intervention.what in _DONE:
-                return f"{who} {_DONE[intervention.what]}"
+        what = _DONE.get(intervention.what)
+        if intervention.what == "bias":
+            what = f"pushed by {number(intervention.amount, '+.3g')}"
+        if what and tokens == "all":
+            return f"{who} {what}"
+        if what and isinstance(tokens, tuple) and len(tokens) == 1:
+            return f"{who} {what} at token {tokens[0]}"
     return str(intervention)
 
 

@@ -115,7 +115,7 @@ def of_map(
 ) -> str:
     """What the cells of a map come to; arguments as in the figure."""
     single, whole = restored[:, :-1], restored[:, -1]
-    row, column = np.unravel_index(int(np.nanargmax(single)), single.shape)
+    row, column = divmod(int(np.nanargmax(single)), len(tokens))
     most, best = float(single[row, column]), int(np.nanargmax(whole))
     words = (
         f"Of single tokens most is restored at ‘{token_pair(tokens[column])}’ by {rows[row]}: "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from olmoe_viz import Geometry, Patch, RoutingPolicy, load_model, patch, trace
+from olmoe_viz import EngineError, Geometry, Patch, RoutingPolicy, load_model, patch, trace
 from olmoe_viz.figures import recovery_map
 from olmoe_viz.records.patches import Patches
 from olmoe_viz.records.provenance import Provenance
@@ -15,6 +15,7 @@ from olmoe_viz.requests import PatchRequest, TraceRequest
 from olmoe_viz.ui.lab.clean_settings import CleanSettings
 from olmoe_viz.ui.texts import lab_clean as texts
 from olmoe_viz.ui.widgets.wording import plain
+from tests.ui.engines import Watched, serve
 from tests.ui.visitor import app, checked, drawn
 
 TOKENS = [("The", "The"), (" woman", " man")]
@@ -104,7 +105,9 @@ def shown(test: AppTest, key: str) -> dict[str, Any]:
     return figure
 
 
-def test_the_page_measures_what_patches_restore_and_says_what_does_not_fit() -> None:
+def test_the_page_measures_what_patches_restore_and_says_what_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     test = app("prompt=He&layer=3&clean=She+opened&corrupt=He+opened+up", "lab")
     test.button(key="lab_patch").click().run()
     (said,) = [info.value for info in checked(test).info]
@@ -138,6 +141,15 @@ def test_the_page_measures_what_patches_restore_and_says_what_does_not_fit() -> 
     )
     alone = patch(model, *both, [Patch(3, (column,), expert=ids[row])], policy).recovery()
     assert figure["marks"][0]["values"][row][column] == pytest.approx(alone[0], rel=1e-3, abs=1e-4)
+
+    watched = Watched()
+    watched.broken[PatchRequest] = EngineError("It broke.")
+    serve(monkeypatch, watched)
+    test.button_group(key="lab_part").set_value("hidden").run()
+    checked(test.button(key="lab_patch").click().run())
+    assert [plain("It broke.")] == [error.value for error in test.error]
+    assert test.query_params["part"] == "hidden"
+    assert checked(test.run()).button(key="lab_patch").label == texts.MEASURE
 
     test.text_input(key="lab_corrupt").set_value("").run()
     assert [plain(texts.EMPTY)] == [info.value for info in checked(test).info]

@@ -82,6 +82,9 @@ def test_a_set_is_found_and_switched_off() -> None:
     checked(test.button(key="lab_apply").click().run())
     off = expected.interventions()
     assert test.query_params["do"] == ",".join(map(str, off))
+    (layer, expert), *_ = expected.needed
+    back = test.button(key=f"lab_back_{off[0]}")
+    assert back.label == f"{layer}·{expert} switched off at token 5"
     assert texts.APPLIED in [caption.value for caption in test.caption]
     after = json.loads(drawn(test)["lab_ranks"])["figure"]["numbers"]["token"]
     assert expected.end_token.strip() in after[8]  # the likeliest of the changed run

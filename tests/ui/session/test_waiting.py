@@ -14,7 +14,7 @@ from olmoe_viz.errors import InputError, ModelError
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import BUNDLED, OnDisk
 from olmoe_viz.policy import RoutingPolicy
-from olmoe_viz.requests import TraceRequest
+from olmoe_viz.requests import CoalitionRequest, TraceRequest
 from olmoe_viz.ui.session import answers, engine, waiting
 from tests.ui.engines import ByHand, serve
 
@@ -142,6 +142,19 @@ def test_a_long_prompt_is_told_in_tokens_and_can_be_stopped(place: Place) -> Non
         "0.26 512 of 2,000 tokens",
         "",
     ]
+
+
+def test_what_runs_the_text_many_times_is_told_in_steps_and_stopped_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "stop_button", lambda stop: stop())
+    stopped: list[str] = []
+    ticket = Scripted(Progress("running", 28, 112))
+    ticket.request = CoalitionRequest(TraceRequest(BUNDLED, "a", RoutingPolicy(8)), 0)
+    with waiting.Waiting(place, BUNDLED, "Running.", lambda: stopped.append("this")) as wait:
+        wait.for_ticket(ticket)
+    assert stopped == ["this"]
+    assert "0.25 28 of 112 steps" in place.said
 
 
 def test_without_words_a_run_is_not_spoken_of(place: Place) -> None:
