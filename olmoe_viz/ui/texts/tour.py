@@ -7,7 +7,7 @@ are computed or read while the tour runs, and the sentences below are made of th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from olmoe_viz.figures.labels import expert_name, k_is
+from olmoe_viz.figures.labels import digits, expert_name, k_is, number
 from olmoe_viz.ui.texts.quality import equal_ks
 
 
@@ -106,6 +106,22 @@ BETTER = (
         "three weightings."
     ),
 )
+MATTERED = (
+    "Asked, or needed?",
+    (
+        "A long bar says that the router asked for an expert, not that the prediction needs it. "
+        "That is measured by taking the expert away and running the rest again. Lab does so for "
+        "every cell."
+    ),
+)
+MATHEMATICS = (
+    "The expert for mathematics",
+    (
+        "The row of LaTeX has one expert that gets most of its tokens in this layer. A name such "
+        "as “the one for mathematics” has to stand a test: switched off, it should cost "
+        "mathematics more than it costs stories."
+    ),
+)
 
 QUESTIONS: Mapping[str, Question] = {
     "mass": Question(
@@ -123,6 +139,23 @@ QUESTIONS: Mapping[str, Question] = {
         tuple(k_is(k) for k in (1, 2, 4, 8, 16, 32, 64)),
     ),
 }
+WHICH_MATTERED = (
+    "Guess first: these experts ran in the chosen cell. Without which one does the prediction "
+    "after this token change most?"
+)
+WHICH_IS_FOR = "Guess first: which expert of this layer is the one for mathematics?"
+NOTHING_RAN = "Run the prompt, then guess which of its experts mattered most."
+NO_MODEL_TO_TEST = "Where a model can run, this is tested by switching the expert off."
+
+
+def which_mattered(experts: Sequence[int], layer: int) -> Question:
+    """Which of the experts that ran in a cell mattered most, the lowest id first."""
+    return Question(WHICH_MATTERED, tuple(expert_name(each, layer) for each in sorted(experts)))
+
+
+def which_is_for(experts: Sequence[int], layer: int) -> Question:
+    """Which of some experts of a layer is the one for mathematics, the lowest id first."""
+    return Question(WHICH_IS_FOR, tuple(expert_name(each, layer) for each in sorted(experts)))
 
 
 def position(number: int, stops: int) -> str:
@@ -152,6 +185,49 @@ def bits_per_byte(bits: Mapping[int, float], best: Sequence[int]) -> str:
     listed = ", ".join(f"{value:.3f} at {k_is(k)}" for k, value in bits.items())
     equal = f" {equal_ks(best)}" if len(best) > 1 else ""
     return f"Bits per byte, lower is better: {listed}.{equal}"
+
+
+def mattered(name: str, kl: float, rank: int, weight: float, new_top: str) -> str:
+    """The expert without which the prediction changes most, and how much it was asked.
+
+    `rank` is that of its weight in the cell, from 1, and `new_top` the token that is likeliest
+    without it, escaped, empty where it is the same.
+    """
+    asked = (
+        f"it was also asked most, with a weight of {digits(weight)}"
+        if rank == 1
+        else f"by its weight, {digits(weight)}, it is only number {rank}"
+    )
+    flips = f", and ‘{new_top}’ becomes the likeliest token" if new_top else ""
+    return f"Without {name} the prediction moves by {digits(kl)} nats (KL){flips}; {asked}."
+
+
+def nothing_mattered() -> str:
+    """That no expert of a cell changes the prediction."""
+    return "Without any one of them the prediction stays the same."
+
+
+def counted(name: str, share: float, chance: float, next_share: float) -> str:
+    """How many tokens of LaTeX an expert gets, beside chance and the other experts on offer."""
+    return (
+        f"{name} gets {share:.0%} of the tokens of LaTeX, by chance it would be {chance:.1%}; the "
+        f"next of these gets {next_share:.0%}."
+    )
+
+
+def switched_off(mathematics: Sequence[float], stories: Sequence[float]) -> str:
+    """What switching the expert off costs LaTeX and stories: value and ends of the interval."""
+    said = " and ".join(
+        f"{kind} {number(each[0], '+.3f')} ({number(each[1], '+.3f')} to {number(each[2], '+.3f')})"
+        for kind, each in (("LaTeX", mathematics), ("stories", stories))
+    )
+    if mathematics[1] > stories[2]:
+        word = "It matters more for mathematics."
+    elif mathematics[2] < stories[1]:
+        word = "It matters more for stories, so the name is wrong."
+    else:
+        word = "The two cannot be told apart, so the name is not shown to be right."
+    return f"Switched off, it costs in bits per byte: {said}. {word}"
 
 
 def missing(table: str) -> str:

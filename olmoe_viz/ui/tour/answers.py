@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from olmoe_viz.figures.labels import k_is
+from olmoe_viz.analysis.measured_effects import Measured
+from olmoe_viz.figures.labels import expert_name, k_is, visible
 from olmoe_viz.numerics import routing
+from olmoe_viz.records.expert_uses import ExpertUses
 from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.texts import tour as texts
+from olmoe_viz.ui.widgets.wording import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
+MATHEMATICS, STORIES = "LaTeX", "stories"
+_ON_OFFER = (MATHEMATICS, STORIES, "Python", "French", "legal")
 _MASS_BOUNDS = (0.25, 0.5, 0.75)
 _TIMES_BOUNDS = (2.0, 4.0, 6.0)
 
@@ -74,6 +79,39 @@ def quality(table: "pd.DataFrame") -> Answer:
     best = tables.equal_to_best(ks, values)
     bits = dict(zip(ks, values[0].tolist(), strict=True))
     return Answer(tuple(k_is(k) for k in best), texts.bits_per_byte(bits, best))
+
+
+def mattered(found: Measured) -> Answer:
+    """The experts without which the prediction changes most, of those of one cell."""
+    names = [expert_name(int(each), int(found.layers[0])) for each in found.experts]
+    most = int(found.kl.argmax())
+    if found.kl[most] <= 0:
+        return Answer(tuple(names), texts.nothing_mattered())
+    right = tuple(name for name, kl in zip(names, found.kl, strict=True) if kl == found.kl[most])
+    rank = 1 + int((found.weights > found.weights[most]).sum())
+    new_top = plain(visible(found.new_tops[most])) if found.flips[most] else ""
+    sentence = texts.mattered(
+        names[most], float(found.kl[most]), rank, float(found.weights[most]), new_top
+    )
+    return Answer(right, sentence)
+
+
+def by_share(uses: ExpertUses, layer: int) -> list[int]:
+    """The experts of a layer that some kinds of text use most, by their share of LaTeX, falling."""
+    offered = {uses.most_used(domain, layer, 1)[0] for domain in _ON_OFFER}
+    shares = uses.by_domain[layer, :, uses.domains.index(MATHEMATICS)]
+    return sorted(offered, key=lambda expert: -shares[expert])
+
+
+def mathematics(uses: ExpertUses, layer: int) -> Answer:
+    """Which of these experts gets most tokens of LaTeX."""
+    best, other = by_share(uses, layer)[:2]
+    shares, name = (
+        uses.by_domain[layer, :, uses.domains.index(MATHEMATICS)],
+        expert_name(best, layer),
+    )
+    sentence = texts.counted(name, float(shares[best]), float(shares.mean()), float(shares[other]))
+    return Answer((name,), sentence)
 
 
 TABLES: Mapping[str, tuple[str, Callable[["pd.DataFrame"], Answer]]] = {

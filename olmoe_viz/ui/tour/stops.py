@@ -11,7 +11,7 @@ from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.widgets.routing_map import View
 
-Question = Literal["mass", "domains", "quality"]
+Question = Literal["mass", "domains", "quality", "mattered", "mathematics"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,21 @@ STOPS: tuple[Stop, ...] = (
         page="quality",
         target="quality_figures",
         words=("bits per byte", "perplexity"),
+    ),
+    Stop(
+        *texts.MATTERED,
+        page="map",
+        target="bars",
+        words=("routing weights", "router probabilities"),
+        question="mattered",
+    ),
+    Stop(
+        *texts.MATHEMATICS,
+        page="quality",
+        target="domains",
+        words=("domain specialization", "bits per byte"),
+        selection=Selection(layer=4),
+        question="mathematics",
     ),
 )
 
