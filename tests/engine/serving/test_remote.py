@@ -5,15 +5,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
-from olmoe_viz import LocalEngine, RoutingPolicy, errors
+import olmoe_viz as ov
+from olmoe_viz import Intervention, LocalEngine, RoutingPolicy, errors
 from olmoe_viz.engine import remote as remote_module
 from olmoe_viz.engine.engine import Progress, Ticket
 from olmoe_viz.engine.remote import RemoteEngine
 from olmoe_viz.engine.serving import stream, wire
 from olmoe_viz.models.model import Model
-from olmoe_viz.requests import GenerateRequest, ModelRequest
+from olmoe_viz.requests import EffectsRequest, GenerateRequest, ModelRequest, TraceRequest
 from tests.engine.serving.conftest import SOON
 
 
@@ -100,6 +102,35 @@ def test_a_text_that_breaks_off_goes_on_where_its_reader_was(
         assert len(written) > 0
         assert written == text.token_ids.tolist()[: len(written)]
         assert text.token_ids.tolist() == solo[row].token_ids.tolist()
+
+
+def test_interventions_go_over_the_wire_whole(remote: RemoteEngine, model: Model) -> None:
+    """Beside the same calls here, which share no engine with the server."""
+    policy = RoutingPolicy(
+        8,
+        interventions=(
+            Intervention("off", (0, 2), range(24), (1, 2)),
+            Intervention("route_around", 1, range(9), "generated"),
+            Intervention("swap", 1, 30, to=31),
+            Intervention("bias", None, (40, 41), amount=1.5),
+        ),
+        lost_mass="restore",
+    )
+    rows, text = (RoutingPolicy(8), policy), "the little robot"
+    run = TraceRequest(model.name, text, policy, "full")
+    effects = EffectsRequest(run, ((1, 2), (2, 0)), "route_around", "last", seed=4)
+    sent = [remote.submit(each) for each in (run, effects)]
+    texts = remote.submit(GenerateRequest(model.name, text, rows, 8)).result(SOON)
+    here = [
+        ov.trace(model, text, policy, detail="full"),
+        ov.effects(model, text, effects.cells, policy, away="route_around", read="last", seed=4),
+        *ov.compare(model, text, rows, max_new_tokens=8),
+    ]
+    for mine, theirs in zip(here, [*(each.result(SOON) for each in sent), *texts], strict=True):
+        for name, array in mine.stored()[1].items():
+            np.testing.assert_allclose(array, theirs.stored()[1][name], 1e-4, 1e-5, err_msg=name)
+    assert here[0].request.policy == sent[0].result().request.policy == policy
+    assert not np.array_equal(texts[0].token_ids, texts[1].token_ids)
 
 
 def test_who_breaks_every_time_is_told(
