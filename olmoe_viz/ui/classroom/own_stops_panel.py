@@ -19,7 +19,7 @@ from olmoe_viz.ui.tour.own_stops import (
 )
 from olmoe_viz.ui.widgets import message
 
-_FILE, _READ = "own_stops_file", "own_stops_read"
+_FILES, _READ = "own_stops_files", "own_stops_read"
 
 
 def draw(sample: Path) -> None:
@@ -30,8 +30,8 @@ def draw(sample: Path) -> None:
         st.download_button(
             texts.SAMPLE, sample.read_bytes(), sample.name, "application/yaml", on_click="ignore"
         )
-        kinds = ["yaml", "yml", "json"]
-        opening.field(texts.FILE, kinds, key=_FILE, most=LARGEST_FILE, on_change=_take)
+        key, kinds = f"own_stops_{st.session_state.get(_FILES, 0)}", ["yaml", "yml", "json"]
+        opening.field(texts.FILE, kinds, key=key, most=LARGEST_FILE, on_change=_take, args=(key,))
         _read(st.session_state.get(_READ))
 
 
@@ -49,11 +49,11 @@ def _read(found: OwnStops | tuple[str, ...] | None) -> None:
         st.caption(no_link if found.link is None else texts.AS_LINK)
 
 
-def _take() -> None:
-    """Callback: read what was uploaded."""
-    file = st.session_state[_FILE]
-    st.session_state[_READ] = None
+def _take(key: str) -> None:
+    """Callback: read what was uploaded. The next field is a new one, so that nothing is held."""
+    file = st.session_state[key]
     if file is not None:
+        st.session_state[_FILES] = st.session_state.get(_FILES, 0) + 1
         # No more is taken into memory than a file may have, and a byte that shows that it has more.
         data = file.read(LARGEST_FILE + 1)
         is_json = file.name.lower().endswith(".json")

@@ -176,7 +176,7 @@ def test_a_link_that_is_damaged_or_unpacks_to_too_much_is_refused(link: str) -> 
 
 def test_a_file_is_opened_on_class_and_played_and_its_words_are_never_markup() -> None:
     test = app(name="classroom")
-    test.file_uploader(key="own_stops_file").set_value(("a.yaml", b"stops: 5", "text/yaml"))
+    test.file_uploader(key="own_stops_0").set_value(("a.yaml", b"stops: 5", "text/yaml"))
     test = checked(test.run())
     assert [each.value.replace("\\", "") for each in test.error] == [
         texts.NO_LIST.format(most=MOST_STOPS)
@@ -184,7 +184,7 @@ def test_a_file_is_opened_on_class_and_played_and_its_words_are_never_markup() -
     question = {"ask": MARKUP, "options": ["a", MARKUP], "answer": "a", "because": MARKUP}
     first = {"title": MARKUP, "text": MARKUP, "question": question, "prompt": "One two", "k": 4}
     data = yaml.safe_dump({"stops": [first, {**ONE, "page": "quality"}]}, sort_keys=False).encode()
-    test.file_uploader(key="own_stops_file").set_value(("a.yaml", data, "text/yaml"))
+    test.file_uploader(key="own_stops_1").set_value(("a.yaml", data, "text/yaml"))
     test = checked(test.run())
     assert any(f"1. {MARKUP}" in each.value for each in test.text)
     test = checked(test.button(key="play_own_stops").click().run())
