@@ -154,9 +154,20 @@ def test_the_map_can_be_reached_and_left_with_the_keyboard(visit: Visit) -> None
     expect(cells).not_to_be_focused()
 
 
+# Whether the tour and what it points at are where they were at the last look.
+STILL = """() => {
+  const parts = document.querySelectorAll("[data-tour-target], [data-testid=stBottom]")
+  const now = JSON.stringify([...parts].map((part) => part.getBoundingClientRect()))
+  const same = window.tourBefore === now
+  window.tourBefore = now
+  return same
+}"""
+
+
 def uncovered(page: Page, target: Locator) -> bool:
     """Whether the tour and the header leave all of the target to be seen."""
-    at_rest(page)
+    settled(page)
+    page.wait_for_function(STILL, polling=80)
     part = target.bounding_box()
     side, head = (page.get_by_test_id(f"st{name}").bounding_box() for name in ("Bottom", "Header"))
     foot = (

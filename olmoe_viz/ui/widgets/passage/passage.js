@@ -32,13 +32,14 @@ const write = (card, token) => {
 
 // Below the token, or above it where the window ends; never beyond the sides of the text.
 const place = (card, span, text) => {
+  const zoom = text.currentCSSZoom ?? 1 // a presenter's page is enlarged
   const box = text.getBoundingClientRect()
   const line = [...span.getClientRects()].at(-1) ?? box
-  const left = Math.min(line.left - box.left, box.width - card.offsetWidth)
-  const below = line.bottom + GAP + card.offsetHeight <= window.innerHeight
-  const top = below ? line.bottom + GAP : line.top - GAP - card.offsetHeight
+  const left = Math.min((line.left - box.left) / zoom, text.offsetWidth - card.offsetWidth)
+  const below = line.bottom + (GAP + card.offsetHeight) * zoom <= window.innerHeight
+  const top = below ? line.bottom / zoom + GAP : line.top / zoom - GAP - card.offsetHeight
   card.style.left = `${Math.max(left, 0)}px`
-  card.style.top = `${top - box.top + text.offsetTop}px`
+  card.style.top = `${top - box.top / zoom + text.offsetTop}px`
 }
 
 const begin = ({ parentElement, data }) => {
