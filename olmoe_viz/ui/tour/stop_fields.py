@@ -6,15 +6,14 @@ ValueError with what the value must be. Pure: knows neither the session nor the 
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from olmoe_viz.figures.interactive_map.payload import VIEWS
 from olmoe_viz.models.catalogue import Entry
 from olmoe_viz.ui.session.selection import Expert
 from olmoe_viz.ui.texts import own_stops as texts
-from olmoe_viz.ui.texts import tour
 from olmoe_viz.ui.texts.glossary import TERMS
-from olmoe_viz.ui.tour.stops import OwnQuestion
+from olmoe_viz.ui.tour.stops import OwnQuestion, Question
 from olmoe_viz.ui.widgets.wording import WEIGHTING_NAMES
 
 Rule = Callable[[Any], Any]
@@ -172,10 +171,10 @@ def _question(value: Any) -> str | OwnQuestion:
         "answer": _text(_OPTIONS[-1]),
         "because": _text(_LONGEST["because"]),
     }
-    if isinstance(value, str) and value in tour.QUESTIONS:
+    if isinstance(value, str) and value in get_args(Question):
         return value
     if not isinstance(value, dict):
-        names = ", ".join(tour.QUESTIONS)
+        names = ", ".join(get_args(Question))
         raise ValueError(texts.QUESTION.format(names=names, fields=", ".join(known)))
     found, problems = read_fields(value, known, ("ask", "options", "answer"), "in it")
     if not problems and found["answer"] not in found["options"]:

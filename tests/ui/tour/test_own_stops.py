@@ -5,6 +5,7 @@ import re
 import zlib
 from base64 import urlsafe_b64encode
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,11 +15,10 @@ import olmoe_viz as ov
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.ui.session.selection import EXAMPLE_PROMPT, Expert, entry
 from olmoe_viz.ui.texts import own_stops as texts
-from olmoe_viz.ui.texts import tour
 from olmoe_viz.ui.tour import own_stops
 from olmoe_viz.ui.tour.own_stops import LARGEST_FILE, LONGEST_LINK, MOST_STOPS, OwnStopsError
 from olmoe_viz.ui.tour.stop_fields import PLACES, rules
-from olmoe_viz.ui.tour.stops import OwnQuestion
+from olmoe_viz.ui.tour.stops import OwnQuestion, Question
 from tests.ui.visitor import ROOT, app, checked, page
 
 SAMPLE = (ROOT / "docs" / "stops.yaml").read_bytes()
@@ -96,7 +96,7 @@ def test_yaml_and_json_say_the_same_and_yaml_makes_no_numbers_of_words() -> None
         ("color", "red", texts.no_field(rules(NANO))),
         ("question", {"ask": "?", "options": ["a", "b"], "answer": "c"}, 'in it, field "answer"'),
         ("question", {"ask": "?", "options": ["a"], "answer": "a"}, 'in it, field "options"'),
-        ("question", "perplexity", f"must be one of {', '.join(tour.QUESTIONS)}, or have"),
+        ("question", "perplexity", f"must be one of {', '.join(get_args(Question))}, or have"),
     ],
 )
 def test_an_error_names_the_stop_and_the_field(field: str, value: object, what: str) -> None:
