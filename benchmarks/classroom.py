@@ -14,7 +14,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
@@ -30,6 +30,8 @@ from benchmarks.visitors import Heard, Visitor
 from olmoe_viz.engine.compiling import wait_for_compiled
 from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.models.model import Model
+from olmoe_viz.records.generation import Generation
+from olmoe_viz.records.routed import experts_together
 from olmoe_viz.requests import GenerateRequest
 from olmoe_viz.ui.compare.marked_text import END
 from tests.browser.server import browse, serve, settled
@@ -119,16 +121,22 @@ class Tabs:
         self._thread.submit(self._browsing.__exit__, None, None, None).result()
 
 
-def texts_alone(model: Model, wishes: Sequence[Wish]) -> dict[int, list[str]]:
-    """Return the texts of each wish, every row written alone."""
+def texts_alone(model: Model, wishes: Sequence[Wish]) -> dict[int, list[Generation]]:
+    """Return the texts of each wish by its number, every row written alone."""
     found = {}
     for wish in wishes:
         rows = []
         for policy in wish.request(model).policies:
             (row,) = ov.compare(model, wish.prompt, [policy], TOKENS, 0.8, 1.0, wish.number + 1)
-            rows.append(row.text)
+            rows.append(row)
         found[wish.number] = rows
     return found
+
+
+def experts_read(texts: Mapping[int, Sequence[Generation]], at: int) -> float:
+    """Return the mean number of a layer's experts that a step of all rows number `at` reads."""
+    rows = [of_one[at].expert_ids for of_one in texts.values()]
+    return float(experts_together(rows, next(iter(texts.values()))[at].geometry.experts).mean())
 
 
 def engine_alone(model: Model, wishes: Sequence[Wish]) -> float:
@@ -232,16 +240,22 @@ def main() -> None:
     print(f"tokens/s over all: {speed:.0f}")
     print(f"  the engine alone, the same rows: {of_engine:.0f}; share {speed / of_engine:.2f}")
     print(f"  stock generate in turn: {of_stock:.1f}; {speed / of_stock:.1f}x")
+    read = (f"{experts_read(alone, at):.1f} at k = {k}" for at, k in enumerate(KS))
+    print(f"experts of a layer that a step of all {options.visitors} reads: {', '.join(read)}")
 
 
-def report(options: argparse.Namespace, found: dict[str, Any], alone: dict[int, list[str]]) -> None:
+def report(
+    options: argparse.Namespace, found: dict[str, Any], alone: dict[int, list[Generation]]
+) -> None:
     """Print what was heard."""
     heard: list[Heard] = found["heard"]
     shown = {
         number: [text.removesuffix(END) for text in each.texts.values()]
         for number, each in enumerate(heard, options.tabs)
     } | dict(enumerate(found.get("tabs", ())))
-    wrong = [number for number, texts in shown.items() if texts != alone[number]]
+    wrong = [
+        number for number, texts in shown.items() if texts != [row.text for row in alone[number]]
+    ]
     said = [words for each in heard for words in each.said]
     one: Heard = found["alone"]
     firsts, ends = ([times(each) for each in heard] for times in (_first, _written))
