@@ -40,10 +40,11 @@ class BranchAttention:
     ) -> Tensor:
         """Return what the tokens read; `entries` are a layer's of the text. See `Look`."""
         text_keys, text_values = (each.view(len(each), *keys.shape[2:]) for each in entries)
-        own = queries[0] * scaling, keys[0], values.view_as(keys[0])
+        asked, keys, values = queries[0] * scaling, keys[0], values.view_as(keys[0])
         parts = [
-            _read(run, *(each[run.rows] for each in own), text_keys, text_values)
+            _read(run, asked[rows], keys[rows], values[rows], text_keys, text_values)
             for run in self._runs
+            for rows in [run.rows]
         ]
         return torch.cat(parts).unsqueeze(0)
 

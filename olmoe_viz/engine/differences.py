@@ -35,7 +35,7 @@ def difference(plain: Tensor, found: Tensor) -> Difference:
     The rounding is a part of d, so float32 is enough.
     """
     weights = plain.softmax(-1)
-    parts = [_compared(plain, some, weights) for some in found.split(_TOGETHER)]
+    parts = [_compared(plain, some, weights) for some in torch.split(found, _TOGETHER)]
     kl, shifts, tops = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Difference(kl, shifts, tops)
 

@@ -129,7 +129,7 @@ class _Measuring:
         """Return the norms of what the experts of a cell add."""
         ids, weights = self._ran(cell)
         norms = self._trunk.outputs(*cell, ids).float().norm(dim=-1).cpu().numpy()
-        return (np.array(weights) * norms).tolist()
+        return [weight * float(norm) for weight, norm in zip(weights, norms, strict=True)]
 
     def _without(self, cell: Cell, columns: Sequence[int]) -> "_Branches":
         """Return the cell without each of some experts."""

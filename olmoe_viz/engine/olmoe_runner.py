@@ -123,7 +123,7 @@ class OlmoeRunner:
 
     def run(self, cache: KvCache, ids: Tensor, span: Span, plan: Plan, taps: Taps) -> Tensor:
         """Run tokens that are on the device already; see `Runner.step`."""
-        hidden = self._parts.embed(ids)
+        hidden: Tensor = self._parts.embed(ids)
         span.to(hidden.device)
         places = _Places(cache, span)
         turn = self.turn(hidden, span.positions)

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -12,6 +14,7 @@ from olmoe_viz.engine.local import LocalEngine
 from olmoe_viz.figures.labels import k_is
 from olmoe_viz.models import catalogue
 from olmoe_viz.models.catalogue import Entry
+from olmoe_viz.models.model import Model
 from olmoe_viz.ui.session import engine
 from tests.engine.tiny import write_checkpoint
 from tests.ui.visitor import app, checked, drawn, page
@@ -21,15 +24,19 @@ PROMPT = "the little robot found a red ball"
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a model that the application offers, and that its engine holds."""
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     folder = write_checkpoint(
         tmp_path_factory.mktemp("small"),
         num_hidden_layers=LAYERS,
         num_experts=EXPERTS,
         num_experts_per_tok=TRAINED,
     )
-    model = ov.load_model(str(folder), device="cpu")
+    return ov.load_model(str(folder), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def small(model: Model) -> Iterator[str]:
+    """The name of a model that the application offers, and that its engine holds."""
     entry = Entry(model.name, None, None, "A random model.", 96, LAYERS, EXPERTS, TRAINED)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(catalogue, "CATALOGUE", (*catalogue.CATALOGUE, entry))
@@ -97,3 +104,22 @@ def test_it_is_shown_first_as_it_was_trained(small: str, named: dict[str, int]) 
     assert test.segmented_control(key="choice_k").value == TRAINED
     assert test.segmented_control(key="choice_against").value == 2 * TRAINED
     assert test.number_input(key="pick_layer").value == 2
+
+
+@pytest.mark.parametrize(
+    ("able", "said"),
+    [
+        (frozenset[Any](), "can be traced, but what happens in its blocks is not known"),
+        (frozenset({"steer"}), "can be traced, but what happens in its blocks is not known"),
+        (frozenset({"details"}), "What happens inside {} can be watched, and not changed"),
+    ],
+)
+def test_lab_says_of_a_model_by_name_that_nothing_can_be_taken_away(
+    small: str, model: Model, able: frozenset[Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = LocalEngine(replace(model, capabilities=able))
+    monkeypatch.setattr(engine, "current", lambda: served)
+    test = opened("lab", small, k=TRAINED)
+    said = said.format(small) if "{}" in said else f"{small} {said}"
+    assert said in words(test).replace("\\", "")
+    assert "lab_mattered" not in drawn(test)

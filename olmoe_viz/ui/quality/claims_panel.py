@@ -10,39 +10,41 @@ from olmoe_viz.ui.session import state
 from olmoe_viz.ui.texts import effect_claims as texts
 from olmoe_viz.ui.widgets import origin, panel
 from olmoe_viz.ui.widgets.figure import plot
+from olmoe_viz.ui.widgets.wording import plain
 
 
 def draw() -> None:
-    """Verdicts beside what others published, then the figures."""
+    """A table of verdicts, then each claim with its numbers and what others published."""
     claims = load()
     panel.head(texts.TITLE, "recorded", texts.where(claims, BUNDLED))
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(texts.INTRODUCTION, width="content")
-        sources = ", ".join(dict.fromkeys(each.source for each in claims.quoted))
-        origin.badge("quoted", sources)
-    st.table(table(claims), border="horizontal", hide_index=True, alt=texts.TITLE)
-    for claim, setting in texts.SETTINGS.items():
-        st.markdown(f"**{texts.CLAIMS[claim]}**: {texts.answer(claim, claims)[1]}")
-        plot(
-            claim_lines.figure(
-                *lines(claim, claims),
-                setting=setting,
-                quantity=texts.RANK_CORRELATION if claim == "weight" else texts.MORE_BITS,
-                theme=state.theme(),
-            ),
-            key=f"claim_{claim}",
-        )
+    st.caption(texts.INTRODUCTION)
+    st.table(table(claims), border="horizontal", hide_index=True, width="content", alt=texts.TITLE)
+    for claim, words in texts.CLAIMS.items():
+        st.markdown(f"**{words}**")
+        st.caption(texts.answer(claim, claims)[0])
+        for each in claims.quoted:
+            if each.claim == claim:
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    st.caption(plain(each.words), width="content")
+                    origin.badge("quoted", each.source)
+        if claim in texts.SETTINGS:
+            _figure(claim, claims)
+
+
+def _figure(claim: Claim, claims: Claims) -> None:
+    figure = claim_lines.figure(
+        *lines(claim, claims),
+        setting=texts.SETTINGS[claim],
+        quantity=texts.RANK_CORRELATION if claim == "weight" else texts.MORE_BITS,
+        theme=state.theme(),
+    )
+    plot(figure, key=f"claim_{claim}")
 
 
 def table(claims: Claims) -> dict[str, list[str]]:
-    """The table by column: claim, what was found, verdict and what is quoted."""
-    answers = [texts.answer(claim, claims) for claim in texts.CLAIMS]
-    return {
-        texts.CLAIM: list(texts.CLAIMS.values()),
-        texts.HERE: [found for found, _ in answers],
-        texts.VERDICT: [verdict for _, verdict in answers],
-        texts.QUOTED: [texts.quoted(claim, claims) for claim in texts.CLAIMS],
-    }
+    """The table by column: claim and verdict."""
+    verdicts = [texts.answer(claim, claims)[1] for claim in texts.CLAIMS]
+    return {texts.CLAIM: list(texts.CLAIMS.values()), texts.VERDICT: verdicts}
 
 
 def lines(claim: Claim, claims: Claims) -> tuple[list[str], dict[str, Values]]:
@@ -52,6 +54,9 @@ def lines(claim: Claim, claims: Claims) -> tuple[list[str], dict[str, Values]]:
     found = {}
     for rule in dict.fromkeys(each.rule for each in figures):
         own = [each for each in figures if each.rule == rule]
-        values = tuple([getattr(each, name) for each in own] for name in ("value", "low", "high"))
-        found[texts.LINES[rule]] = values
+        found[texts.LINES[rule]] = (
+            [each.value for each in own],
+            [each.low for each in own],
+            [each.high for each in own],
+        )
     return settings, found

@@ -14,8 +14,7 @@ INTRODUCTION = (
     "Each claim was tested on the bundled model and held-out text. The quoted figures are of the "
     "real model, OLMoE-1B-7B; this project has not checked them."
 )
-CLAIM, HERE, VERDICT, QUOTED = "claim", "here", "verdict", "quoted of the real model"
-NOT_QUOTED = "nothing"
+CLAIM, VERDICT = "claim", "here"
 CLAIMS: Mapping[Claim, str] = {
     "weight": "An expert's weight says nothing about its effect",
     "pruning": "Weak experts can be left out, unless the others are scaled to sum to 1",
@@ -108,12 +107,6 @@ def least_used(claims: Claims) -> tuple[str, str]:
     if only.high < 0:
         return f"{found}, which is even better.", YES
     return f"{found}, which cannot be told from 0.", YES
-
-
-def quoted(claim: Claim, claims: Claims) -> str:
-    """What others published, with its source."""
-    words = [f"{each.words} ({each.source})" for each in claims.quoted if each.claim == claim]
-    return " ".join(words) or NOT_QUOTED
 
 
 _ANSWERS = {

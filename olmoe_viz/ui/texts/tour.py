@@ -117,7 +117,7 @@ MATTERED = (
 MATHEMATICS = (
     "The expert for mathematics",
     (
-        "The row of LaTeX has one expert that gets most of its tokens in this layer. A name such "
+        "The row of LaTeX has an expert that gets most of its tokens in this layer. A name such "
         "as “the one for mathematics” has to stand a test: switched off, it should cost "
         "mathematics more than it costs stories."
     ),

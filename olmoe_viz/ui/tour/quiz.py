@@ -147,7 +147,7 @@ def _switched_off(expert: int, layer: int) -> None:
         st.caption(texts.NO_MODEL_TO_TEST)
         return
     trained = RoutingPolicy(facts.geometry.trained_k)
-    off = replace(trained, interventions=(Intervention("off", layer, expert),))
+    off = replace(trained, interventions=(Intervention("off", (layer,), (expert,)),))
     held = sample(facts.provenance.digest)
     ask, kinds = answers.asking(place), (MATHEMATICS, STORIES)
     try:
