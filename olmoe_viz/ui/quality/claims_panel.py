@@ -51,7 +51,7 @@ def lines(claim: Claim, claims: Claims) -> tuple[list[str], dict[str, Values]]:
     """Settings of a claim in their order, and by the name of a rule values with their intervals."""
     figures = [each for each in claims.of(claim) if each.setting != "all"]
     settings = list(dict.fromkeys(each.setting for each in figures))
-    found = {}
+    found: dict[str, Values] = {}
     for rule in dict.fromkeys(each.rule for each in figures):
         own = [each for each in figures if each.rule == rule]
         found[texts.LINES[rule]] = (
