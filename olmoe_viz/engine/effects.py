@@ -14,6 +14,7 @@ from olmoe_viz.engine.forks import Fork, Put, Variant
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress
 from olmoe_viz.engine.provenance import provenance
+from olmoe_viz.engine.threads import threads
 from olmoe_viz.errors import InputError
 from olmoe_viz.interventions import Intervention
 from olmoe_viz.models.model import Model
@@ -68,7 +69,8 @@ def effects(model: Model, request: EffectsRequest, on_progress: OnProgress) -> E
     if any(not 0 <= token < vocab for token in request.continuation):
         raise InputError(f"Token ids must be from 0 to {vocab - 1:,}.")
     trunk = Trunk(model, [*ids, *request.continuation[:-1]], run.policy, on_progress)
-    arrays = _Measuring(model, request, trunk, len(ids)).arrays(on_progress)
+    with threads(model, 1):  # as in the pass of the branches
+        arrays = _Measuring(model, request, trunk, len(ids)).arrays(on_progress)
     return Effects(
         request=request,
         top_tokens=_texts(model, arrays["top_ids"]),
