@@ -118,6 +118,7 @@ def every_request(model: Model, tokens: int) -> list[ask.Request]:
         ask.DirectionsRequest(run, last, (2, 3)),
         ask.EffectsRequest(run, ((layer, last),)),
         ask.PatchRequest(run, run, (ask.Patch(layer, (last,)),)),
+        ask.CoalitionRequest(run, last, 2),
         ask.RoutesRequest(run, layer, last),
         ask.ScoreRequest(name, text, wide, wide[0]),
         ask.TimeRequest(name, text, wide[0], _NEXT, runs=1),

@@ -50,6 +50,7 @@ WRITTEN = ("report.html", "routes.parquet", "routes.csv")
 NOT_RUN_HERE = {
     "make test": "it is what runs this test",
     "make test-long": "has this test among its own",
+    "make cluster-test": "installs Ray first; the test that it runs is one of make test-long",
     "make audit": "asks a database of advisories on the network",
     "python -m benchmarks.classes --throughput 250": "takes seconds; a test runs its simulation",
     "olmoe-viz serve --port 8600": "tests/engine/serving serves the same on a free port",

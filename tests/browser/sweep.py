@@ -9,7 +9,7 @@ CHROME = (
     "[data-testid=stTooltipIcon]",  # the text of a help sign is read out with its widget as well
     "[data-testid=stTooltipHoverTarget]",
     "[data-testid=stNumberInput] button",  # the arrow keys step the number; the field is 40 px
-    "[data-testid=stNumberInput] input",  # the field around them is what is pressed
+    ":is([data-testid=stNumberInput], [data-testid=stTextInput]) input",  # its field is pressed
     "[data-testid=stSelectbox] :is(input, button, svg)",
     "[data-testid=stTextArea] textarea",
     "[data-testid=stHeaderActionElements] a",  # the sign that copies a heading's address

@@ -2,6 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
+from olmoe_viz.ui.tour import LENGTH
 from tests.ui.visitor import app, checked
 
 
@@ -32,5 +33,5 @@ def test_it_goes_when_closed_and_comes_back_when_asked_for() -> None:
 def test_it_goes_when_the_tour_begins_or_another_prompt_runs() -> None:
     test = press(app(), "take_tour")
     assert not [each for each in test.button if each.key == "take_tour"]
-    assert "1 of 10" in [caption.value for caption in test.caption]
+    assert f"1 of {LENGTH}" in [caption.value for caption in test.caption]
     assert not shown(press(app(), "try_French"))
