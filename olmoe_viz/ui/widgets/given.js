@@ -12,7 +12,8 @@ const give = (name, html, css, begin) => {
       before?.remove()
       const whole = document.createElement("div")
       whole.dataset.part = name
-      whole.append(content.content.cloneNode(true))
+      // Imported, for the direction of a mere clone's dir="auto" does not follow its text.
+      whole.append(document.importNode(content.content, true))
       parentElement.adoptedStyleSheets = [sheet]
       parentElement.append(whole)
     }
