@@ -161,5 +161,4 @@ def draw(trace: Trace, chosen: Selection) -> list[Trace]:
         )
     except ValueError as error:
         refusal(str(error))
-    st.caption(texts.against(chosen.k, chosen.against))
     return [trace, other] if other else [trace]

@@ -53,6 +53,7 @@ def _map(trace: Trace, chosen: Selection) -> None:
     if first_visit.shown():
         with above:
             first_visit.draw(trace, chosen)
+            st.subheader(texts.TITLE, anchor=False)
         map_panel.draw(trace, chosen)
         return
     with above:
@@ -64,6 +65,7 @@ def _map(trace: Trace, chosen: Selection) -> None:
             first_visit.offer()
         map_panel.controls(trace, chosen)
     drawn_from = map_panel.draw(trace, chosen)
+    st.caption(texts.against(chosen.k, chosen.against))
     with badges.container(horizontal=True, gap="small"):
         for each in drawn_from:
             origin.badge(*answers.where(each))

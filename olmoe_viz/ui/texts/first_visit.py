@@ -3,10 +3,7 @@
 TITLE = "A mixture of experts, opened"
 WHAT_IS_THIS = "What is this?"
 CLOSE = "Close"
-DO = (
-    "Watch one piece on its way, click a part for its step, or type a text of your own and press "
-    "Run."
-)
+DO = "Watch one piece on its way."
 
 
 def what(layers: int, experts: int, k: int) -> str:

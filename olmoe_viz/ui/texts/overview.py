@@ -41,12 +41,12 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     "text": "The text is cut into tokens. This one, ‘{token}’, has the id {id}.",
     "embedding": "The id selects one row of a table: a vector, here of norm {norm}.",
     "attention": (
-        "{place}. Attention looks back at the tokens before and adds what it finds, norm {added}, "
-        "to the vector, norm {before}."
+        "{place}. Attention looks back at the tokens before and adds what it finds, norm {added}. "
+        "The vector has norm {before} before that and {between} after it."
     ),
     "attention_alone": (
-        "{place}. Attention looks back at the tokens before and adds what it finds to the vector, "
-        "norm {before}."
+        "{place}. Attention looks back at the tokens before and adds what it finds. The vector has "
+        "norm {before} before that."
     ),
     "router": (
         "{place}. The router gives each of {experts} experts a probability. The strongest, "
@@ -54,7 +54,7 @@ SCRIPT: Mapping[str, str | Sequence[str]] = {
     ),
     "experts": (
         "{place}. Only the {k} strongest run; together they had {mass} of the probability. What "
-        "they add has norm {added}, the vector then {after}."
+        "they add has norm {added}. The vector has norm {between} before that and {after} after it."
     ),
     "experts_alone": (
         "{place}. Only the {k} strongest run; together they had {mass} of the probability. After "

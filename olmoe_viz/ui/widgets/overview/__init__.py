@@ -44,8 +44,9 @@ def overview(
     Args:
         data: what `payload.build` makes.
         here: whether the steps are on this page, so that a part scrolls to its own.
-        plays: whether it begins by itself, at the beginning; else it stands at the chosen layer.
-        opens: the step that the page scrolls to once it is there, as another page has asked.
+        plays: whether it begins by itself, at the beginning; else it stands where `opens` is.
+        opens: the step that the page scrolls to once it is there, as another page has asked;
+            without one, the first.
         on_open: takes the step from 1 and the layer, before the script runs again.
         key: unique on the page.
     """

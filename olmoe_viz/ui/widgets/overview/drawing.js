@@ -3,6 +3,10 @@ const SVG = "http://www.w3.org/2000/svg"
 const HEIGHT = 76
 const OPENS = { text: 1, embedding: 2, attention: 3, router: 4, experts: 7, final: 9, prediction: 9 }
 
+// Where a step of the page Follow stands, in the chosen layer; the beginning if none is asked for.
+const stageOf = (stages, step, row) => Math.max(0, stages.findIndex((stage) =>
+  OPENS[stage.part] === step && (stage.row === row || !PARTS.includes(stage.part))))
+
 const line = (parent, name, attributes) => {
   const made = document.createElementNS(SVG, name)
   for (const key in attributes) made.setAttribute(key, attributes[key])
@@ -53,7 +57,7 @@ const paintLayer = ({ data, part, find }, row) => {
   return at
 }
 
-// The router looks at all experts, the stronger the darker; only those that ran keep a color.
+// Those that ran have a color; while the router looks at all experts, the stronger is the darker.
 const paintExperts = ({ data, find }, at, part) => {
   const cells = [...find(".grid").children]
   const shares = data.shares[at]
@@ -63,7 +67,7 @@ const paintExperts = ({ data, find }, at, part) => {
     cell.style.background = share
       ? `color-mix(in srgb, var(--st-text-color) ${share}%, var(--line))` : ""
   })
-  if (part !== "experts") return
+  if (part === "router") return
   data.ids[at].forEach((id, rank) => { cells[id].style.background = data.colors[at][rank] })
 }
 

@@ -38,8 +38,8 @@ class Overview {
     build(this)
     this.painted = -1
     if (this.width) paintStream(this)
-    const here = 2 + 3 * data.row
-    if (first || before !== data.row) this.go(first && data.plays ? 0 : here)
+    if (first) this.go(data.plays ? 0 : stageOf(this.stages, data.opens, data.row))
+    else if (before !== data.row) this.go(stageOf(this.stages, OPENS.attention, data.row))
     else this.paint()
     this.find(".play").hidden = still()
     this.label()
@@ -50,6 +50,7 @@ class Overview {
   layout() {
     const width = this.root.clientWidth
     if (!width || !this.data) return
+    this.root.classList.toggle("plays", this.data.plays)
     this.root.classList.toggle("narrow", width < NARROW)
     this.root.classList.toggle("phone", width < PHONE)
     if (width !== this.width) {

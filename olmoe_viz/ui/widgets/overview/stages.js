@@ -24,7 +24,7 @@ const sentence = (data, part, row) => {
   const adds = part === "attention" ? data.attention : data.added
   return filled(WORDS[adds ? part : `${part}_alone`], { ...known,
     before: three(data.norms[layer]), after: three(data.norms[layer + 1]),
-    added: adds && three(adds[layer]), mass: share(data.mass[row]) })
+    between: adds && three(data.between[layer]), added: adds && three(adds[layer]), mass: share(data.mass[row]) })
 }
 
 const predicted = (data) => {
