@@ -175,12 +175,12 @@ def progress(written: int, asked: int, columns: int, seconds: float) -> str:
 
 def common_speed(largest: int, share: float | None, *, written: bool) -> str:
     """Whose speed the columns have; where text was `written`, also its share of the limit."""
-    reached = "" if share is None else f"Together {share:.1%} of the bandwidth limit. "
+    reached = "" if share is None else f" Together {share:.1%} of the bandwidth limit."
     if written and share is None:
-        reached = f"{NO_SHARE} "
+        reached = f" {NO_SHARE}"
     return (
-        f"{reached}The common speed is that of the largest, {k_is(largest)}, at best: "
-        "each column's own speed is measured alone, under Cost."
+        f"The common speed is that of the largest, {k_is(largest)}, at best: each column's own "
+        f"speed is measured alone, under Cost.{reached}"
     )
 
 

@@ -120,8 +120,8 @@ def test_the_common_speed_is_said_to_be_the_largest_ks() -> None:
     missing = texts.common_speed(64, None, written=True)
     assert "none until it is measured" in missing
     assert "%" not in missing
-    assert texts.common_speed(64, 0.3456, written=True).startswith(
-        "Together 34.6% of the bandwidth"
+    assert texts.common_speed(64, 0.3456, written=True).endswith(
+        "under Cost. Together 34.6% of the bandwidth limit."
     )
 
 
