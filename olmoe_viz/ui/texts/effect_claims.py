@@ -35,6 +35,7 @@ SETTINGS: Mapping[Claim, str] = {
     "pruning": "least router probability of an expert that runs",
     "strongest": "strongest experts that cannot be chosen",
 }
+_SAME_ORDER = 0.9  # from here on a rank correlation is called close to 1
 _TESTED, _BLOCKED = "0.03", "10"  # the settings of which there are figures of the real model
 
 
@@ -63,7 +64,7 @@ def weight(claims: Claims) -> tuple[str, str]:
         f"{number(most.value, '.2f')} in layer {most.setting}; its interval is apart from 0 in "
         f"{apart} of {len(layers)} layers."
     )
-    return found, NO if apart == len(layers) else PARTLY if apart else YES
+    return f"{found} {_meaning(together)}", NO if apart == len(layers) else PARTLY if apart else YES
 
 
 def pruning(claims: Claims) -> tuple[str, str]:
@@ -122,6 +123,20 @@ def _rows(figures: Sequence[Figure]) -> dict[str, dict[str, Figure]]:
     for each in figures:
         rows.setdefault(each.setting, {})[each.rule] = each
     return rows
+
+
+def _meaning(together: Figure) -> str:
+    """What a rank correlation says of the order that experts have by weight and by effect."""
+    value = number(together.value, ".2f")
+    if together.low <= 0:
+        return f"{value} cannot be told from 0: a larger weight does not go with a larger effect."
+    scale = f"1 would be the same order by weight and by effect, 0 no relation; {value} is"
+    if together.value >= _SAME_ORDER:
+        return f"{scale} close to 1: who is asked most nearly always matters most."
+    return (
+        f"{scale} far from 1: experts with more weight tend to matter more, but weight does not "
+        "say which one matters most."
+    )
 
 
 def _with_interval(each: Figure) -> str:

@@ -144,6 +144,7 @@ WHICH_MATTERED = (
     "after this token change most?"
 )
 WHICH_IS_FOR = "Guess first: which expert of this layer is the one for mathematics?"
+IN_LAB = "Lab: do weight and effect go together, over all experts of a token?"
 NOTHING_RAN = "Run the prompt, then guess which of its experts mattered most."
 NO_MODEL_TO_TEST = "Where a model can run, this is tested by switching the expert off."
 

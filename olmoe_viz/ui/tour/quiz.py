@@ -137,6 +137,7 @@ def _mattered(guess: str) -> None:
         cell_effects.note(effects)
         details = origin.details(effects.provenance, str(trace.policy))
         _show(guess, mattered(measured(effects)), "live", details)
+        st.page_link("pages/lab.py", label=texts.IN_LAB)
 
 
 def _switched_off(expert: int, layer: int) -> None:
