@@ -11,7 +11,7 @@ const below = () => {
   return box && box.left <= window.innerWidth / 2 ? box.height : 0
 }
 // Below the page the tour takes no more than what is pointed at leaves free, and two lines of buttons
-// at least; present.css makes use of it.
+// at least; tour.css and present.css make use of it.
 const LEAST = 112
 const makeRoom = (element) => {
   const free = window.innerHeight - height("stHeader") - element.offsetHeight - 36
