@@ -45,8 +45,11 @@ def test_the_lesson_fills_45_minutes_and_names_what_there_is() -> None:
     spans = [tuple(map(int, span)) for span in re.findall(r"\| (\d+) to (\d+) \|", LESSON)]
     assert [start for start, _ in spans] == [0, *(end for _, end in spans[:-1])]
     assert spans[-1][1] == 45
-    assert "stops 8 to 10" in LESSON
-    assert len(STOPS) >= 10
+    stops = re.findall(r"stops? (\d+)(?: (?:and|to) (\d+))? \|", LESSON)
+    played = [at for first, last in stops for at in range(int(first), int(last or first) + 1)]
+    assert played == list(range(1, len(STOPS) + 1))
+    spoken = re.findall(r"## (\d+ to \d+):", WRITTEN)
+    assert spoken == [f"{start} to {end}" for start, end in spans]
     for words in (classroom.REVEAL, tour.LARGER_TYPE, classroom.pair(1), tour.BEGIN):
         assert words in LESSON
 
@@ -55,7 +58,7 @@ def test_the_worksheet_has_every_question_of_the_lesson_and_no_answer() -> None:
     path = ROOT / "docs" / "worksheet.py"
     module = runpy.run_path(str(path))
     asked = [question for part in module["parts"](WRITTEN).values() for question in part]
-    assert len(asked) == WRITTEN.count("Ask:") == 7
+    assert len(asked) == WRITTEN.count("Ask:") == 8
     assert not any(word in question for question in asked for word in ("Expected", "Measured"))
     page = module["worksheet"](WRITTEN)
     page.set_compression(False)

@@ -10,6 +10,7 @@ from olmoe_viz.records.expert_uses import uses_of
 from olmoe_viz.ui.texts import tour as texts
 from olmoe_viz.ui.tour import answers
 from olmoe_viz.ui.tour.stops import STOPS
+from tests.installation import ROOT
 from tests.ui.visitor import app, checked
 
 
@@ -90,10 +91,20 @@ def test_switching_it_off_tests_the_name(
 
 
 def test_both_are_guessed_first_and_answered_by_the_model() -> None:
-    for name, pattern in (
-        ("mattered", r"Without 7·\d+ the prediction moves by [\d.]+ nats"),
-        ("mathematics", r"4·26 gets 78% .*Switched off, it costs in bits per byte: LaTeX \+"),
+    told = " ".join((ROOT / "docs" / "lesson.md").read_text("utf-8").split())
+    for name, pattern, lesson in (
+        (
+            "mattered",
+            r"Without 7·14 the prediction moves by [\d.]+ nats .*also asked most",
+            "mattered most is `7·14`, which was also asked most",
+        ),
+        (
+            "mathematics",
+            r"4·26 gets 78% .*Switched off, it costs in bits per byte: LaTeX \+.*told apart",
+            "what switching it off costs mathematics cannot be told apart from what it costs stories",
+        ),
     ):
+        assert lesson in told
         number = next(at for at, stop in enumerate(STOPS, 1) if stop.question == name)
         test = app(f"tour={number}")
         (guesses,) = (
@@ -105,3 +116,5 @@ def test_both_are_guessed_first_and_answered_by_the_model() -> None:
         test = checked(guesses.set_value(guesses.options[0]).run())
         said = " ".join(text.value for text in test.markdown)
         assert re.search(pattern, said), said
+        leads_to_lab = any(each.proto.label == texts.IN_LAB for each in test.get("page_link"))
+        assert leads_to_lab == (name == "mattered")
