@@ -101,7 +101,7 @@ def test_both_are_guessed_first_and_answered_by_the_model() -> None:
         (
             "mathematics",
             r"4·26 gets 78% .*Switched off, it costs in bits per byte: LaTeX \+.*told apart",
-            "what switching it off costs mathematics cannot be told apart from what it costs stories",
+            "what switching it off costs mathematics cannot be told apart from what it costs",
         ),
     ):
         assert lesson in told
