@@ -173,8 +173,20 @@ def test_on_a_phone_the_map_turns_and_answers_to_a_tap(open_map: Visit) -> None:
     assert int(of_map.get_attribute("data-cell-width")) >= 24
     cells(page).tap(position=at(page, 3, 5))
     picked(page, 5, 3)
-    expect(page.locator(".card")).to_contain_text("layer 3")
+    card = page.locator(".card")
+    expect(card).to_contain_text("layer 3")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Scrolled up to the page's head, where the map ends below: the card is not under the head.
+    last = int(of_map.locator(".frame").bounding_box()["height"] / at(page, 0, 0.5)["y"]) - 3
+    cells(page).evaluate(
+        """(cells, y) => document.querySelector("[data-testid=stMain]").scrollBy(
+          0, cells.getBoundingClientRect().y + y - 120)""",
+        at(page, 0, last)["y"],
+    )
+    cells(page).tap(position=at(page, 3, last))
+    picked(page, last, 3)
+    expect(card).to_contain_text(f"token {last} ")
+    assert card.bounding_box()["y"] >= page.locator("header").bounding_box()["height"]
 
 
 def test_a_burst_of_steps_ends_where_the_last_one_went(open_map: Visit) -> None:

@@ -121,14 +121,20 @@ function writeCard(card, data, token, layer) {
 const factLines = (lines) => lines.map(([name, value]) =>
   part("fact", "", part("name", name), part("number", value)));
 
-// Beside the cell, on the side where there is room. Beside a range as well, and where there is no
-// room beside it nowhere: the card would lie over cells that one wants to see.
+// Whether what stands so high in the frame is seen: below the head of the page, which stays in view.
+const isSeen = (frame, top) => frame.getBoundingClientRect().top + zoomOf(frame) * top
+  >= Math.max(document.querySelector("header")?.getBoundingClientRect().bottom ?? 0, 0);
+
+// Beside the cell, on the side where there is room; else below it, or above it where the map ends
+// below and the card is seen above. Beside a range as well, and where there is no room beside it
+// nowhere: the card would lie over cells that one wants to see.
 function placeCard(card, g, [x, y, width, height], whole, isRange) {
   const box = [card.offsetWidth, card.offsetHeight];
   const right = x + width + 14;
   const left = right + box[0] <= whole ? right : x - 14 - box[0];
   const fits = left >= 0;
-  const below = y + height + 14 + box[1] <= g.height;
+  const below = y + height + 14 + box[1] <= g.height
+    || (!isRange && !isSeen(card.parentElement, y - 14 - box[1]));
   const beside = Math.min(Math.max(y - 12, 0), Math.max(g.height - box[1], 0));
   card.hidden = isRange && !fits && !below;
   card.style.left = `${fits ? left : Math.max(Math.min(x, whole - box[0]), 0)}px`;
