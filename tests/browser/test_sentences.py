@@ -64,13 +64,16 @@ def said(browser: Browser) -> Any:
             {},
             2,
             "layer 1, of 1 to 2",
-            f"Layer 1, of 1 to 2. {LOOKS} it finds, norm 1.43, to the vector, norm 2.50.",
+            (
+                f"Layer 1, of 1 to 2. {LOOKS} it finds, norm 1.43. "
+                "The vector has norm 2.50 before that and 2.80 after it."
+            ),
         ),
         (
             {"attention": None},
             5,
             "layer 2, of 1 to 2",
-            f"Layer 2, of 1 to 2. {LOOKS} it finds to the vector, norm 52.8.",
+            f"Layer 2, of 1 to 2. {LOOKS} it finds. The vector has norm 52.8 before that.",
         ),
         (
             {},
@@ -83,7 +86,10 @@ def said(browser: Browser) -> Any:
             {},
             4,
             "layer 1, of 1 to 2",
-            f"{RAN} 0.70 of the probability. What they add has norm 2.61, the vector then 52.8.",
+            (
+                f"{RAN} 0.70 of the probability. What they add has norm 2.61. "
+                "The vector has norm 2.80 before that and 52.8 after it."
+            ),
         ),
         (
             {"added": None},
