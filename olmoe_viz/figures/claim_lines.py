@@ -45,7 +45,7 @@ def figure(
         y=Axis(span, ticks(*span), quantity),
         # Lines of several rules run together at small settings, so their names stand below.
         marks=tuple(
-            _line(settings, name, values, setting, quantity, _LOOKS[at])
+            _line(settings, name, values, setting, quantity, _LOOKS[at], named=len(lines) > 1)
             for at, (name, values) in enumerate(lines.items())
         ),
         rules=[Rule("y", 0, "line")],
@@ -60,6 +60,8 @@ def _line(
     setting: str,
     quantity: str,
     look: tuple[str, Dash, Shape],
+    *,
+    named: bool,
 ) -> Line:
     color, dash, shape = look
     found, low, high = (list(each) for each in values)
@@ -77,7 +79,7 @@ def _line(
         shape=shape,
         dash=dash,
         spread=(low, high),
-        name=name,
+        name=name if named else "",
         numbers={
             "line": [name] * len(settings),
             setting: list(settings),

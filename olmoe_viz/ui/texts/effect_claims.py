@@ -23,9 +23,9 @@ CLAIMS: Mapping[Claim, str] = {
 }
 YES, PARTLY, NO, UNCLEAR = "holds here", "in part", "does not hold here", "cannot be told"
 LINES = {
-    "drop": "lost mass dropped, as OLMoE does",
-    "restore": "restored to the token's own sum",
-    "renormalize": "renormalized to 1",
+    "drop": "dropped",
+    "restore": "restored",
+    "renormalize": "renormalized",
     "random": "as many others of the same layers",
 }
 RANK_CORRELATION = "Spearman's rank correlation"

@@ -19,7 +19,8 @@ COMPUTING = "Running the text with and without experts."
 ASKED_TITLE = "Asked and mattered"
 ASKED = (
     "First the weight of each expert that ran for this token in this layer. Then how far what the "
-    "model expects after the token moves when that expert is switched off: the Kullback-Leibler "
+    "model expects after the token moves when that expert is switched off for this token alone (a "
+    "click in the grid switches it off for all tokens): the Kullback-Leibler "
     "divergence from the run as it was. The upright line at a bar is the band of a control: in "
     "place of the expert's share, 20 random directions of the same length are taken away, and 95 % "
     "of them change that much. Where another token is the likeliest without the expert, it stands "
@@ -28,20 +29,23 @@ ASKED = (
 WEIGHT, EFFECT = "weight", "effect, nats of KL"
 WHOLE_TOKEN = "The same in all layers"  # noqa: S105 - words, not a secret
 MEASURE_ALL = "Measure all layers of this token"
-MEASURE_ALL_SAYS = "Every expert that ran is switched off in turn; this can take some ten seconds."
+MEASURE_ALL_SAYS = "Every expert that ran is switched off in turn."
 SCATTER = (
     "Each dot is one expert that ran for this token: to the right asked more, higher up mattered "
-    "more. A filled dot is in the chosen layer, a square changes which token is the likeliest."
+    "more. The accent color is the chosen layer, a square changes which token is the likeliest. "
+    "Below the dashed line are 97.5 % of the control: random directions of the same length, taken "
+    "away in place of an expert's share."
 )
 
 AWAY_TITLE = "Take it away"
 AWAY = (
-    "Click experts, here or below by name; a second click takes it back. A row is a layer; the "
+    "Click experts, here or below by name: what the click does holds for all tokens of the text, "
+    "and before and after are compared below. A second click takes it back. A row is a layer; the "
     "outlined ones ran for the chosen token."
 )
 GRID_OF_PROBABILITIES = (
-    "The farther a cell is from the color of the page, the higher the router's probability for the "
-    "chosen token, beside the highest of its layer."
+    "Color: the router's probability for the chosen token. In each row, the color of the page is 0 "
+    "and the strongest color the highest of that layer."
 )
 COLOR = "color of the grid"
 GRID = "All experts, a row a layer"
@@ -103,7 +107,9 @@ STOPPED = "Stopped. Press Run above, and the experts can be taken away again."
 ROUTES_TITLE = "Was the router right?"
 ROUTES = (
     "Draws 32 other routes of equal cost for this token in this layer: as many experts as ran, "
-    "drawn by the router's own probabilities. Each is run to the end of the model."
+    "drawn by the router's own probabilities. Each is run to the end of the model. A route that "
+    "gives the token more is not a better one by that alone, and one prompt proves nothing about "
+    "the router."
 )
 DRAW_ROUTES = "Draw 32 routes"
 FROM_FILE = (
@@ -173,7 +179,8 @@ def of_cell(found: Measured) -> str:
             f"prediction moves by {most} nats, without the other by "
             f"{digits(float(found.kl[asked]))}."
         )
-    return f"{words} {_flips(found, names)} {_beyond(found)}"
+    caveat = "" if found.beyond else f"{_beyond(found)} "
+    return f"{caveat}{words} {_flips(found, names)}{'' if caveat else f' {_beyond(found)}'}"
 
 
 def _flips(found: Measured, names: Sequence[str]) -> str:
@@ -190,10 +197,15 @@ def _flips(found: Measured, names: Sequence[str]) -> str:
 def _beyond(found: Measured) -> str:
     many = len(found.kl)
     if found.beyond == 0:
-        return f"None of the {many} does more than random directions of the same length would."
+        return (
+            f"By KL, none of the {many} does more than random directions of the same length would."
+        )
     who = "All" if found.beyond == many else f"{found.beyond}"
     verb = "does" if found.beyond == 1 and many > 1 else "do"
-    return f"{who} of the {many} {verb} more than 97.5 % of random directions of the same length."
+    return (
+        f"{who} of the {many} {verb} more, by KL, than 97.5 % of random directions of the same "
+        "length."
+    )
 
 
 def of_token(found: Measured, correlation: float | None) -> str:

@@ -9,8 +9,7 @@ FIND = "Look for a set that flips the token"
 FIND_SAYS = (
     "Greedy search among all experts that run for this token: in each step the one is switched off "
     "that brings the likeliest next token least far ahead, until another is likelier. Then those "
-    "are switched on again that are not needed. It reads the model some hundred times a step; "
-    "this can take some ten seconds."
+    "are switched on again that are not needed. It reads the model some hundred times a step."
 )
 STEPS = (
     "A bar is how far the run's likeliest token is ahead of all others after a step, below zero it "
@@ -33,8 +32,8 @@ def of(found: Coalition) -> str:
         )
     if len(names) == 1:
         return (
-            f"Without {names[0]} alone ‘{end}’ is likelier than ‘{top}’. No smaller set can do it; "
-            "other single experts may do it too."
+            f"Without {names[0]} alone ‘{end}’ is likelier than ‘{top}’. Other single experts "
+            "may do it too."
         )
     needless = len(found.kept) - len(names)
     also = f", after {needless} of those taken proved needless" if needless else ""

@@ -11,7 +11,8 @@ TITLE = "Said directly, and measured"
 CAPTION = (
     f"The {glossary.link('direct logit attribution')} is computed, not measured: weight times "
     "output of an expert, along the direction that lifts the logit of the likeliest next token "
-    "above the mean of all logits. The final norm divides by a length to which everything adds; "
+    "above the mean of all logits; the page Follow counts the logit itself, so its numbers differ. "
+    "The final norm divides by a length to which everything adds; "
     "here it is held as it was in the run, so that all parts sum to the logit. What later layers "
     "make of the expert's output is left out, so this can be wrong. Measured is by how much the "
     "log-probability of that token falls when the expert is switched off. ≠ stands where the signs "
@@ -39,7 +40,7 @@ def of_cell(found: Compared, names: Sequence[str], token: str) -> str:
     most = int(abs(found.direct).argmax())
     words = (
         f"Directly these {len(names)} experts add {number(float(found.direct.sum()), '+.3g')} to "
-        f"the logit of ‘{visible(token)}’, {names[most]} most with "
+        f"the logit of ‘{visible(token)}’ above the mean of all logits, {names[most]} most with "
         f"{number(float(found.direct[most]), '+.3g')}."
     )
     opposite = [name for name, each in zip(names, found.opposite, strict=True) if each]

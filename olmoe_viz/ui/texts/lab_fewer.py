@@ -79,7 +79,7 @@ def asked(policy: RoutingPolicy, kept: tuple[str, int] | None) -> str:
         parts.append(f"{policy.weighting.replace('_', '-')} weights")
     if kept is not None:
         parts.append(f"only the {kept[1]} experts of a layer that {kept[0]} uses most")
-    return f"To be measured: {', '.join(parts)}."
+    return f"Changed: {', '.join(parts)}."
 
 
 def says(kinds: int, tokens: int) -> str:
@@ -87,8 +87,7 @@ def says(kinds: int, tokens: int) -> str:
     if not kinds:
         return f"Reads the prompt both ways. {NO_HELD_OUT}"
     return (
-        f"Reads the prompt and {kinds} held-out texts of {tokens} tokens, as trained and changed; "
-        "this can take some ten seconds."
+        f"Reads the prompt and {kinds} held-out texts of {tokens} tokens, as trained and changed."
     )
 
 

@@ -41,16 +41,16 @@ def bits_per_byte(tokens: int, text: str) -> str:
 
 def equal_ks(ks: Sequence[int]) -> str:
     """That several ks, the best of them included, cannot be told apart."""
-    if len(ks) == 2:
-        return f"{k_is(listed(ks))} are equal: each value lies in the other's 95% interval."
-    return (
-        f"{k_is(listed(ks))} are equal: the best value lies in the 95% interval of each, and their "
-        "values in that of the best."
+    why = (
+        "each value lies in the other's 95% interval."
+        if len(ks) == 2
+        else "the best value lies in the 95% interval of each, and theirs in that of the best."
     )
+    return f"{k_is(listed(ks))} cannot be told apart: {why}"
 
 
 def best(ks: Sequence[int], weighting: str) -> str:
-    """Which ks are best under a weighting, rising; several of them are equal."""
+    """Which ks are best under a weighting, rising; several where they cannot be told apart."""
     if len(ks) > 1:
         return f"Best under {weighting} weights: {equal_ks(ks)}"
     return f"Best under {weighting} weights: {k_is(ks[0])}."

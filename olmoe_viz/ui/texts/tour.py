@@ -102,8 +102,8 @@ BETTER = (
     "Does it get better?",
     (
         "The fair test is text that the model has never seen. Lower is better: the model needs "
-        "fewer bits for each byte. Look for the lowest point of each line, and compare the "
-        "three weightings."
+        "fewer bits for each byte. Look whether the bars of the lowest "
+        "points overlap, and compare the three weightings."
     ),
 )
 MATTERED = (

@@ -67,7 +67,10 @@ def test_the_popular_claims_are_answered_with_numbers() -> None:
     bits = table["bits_per_byte"]
     for k in (4, 8, 16, 32, 64):
         assert f"{bits[k]:.3f} at {k_is(k)}" in words
-    assert f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval." in words
+    assert (
+        f"{k_is(8)} and 16 cannot be told apart: each value lies in the other's 95% interval."
+        in words
+    )
     assert f"{k_is(64)} needs {bits[64] - bits.min():.3f} more than the best" in words
 
 
@@ -86,7 +89,7 @@ def test_a_largest_k_that_is_best_has_nothing_beyond_it(monkeypatch: pytest.Monk
     table = pd.read_csv(ROOT / "olmoe_viz" / "data" / "quality.csv")
     monkeypatch.setattr(claims.tables, "table", lambda _: table[table["k"] <= 16])
     words = " ".join(m.value for m in follow().markdown)
-    assert f"{k_is(8)} and 16 are equal" in words
+    assert f"{k_is(8)} and 16 cannot be told apart" in words
     assert "more than the best" not in words
     assert "worse" not in words
 

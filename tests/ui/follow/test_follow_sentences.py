@@ -101,12 +101,18 @@ BITS = {4: 1.2, 8: 1.142, 16: 1.14, 64: 1.25}
     [
         (
             [8, 16],
-            f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval. {k_is(64)} ",
+            (
+                f"{k_is(8)} and 16 cannot be told apart: each value lies in the other's "
+                f"95% interval. {k_is(64)} "
+            ),
         ),
         ([16], f"{k_is(16)} is best. {k_is(64)} needs 0.110 more than the best."),
         (
             [8, 16, 64],
-            f"{k_is(8)}, 16 and 64 are equal: the best value lies in the 95% interval of each",
+            (
+                f"{k_is(8)}, 16 and 64 cannot be told apart: the best value lies in the 95% "
+                "interval of each"
+            ),
         ),
     ],
 )

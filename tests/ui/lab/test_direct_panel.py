@@ -31,7 +31,9 @@ def test_the_sentence_says_where_measuring_disagrees(
         np.array([0.5, -0.25, 0.125]), np.zeros(3), np.isin(places, opposite), np.isin(places, far)
     )
     said = texts.of_cell(found, NAMES, " a")
-    assert "add +0.375 to the logit of ‘·a’, 7·3 most with +0.5." in said
+    assert (
+        "add +0.375 to the logit of ‘·a’ above the mean of all logits, 7·3 most with +0.5." in said
+    )
     assert words in said
     assert texts.signs(found) == marks
 

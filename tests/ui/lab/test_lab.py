@@ -58,7 +58,7 @@ def measured(kl: list[float], flips: tuple[int, ...] = (), top: float = 0.01) ->
         (measured([0.02, 0.02, 0.0], flips=(0, 2)), ": without 7·0 ‘·was’ and without 7·2 ‘·was’."),
         (measured([0.02, 0.0, 0.0]), "1 of the 3 does more"),
         (measured([0.02, 0.02, 0.02]), "All of the 3 do more"),
-        (measured([0.001, 0.0, 0.0]), "None of the 3 does more"),
+        (measured([0.001, 0.0, 0.0]), "By KL, none of the 3 does more"),
     ],
 )
 def test_the_sentence_of_a_cell(found: Measured, words: str) -> None:

@@ -40,19 +40,22 @@ def test_one_interval_alone_makes_no_equality() -> None:
 
 def test_equal_ks_are_called_equal() -> None:
     assert texts.best([8, 16], "native") == (
-        f"Best under native weights: {k_is(8)} and 16 are equal: each value lies in the "
+        f"Best under native weights: {k_is(8)} and 16 cannot be told apart: each value lies in the "
         "other's 95% interval."
     )
     assert texts.best([64], "renormalized") == f"Best under renormalized weights: {k_is(64)}."
     assert texts.equal_ks([4, 8, 16]).startswith(
-        f"{k_is(4)}, 8 and 16 are equal: the best value lies"
+        f"{k_is(4)}, 8 and 16 cannot be told apart: the best value lies"
     )
 
 
 def test_the_page_calls_and_marks_what_is_equal() -> None:
     test = app(name="quality")
     said = " ".join(caption.value for caption in test.caption)
-    assert f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval." in said
+    assert (
+        f"{k_is(8)} and 16 cannot be told apart: each value lies in the other's 95% interval."
+        in said
+    )
     assert "slightly best" not in said
     notes = json.loads(drawn(test)["near"])["figure"]["notes"]
     assert [note["x"] for note in notes if note["text"] == "equal"] == [8, 16]

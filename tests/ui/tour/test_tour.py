@@ -139,7 +139,7 @@ def test_ks_that_cannot_be_told_apart_are_both_right() -> None:
     answer = answers.quality(table)
     assert answer.right == (k_is(8), k_is(16))
     assert answer.sentence.endswith(
-        f"{k_is(8)} and 16 are equal: each value lies in the other's 95% interval."
+        f"{k_is(8)} and 16 cannot be told apart: each value lies in the other's 95% interval."
     )
 
 
