@@ -26,6 +26,7 @@ DOCUMENTS = [README, ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").
 SERVERS = {"make app", "olmoe-viz app", "streamlit run app.py"}
 RUNS = {
     'olmoe-viz trace "Once upon a time" --k 16 --save run.safetensors': "k=16",
+    'olmoe-viz trace "Once upon a time" --k 8 --save other.safetensors': "k=8",
     'olmoe-viz compare "Once upon a time" --k 8,64 --tokens 20': "k=64",
     'olmoe-viz inspect "Once upon a time" --layer 3 --k 8,16': ", layer 3",
     'olmoe-viz effects "Once upon a time" --layer 3': "log-prob. change",

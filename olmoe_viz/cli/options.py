@@ -59,6 +59,10 @@ class RecordFile(click.ParamType["Record | Comparison"]):
 
         try:
             return load(Path(str(value)))
+        except FileNotFoundError:
+            self.fail(
+                f"There is no file {value!s}. trace and compare write one with --save.", param, ctx
+            )
         except (ValueError, OSError) as error:
             self.fail(str(error), param, ctx)
 
