@@ -1,8 +1,5 @@
 """Loading a model for a command; nothing large is downloaded without a yes."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -27,23 +24,10 @@ def load(wanted: Wanted) -> "Model":
         if not there.complete and not there.hub_is_off:
             click.confirm(question(entry, there), abort=True, err=True)
     click.echo(f"Loading {name}.", err=True)
-    with _bars_for_people():
+    from olmoe_viz.models.progress_bars import for_people  # loads transformers: not for --help
+
+    with for_people():
         return ov.load_model(name, device=wanted.device, dtype=wanted.dtype)
-
-
-@contextmanager
-def _bars_for_people() -> Iterator[None]:
-    """Keep transformers' progress bars out of what is not a terminal, where each is a long line."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    if shown and not sys.stderr.isatty():
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def reading(done: int, total: int) -> None:
