@@ -4,9 +4,9 @@ PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 BIN := .venv/bin
-# Each worker has a browser and a server of its own, which wait for one another: four keep two
+# Each worker has a browser and a server of its own, which wait for one another: three keep two
 # cores busy. Who is done takes tests of the others.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist worksteal
+PYTEST := $(BIN)/python -m pytest -n 3 --dist worksteal
 DIST := dist
 # Debian keeps Python's venv in a package of its own; installed when this user may.
 APT_GET := $(shell test "$$(id -u)" = 0 && echo apt-get || echo sudo -n apt-get)
