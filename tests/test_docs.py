@@ -53,6 +53,9 @@ NOT_RUN_HERE = {
     "make test-long": "has this test among its own",
     "make cluster-test": "installs Ray first; the test that it runs is one of make test-long",
     "make audit": "asks a database of advisories on the network",
+    "python -m benchmarks.classroom --visitors 40 --tabs 2": (
+        "takes minutes; its visitors ask in tests/engine/serving/test_pages.py"
+    ),
     "python -m benchmarks.classes --throughput 250": "takes seconds; a test runs its simulation",
     "olmoe-viz serve --port 8600": "tests/engine/serving serves the same on a free port",
     "olmoe-viz serve": "the same, in a sentence",
