@@ -54,7 +54,7 @@ def lines(claim: Claim, claims: Claims) -> tuple[list[str], dict[str, Values]]:
     found: dict[str, Values] = {}
     for rule in dict.fromkeys(each.rule for each in figures):
         own = [each for each in figures if each.rule == rule]
-        found[texts.LINES[rule]] = (
+        found[texts.line(claim, rule)] = (
             [each.value for each in own],
             [each.low for each in own],
             [each.high for each in own],

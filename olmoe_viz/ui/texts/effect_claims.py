@@ -47,6 +47,11 @@ def where(claims: Claims, model: str) -> str:
     )
 
 
+def line(claim: Claim, rule: str) -> str:
+    """The name of a line: under which rule, or which experts are meant."""
+    return "the strongest" if (claim, rule) == ("strongest", "drop") else LINES[rule]
+
+
 def answer(claim: Claim, claims: Claims) -> tuple[str, str]:
     """What was found of a claim, and the verdict."""
     return _ANSWERS[claim](claims)
