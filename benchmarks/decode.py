@@ -25,6 +25,7 @@ from olmoe_viz.models.catalogue import BUNDLED
 SECTIONS: dict[str, Callable[[Bench], Any]] = {
     "ks": writing.by_k,
     "mixed": writing.mixed,
+    "interventions": writing.intervened,
     "rows": writing.by_rows,
     "context": writing.by_context,
     "prefill": prefill.prefill,

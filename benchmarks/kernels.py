@@ -42,8 +42,8 @@ def floors(geometry: Geometry, rows: int, used: int, context: int = CONTEXT) -> 
     return {
         "queries, keys, values": 6 * hidden * hidden,
         "attention": 4 * rows * context * hidden,
-        "output projection": 2 * hidden * hidden,
-        "router": 2 * geometry.experts * hidden,
+        "output projection, router logits": 2 * hidden * (hidden + geometry.experts),
+        "choice of experts": 0,
         "experts": 6 * used * hidden * geometry.intermediate,
         "vocabulary": 2 * geometry.vocab * hidden,
         "next token": 0,
@@ -56,10 +56,11 @@ def _case(bench: Bench, sizes: "Sizes", weights: "Weights", ks: Sequence[int]) -
     work, cache = random_work(sizes, weights, len(ks))
     work.position.fill_(CONTEXT)
     work.ks[:, : len(ks)] = torch.tensor(ks, dtype=torch.int32, device=work.ks.device)
-    work.threshold.zero_()
-    work.weighting.zero_()
+    for each in (work.threshold, work.weighting, work.acting):
+        each.zero_()
     launches = _launches(sizes, weights, cache, work)
-    launches["router"]()  # whose experts the next ones run
+    launches["output projection, router logits"]()
+    launches["choice of experts"]()  # which the next ones run
     used = int(work.used_count)
     seconds = {name: _replayed(launch) for name, launch in launches.items()}
     once = ("vocabulary", "next token")
@@ -99,10 +100,10 @@ def _launches(
         "attention": each(
             lambda _, layer: attention.run(sizes, weights, layer, cache, work, pdl=pdl)
         ),
-        "output projection": each(
-            lambda _, layer: linear.project(sizes, layer.output, layer.norm_mid, work, pdl=pdl)
+        "output projection, router logits": each(
+            lambda _, layer: linear.project(sizes, layer, work, pdl=pdl)
         ),
-        "router": each(lambda index, layer: router.run(sizes, layer, index, work, pdl=pdl)),
+        "choice of experts": each(lambda index, _: router.run(sizes, index, work, pdl=pdl)),
         "experts": each(lambda _, layer: experts.run(sizes, layer, work, pdl=pdl)),
         "vocabulary": lambda: next_token.score(sizes, weights, work, pdl=pdl),
         "next token": lambda: next_token.advance(sizes, weights, work, drawn=False, pdl=pdl),

@@ -87,6 +87,13 @@ def _mixed(values: dict[str, Any]) -> list[str]:
     return _table([f"k = {', '.join(map(str, values['ks']))}", "whole run", ""], cells)
 
 
+def _intervened(values: dict[str, Any]) -> list[str]:
+    ratios = ("1.00x", f"{values['ratio']:.2f}x")
+    rows = zip(values["policies"], values["seconds"], ratios, strict=True)
+    cells = [(f"`{policy}`", f"{seconds:.3f} s", ratio) for policy, seconds, ratio in rows]
+    return _table(["one row", "its tokens but the first", "/ without"], cells)
+
+
 def _by_rows(values: dict[str, Any]) -> list[str]:
     one = values["stock"]["tokens_per_second"]
     cells = [
@@ -179,6 +186,7 @@ def _first_token(values: dict[str, Any]) -> list[str]:
 SECTIONS = {
     "ks": ("One row, tokens/s by k", _by_k),
     "mixed": ("Several ks in one batch", _mixed),
+    "interventions": ("Interventions in every layer", _intervened),
     "rows": ("Rows of one batch, tokens/s", _by_rows),
     "context": ("One row at the trained k, tokens/s by length of the prompt", _by_context),
     "prefill": ("Reading a text", _prefill),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -71,6 +72,22 @@ def mixed(bench: Bench) -> dict[str, Any]:
         "against_alone": between["batch"] / between["alone"],
         "against_stock": peer / batch["seconds"],
     }
+
+
+def intervened(bench: Bench) -> dict[str, Any]:
+    """Time one row at the trained k with and without interventions in every layer."""
+    plain = ov.RoutingPolicy(bench.model.geometry.trained_k)
+    what = "off:*.3_17", "bias:*.9~0.5@generated"
+    steered = replace(
+        plain,
+        interventions=tuple(map(ov.Intervention.parse, what)),
+        lost_mass="restore",
+    )
+    prompt = bench.prompt(bench.settings.prompt)
+    runs = {str(each): partial(_ours, bench, prompt, [each]) for each in (plain, steered)}
+    done = in_turn(runs, bench.settings.rounds)
+    between = [median(run.between for run in each) for each in done.values()]
+    return {"policies": list(runs), "seconds": between, "ratio": between[1] / between[0]}
 
 
 def by_rows(bench: Bench) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from olmoe_viz.engine import compiling
 from olmoe_viz.engine.decoder import Decoder, GroupDecoder, PlainDecoder
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.models.model import Model
-from olmoe_viz.policy import RoutingPolicy
 
 if TYPE_CHECKING:
     from olmoe_viz.engine.gpu_decoder import GpuDecoder, GpuKernels
@@ -28,11 +27,11 @@ _made: "WeakKeyDictionary[Model, GpuKernels | str]" = WeakKeyDictionary()
 def decoder_for(
     model: Model,
     at_work: Ordered[Decoder],
-    policies: Ordered[RoutingPolicy],
+    rows: int,
     need: int,
     entries: int,
 ) -> Decoder:
-    """Return what runs a row for each policy, together `need` entries: one at work, or a new one.
+    """Return what runs so many rows, together `need` entries: one at work, or a new one.
 
     A new one takes `entries` tokens of all its rows.
     """
@@ -40,8 +39,7 @@ def decoder_for(
         return GroupDecoder(model, need)
     if model.device.type != "cuda":
         return _on_cpu(model, at_work, entries)
-    steered = any(policy.interventions for policy in policies)
-    why = "interventions" if steered else _claimed(model, at_work, len(policies), need)
+    why = _claimed(model, at_work, rows, need)
     return why if not isinstance(why, str) else _plain(model, at_work, entries, why)
 
 

@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from olmoe_viz.engine.cache import Entries, KvCache, entries_on_gpu
 from olmoe_viz.engine.decoder import Part, Ran, Stepped
 from olmoe_viz.engine.kernels.gpu import self_test
-from olmoe_viz.engine.kernels.gpu.graphs import Flight, Graphs, Recorded
+from olmoe_viz.engine.kernels.gpu.graphs import Flight, Graphs
 from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, Work, weights_of
+from olmoe_viz.engine.plan import cell_of
 from olmoe_viz.engine.runner import runner_of
 from olmoe_viz.engine.sequence import Sequence
-from olmoe_viz.engine.taps import Arrays, Taps
+from olmoe_viz.engine.taps import Arrays, Taps, fitted
 from olmoe_viz.families.base import Parts
+from olmoe_viz.families.edits import BARRED, Cell, Coded, tables_of
+from olmoe_viz.interventions import LOST_MASS
 from olmoe_viz.models.model import Model
+from olmoe_viz.numerics.geometry import Geometry
 from olmoe_viz.policy import WEIGHTINGS
 from olmoe_viz.records.routed import width
 
@@ -82,10 +86,19 @@ def sizes_of(model: Model, parts: Parts) -> Sizes:
 
 
 class _Flown(NamedTuple):
-    """A graph that has been launched, and where in it each row stands."""
+    """A graph that has been launched, where in it each row stands, and what acted on whom."""
 
     flight: Flight
     places: dict[Sequence, int]
+    acting: dict[Sequence, "_Acting"]
+
+
+class _Acting(NamedTuple):
+    """The interventions on a token, and their numbers for each layer: [layers, experts]."""
+
+    cell: Cell
+    numbers: Coded
+    layers: NDArray[np.bool_]  # in which they act
 
 
 class GpuDecoder:
@@ -104,6 +117,7 @@ class GpuDecoder:
         self._work = kernels.graphs.work_of(1)
         self._places: dict[Sequence, int] = {}
         self._left: dict[Sequence, int] = {}  # tokens that each row has yet to run
+        self._acting: dict[Sequence, _Acting] = {}  # what the device was last told of a row
         self._read: dict[Sequence, Arrays] = {}  # before the last token of a prompt
         self._flown: deque[_Flown] = deque()
         self._flights = 0
@@ -129,6 +143,7 @@ class GpuDecoder:
             self._joined.discard(row)
             self._read.pop(row, None)
             self._left.pop(row, None)
+            self._acting.pop(row, None)
             if row in self._places:
                 self._rest(self._places.pop(row))
 
@@ -153,7 +168,10 @@ class GpuDecoder:
             flown = self._flown.popleft()
             recorded, flew = flown.flight.wait()
             seconds += flew
-            done += [self._landed(row, at, recorded) for row, at in flown.places.items()]
+            done += [
+                self._landed(row, recorded.of(at), flown.acting.get(row))
+                for row, at in flown.places.items()
+            ]
         return Stepped([ran for ran in done if ran.row in self._joined], seconds)
 
     def close(self) -> None:
@@ -210,6 +228,11 @@ class GpuDecoder:
             "base",
             "threshold",
             "weighting",
+            "acting",
+            "bias",
+            "marks",
+            "targets",
+            "mass",
             "token",
             "hidden",
             "scaled",
@@ -237,6 +260,7 @@ class GpuDecoder:
     def _rest(self, place: int) -> None:
         """Let a place rest; it writes to an entry that nobody reads."""
         self._work.ks[:, place] = 0
+        self._work.acting[place] = 0
         self._work.position[place], self._work.base[place] = 0, self._kernels.entries
 
     def _launch(self) -> None:
@@ -244,34 +268,81 @@ class GpuDecoder:
         running = {row: at for row, at in self._places.items() if self._left[row] > 0}
         if not running:
             return
+        for row, place in running.items():
+            if row.policy.interventions:
+                self._intervene(row, place)
         drawn = any(row.sampling.temperature > 0 for row in running)
         flight = self._kernels.graphs.flights(self._work, drawn=drawn)[self._flights % 2]
         flight.launch()
         self._flights += 1
-        self._flown.append(_Flown(flight, running))
+        acting = {row: self._acting[row] for row in running if row in self._acting}
+        self._flown.append(_Flown(flight, running, acting))
         for row in running:
             self._left[row] -= 1
             if not self._left[row]:
                 self._rest(self._places[row])
 
-    def _landed(self, row: Sequence, place: int, recorded: Recorded) -> Ran:
+    def _intervene(self, row: Sequence, place: int) -> None:
+        """Tell the device what acts on the next token of a row, where that is something new.
+
+        Steps that were launched before are not touched: they run before what is copied here.
+        """
+        position = row.prompt + row.limit - self._left[row]
+        cell = cell_of(row.policy, position, "prompt" if position < row.prompt else "generated")
+        before = self._acting.get(row)
+        if before is not None and before.cell == cell:
+            return
+        acting = self._acting[row] = _acting(cell, self._kernels.geometry)
+        work = self._work
+        work.acting[place] = torch.from_numpy(acting.layers.astype(np.int32))
+        work.mass[place] = LOST_MASS.index(row.policy.lost_mass)
+        for name, values in acting.numbers._asdict().items():
+            getattr(work, name)[place] = torch.from_numpy(values)
+
+    def _landed(
+        self, row: Sequence, recorded: tuple[NDArray[np.float32], ...], acting: "_Acting | None"
+    ) -> Ran:
         """Return what a step has given a row; with its first, what was read before."""
         widest = width(row.policy, self._kernels.geometry)
-        routed = _routed(recorded.routing[place], widest)
+        routing, chosen = recorded
+        routed = _routed(routing, widest, acting)
         if (read := self._read.pop(row, None)) is not None:
-            read = read | {name: read[name][..., :widest] for name in ("expert_ids", "weights")}
+            read = fitted(read, widest)
             routed = {name: np.concatenate([read[name], routed[name]], 1) for name in routed}
-        token, logprob = recorded.chosen[place].tolist()
+        token, logprob = chosen.tolist()
         return Ran(row, routed, (int(token), logprob) if row.uniform is not None else None)
 
 
-def _routed(recorded: NDArray[np.float32], width: int) -> Arrays:
-    """Return arrays [layers, 1, ...] from router logits and weights, [2, layers, experts]."""
+def _acting(cell: Cell, geometry: Geometry) -> _Acting:
+    tables = tables_of([cell], geometry.layer_ids, geometry.experts)
+    (places,) = tables.places
+    # Row 0 of the tables is that of nothing.
+    at = np.maximum(places, 0)
+    numbers = Coded(tables.bias[at], tables.marks[at], tables.targets[at])
+    return _Acting(cell, numbers, places >= 0)
+
+
+def _routed(recorded: NDArray[np.float32], width: int, acting: _Acting | None) -> Arrays:
+    """Return arrays [layers, 1, ...] from router logits and weights, [2, layers, experts].
+
+    By falling weight; of equals the first choice first, which without interventions is the lower
+    id.
+    """
     logits, dense = recorded
-    order = np.argsort(-dense, axis=-1, kind="stable")[:, :width]
+    order = np.argsort(-dense, axis=-1, kind="stable")
+    if acting is not None:
+        order = np.where(acting.layers[:, None], _by_choice(logits, dense, acting.numbers), order)
+    order = order[:, :width]
     weights = np.take_along_axis(dense, order, axis=-1)
     return {
         "router_logits": logits[:, None].copy(),
         "expert_ids": np.where(weights >= 0, order, -1).astype(np.int16)[:, None],
         "weights": np.maximum(weights, 0)[:, None],
     }
+
+
+def _by_choice(
+    logits: NDArray[np.float32], dense: NDArray[np.float32], numbers: Coded
+) -> NDArray[np.int64]:
+    preference = np.where(numbers.marks & BARRED, -np.inf, logits + numbers.bias)
+    return np.lexsort((-preference, -dense), axis=-1)

@@ -45,7 +45,7 @@ class Scheduler:
             return False
         at_work = list(dict.fromkeys(self._groups.values()))
         try:
-            decoder = decoder_for(self.model, at_work, group.request.policies, need, self._entries)
+            decoder = decoder_for(self.model, at_work, len(group.rows), need, self._entries)
             if not decoder.join(group.rows):
                 return False
         except Exception as error:  # noqa: BLE001 - told to whose it is

@@ -113,18 +113,27 @@ def edits_of(
         return None
     apart = cells[:1] if len(set(cells)) == 1 else cells
     by_cell = {cell: coded(cell[0], layer, experts) for cell in set(apart)}
-    bias, marks, targets = (
-        np.stack(parts) for parts in zip(*(by_cell[cell] for cell in apart), strict=True)
+    stacked = Coded(*map(np.stack, zip(*(by_cell[cell] for cell in apart), strict=True)))
+    return edits_from(
+        stacked,
+        [LOST_MASS.index(mass) for _, mass in apart],
+        max(most_experts(cell, layer, k, experts) for cell, _ in by_cell),
+        device,
     )
+
+
+def edits_from(stacked: Coded, masses: Sequence[int], most: int, device: torch.device) -> Edits:
+    """Return what acts on tokens from its numbers, [tokens, experts] each, as tensors."""
+    bias, marks, targets = stacked
 
     def marked(bit: int) -> Tensor | None:
         found = (marks & bit) > 0
         return torch.from_numpy(found).to(device) if found.any() else None
 
-    moved = (targets != np.arange(experts)).any()
+    moved = (targets != np.arange(targets.shape[-1])).any()
     return Edits(
-        mass=torch.tensor([[LOST_MASS.index(mass)] for _, mass in apart], device=device),
-        most=max(most_experts(cell, layer, k, experts) for cell, _ in by_cell),
+        mass=torch.tensor(masses, device=device).unsqueeze(1),
+        most=most,
         bias=torch.from_numpy(bias).to(device) if bias.any() else None,
         barred=marked(BARRED),
         forced=marked(FORCED),

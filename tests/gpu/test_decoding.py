@@ -11,6 +11,7 @@ from olmoe_viz.engine.gpu_decoder import NAME, GpuKernels
 from olmoe_viz.engine.kernels.gpu import self_test
 from olmoe_viz.engine.kernels.gpu.graphs import Flight, Graphs
 from olmoe_viz.models.model import Model
+from olmoe_viz.records.generation import Generation
 
 pytestmark = pytest.mark.usefixtures("kernels")
 PROMPT = [300 + 7 * i for i in range(16)]
@@ -21,6 +22,8 @@ POLICIES = [
     ov.RoutingPolicy((1, 64, 8, 3)),
     ov.RoutingPolicy(16, threshold=0.02),
     ov.RoutingPolicy(None, threshold=0.03),
+    ov.RoutingPolicy.parse("k=8,off:1.3_5_40,force:*.7,bias:2.9~1.5@generated,mass=restore"),
+    ov.RoutingPolicy.parse("k=16,route_around:*.0-20@15,swap:0.21~2,add:3.11_12,off:3.0-63@18"),
 ]
 
 
@@ -95,6 +98,51 @@ def test_policies_choose_and_weigh_as_the_plain_pass_does(
         for layer in range(len(model.sites)):
             ran, also = (set(each.expert_ids[layer, 0].tolist()) for each in (own, other))
             assert len(ran ^ also) <= 2
+
+
+def _apart(one: Generation, other: Generation) -> int:
+    """Count the layers and tokens in which other experts ran or weighed something else."""
+    same = (one.expert_ids == other.expert_ids) & (one.weights == other.weights)
+    return int((~same.all(-1)).sum())
+
+
+def test_interventions_act_on_the_tokens_that_they_name(model: Model) -> None:
+    def write(text: str) -> Generation:
+        (row,) = ov.compare(model, PROMPT, [ov.RoutingPolicy.parse(text)], 4)
+        assert row.provenance.runner == NAME
+        return row
+
+    plain = write("k=8")
+    chosen = int(plain.expert_ids[2, 1, 0])
+    unused = next(e for e in range(64) if e not in plain.expert_ids[2])
+    assert _apart(plain, write(f"k=8,off:2.{unused}")) == 0
+    # Token 17 is the second that is written; in layer 2 nothing is different before it.
+    off = write(f"k=8,off:2.{chosen}@17")
+    assert _apart(plain, off) >= 1
+    np.testing.assert_array_equal(off.router_logits[:3, :2], plain.router_logits[:3, :2])
+    np.testing.assert_array_equal(off.router_logits[:, 0], plain.router_logits[:, 0])
+    at = off.expert_ids[2, 1].tolist().index(chosen)
+    assert off.weights[2, 1, at] == 0
+    around = write(f"k=8,route_around:2.{chosen}@17")
+    ranked = np.argsort(-plain.router_logits[2, 1], kind="stable").tolist()
+    ranked.remove(chosen)
+    assert around.expert_ids[2, 1].tolist() == ranked[:8]
+    forced = write(f"k=8,force:2.{unused}@generated,mass=renormalize")
+    assert (forced.expert_ids[2] == unused).any(-1).all()
+    np.testing.assert_allclose(forced.weights[2].sum(-1), 1, rtol=1e-5)
+    added = write(f"k=8,add:2.{unused}@generated")
+    assert ((added.expert_ids[2] >= 0).sum(-1) == 9).all()
+
+
+def test_what_is_switched_off_comes_in_the_order_of_the_plain_pass(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = ov.RoutingPolicy.parse("k=8,off:*.0-63@16")
+    (ours,) = ov.compare(model, PROMPT, [policy], 1)
+    monkeypatch.setattr(GpuKernels, "claim", lambda *_: False)
+    (plain,) = ov.compare(model, PROMPT, [policy], 1)
+    assert not ours.weights[:, 0].any()
+    assert ours.expert_ids[0, 0].tolist() == plain.expert_ids[0, 0].tolist()
 
 
 def test_a_token_is_drawn_alike_on_the_host_and_on_the_device() -> None:

@@ -27,7 +27,9 @@ def test_a_kernel_that_computes_something_else_is_found(
 ) -> None:
     monkeypatch.setattr(linear, "project", lambda *_, **__: None)
     found = self_test.failing(*setting, rows=3, pdl=False)
-    assert found == [f"output projection: {name}" for name in ("hidden", "scaled", "squares")]
+    assert found == [
+        f"output projection: {name}" for name in ("middle", "scaled", "squares", "raw")
+    ]
 
 
 def _step(setting: Setting, work: Work, cache: list[tuple[torch.Tensor, torch.Tensor]]) -> Work:
@@ -45,8 +47,8 @@ def _cache(setting: Setting, rows: int) -> list[tuple[torch.Tensor, torch.Tensor
 def _alone(setting: Setting, work: Work, row: int) -> Work:
     sizes, weights = setting
     alone = Work.empty(sizes, 1, weights.embed.device)
-    of_rows = ("position", "base", "threshold", "weighting", "hidden", "scaled", "squares")
-    for name in of_rows:
+    policy = ("threshold", "weighting", "acting", "bias", "marks", "targets", "mass")
+    for name in ("position", "base", *policy, "hidden", "scaled", "squares"):
         getattr(alone, name).copy_(getattr(work, name)[row : row + 1])
     alone.ks[:, 0] = work.ks[:, row]
     return alone
@@ -69,6 +71,7 @@ def test_of_many_rows_each_is_what_it_is_alone_but_for_rounding(
     work, _ = self_test.random_work(*setting, rows)
     work.ks.fill_(64)  # no expert may enter or leave by rounding
     work.threshold.zero_()
+    work.acting.zero_()
     row = rows - 1
     alone = _step(setting, _alone(setting, work, row), _cache(setting, rows))
     together = _step(setting, work, _cache(setting, rows))

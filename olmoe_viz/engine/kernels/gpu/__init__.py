@@ -2,8 +2,8 @@
 
 Each module holds one kernel, `run`, which launches it, and `reference`, which says the same in
 torch. Both work on the same `Work` in place, so one can be compared with the other. A kernel reads
-every choice (positions, k, weighting, threshold) from the device, so that one captured graph serves
-all requests.
+every choice (positions, k, weighting, threshold, interventions) from the device, so that one
+captured graph serves all requests.
 
 Two rules make a row's numbers independent of the rows beside it, to the bit: a sum over the width
 of a matrix is taken by one program, in one order for every number of rows; and a row's experts are

@@ -13,7 +13,7 @@ from olmoe_viz.engine.kernels.gpu.launch import arrives_last, options, rms_scale
 from olmoe_viz.engine.kernels.gpu.work import SPLITS, LayerWeights, Sizes, Weights, Work
 
 CHUNK, WARPS = 32, 2
-SHARE = 64  # tokens that a program looks at, at least
+SHARE = 32  # tokens that a program looks at, at least
 
 
 @triton.jit
@@ -26,6 +26,16 @@ def _norm_scale(whole, scale, H: tl.constexpr, EPSILON: tl.constexpr):
 def _rotated(first, second, cosine, sine):
     turned_first = (first * cosine - second * sine).to(tl.bfloat16)
     return turned_first, (second * cosine + first * sine).to(tl.bfloat16)
+
+
+@triton.jit
+def _chunk(keys, values, start, high, H: tl.constexpr, HALF: tl.constexpr, CHUNK: tl.constexpr):
+    """Return the two halves of the keys, and the values, of tokens from `start` to below `high`."""
+    at, half, d = start + tl.arange(0, CHUNK), tl.arange(0, HALF), tl.arange(0, 2 * HALF)
+    there = (at < high)[:, None]
+    k1 = tl.load(keys + at[:, None] * H + half[None, :], mask=there, other=0.0)
+    k2 = tl.load(keys + at[:, None] * H + HALF + half[None, :], mask=there, other=0.0)
+    return k1, k2, tl.load(values + at[:, None] * H + d[None, :], mask=there, other=0.0)
 
 
 @triton.jit
@@ -51,11 +61,7 @@ def _attend(  # noqa: PLR0915 - one kernel is one launch; nothing in it stands t
     values += base
     cosine = tl.load(cosines + position * HALF + half)
     sine = tl.load(sines + position * HALF + half)
-    at = low + t
-    there = (at < high)[:, None]
-    k1 = tl.load(keys + at[:, None] * H + half[None, :], mask=there, other=0.0)
-    k2 = tl.load(keys + at[:, None] * H + HALF + half[None, :], mask=there, other=0.0)
-    v = tl.load(values + at[:, None] * H + d[None, :], mask=there, other=0.0)
+    k1, k2, v = _chunk(keys, values, low, high, H, HALF, CHUNK)
     low_at, high_at = head * 2 * HALF + half, head * 2 * HALF + HALF + half
     wq1, wq2 = tl.load(norm_q + low_at).to(tl.float32), tl.load(norm_q + high_at).to(tl.float32)
     wk1, wk2 = tl.load(norm_k + low_at).to(tl.float32), tl.load(norm_k + high_at).to(tl.float32)
@@ -94,11 +100,7 @@ def _attend(  # noqa: PLR0915 - one kernel is one launch; nothing in it stands t
         total = total * shrink + tl.sum(share_of, 0)
         mixed = mixed * shrink + tl.sum(v.to(tl.float32) * share_of[:, None], 0)
         top = higher
-        at = start + CHUNK + t
-        there = (at < high)[:, None]
-        k1 = tl.load(keys + at[:, None] * H + half[None, :], mask=there, other=0.0)
-        k2 = tl.load(keys + at[:, None] * H + HALF + half[None, :], mask=there, other=0.0)
-        v = tl.load(values + at[:, None] * H + d[None, :], mask=there, other=0.0)
+        k1, k2, v = _chunk(keys, values, start + CHUNK, high, H, HALF, CHUNK)
     result = attended + row * H + head * 2 * HALF + d
     if parts == 1:
         tl.store(result, (mixed / total).to(tl.bfloat16))

@@ -24,6 +24,10 @@ class Recorded(NamedTuple):
     routing: NDArray[np.float32]
     chosen: NDArray[np.float32]
 
+    def of(self, place: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what was left of one row."""
+        return self.routing[place], self.chosen[place]
+
 
 class Flight:
     """One of the two copies of the graph, with the host memory that its results go to.

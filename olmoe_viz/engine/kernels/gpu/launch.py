@@ -26,6 +26,19 @@ def rms_scale(squares, row, PARTS: tl.constexpr, WIDTH: tl.constexpr, EPSILON: t
 
 
 @triton.jit
+def product(a, b):
+    """Return a * b of float32, rounded, whatever follows.
+
+    The compiler fuses a product with the sum after it where that is its only use, and may compute
+    a value anew for each layout that it is needed in. What is compared with itself over two axes
+    would then differ in the last bit.
+    """
+    return tl.inline_asm_elementwise(
+        "mul.rn.f32 $0, $1, $2;", "=f,f,f", [a, b], dtype=tl.float32, is_pure=True, pack=1
+    )
+
+
+@triton.jit
 def arrives_last(counter, expected):
     """Count this program; True for the last of `expected`, which sees what the others stored."""
     tl.debug_barrier()

@@ -103,5 +103,5 @@ def advance_reference(sizes: Sizes, weights: Weights, work: Work, *, drawn: bool
     work.chosen[:, 0] = work.token.float()
     work.chosen[:, 1] = work.logits.log_softmax(-1).gather(1, ids).squeeze(1)
     work.hidden.copy_(weights.embed[ids.squeeze(1)])
-    linear.settle(sizes, weights.first_norm, work)
+    linear.settle(sizes, work.hidden, weights.first_norm, work)
     work.position += (work.ks[0, : work.rows] > 0).int()

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from olmoe_viz.engine.kernels.gpu import attention, experts, linear, next_token, router
 from olmoe_viz.engine.kernels.gpu.work import MAX_ROWS, Sizes, Weights, Work
+from olmoe_viz.families.edits import ADDED, BARRED, FORCED, OFF
+from olmoe_viz.interventions import LOST_MASS
 
 TOLERANCE = 0.01  # of the reference's norm: bfloat16 has eight bits
 LENGTH = 200  # tokens that each row may have in the cache
@@ -48,13 +50,29 @@ def random_work(sizes: Sizes, weights: Weights, rows: int) -> tuple[Work, tuple[
     work.ks[:, 0] = sizes.trained_k
     work.threshold.copy_(whole(2, rows) * 1.5 / sizes.experts)
     work.weighting.copy_(whole(3, rows))
+    _intervene(work, whole)
     work.hidden.copy_(torch.randn(work.hidden.shape, generator=random, device=device))
-    linear.settle(sizes, weights.first_norm, work)
+    linear.settle(sizes, work.hidden, weights.first_norm, work)
     shape = (rows * LENGTH, sizes.hidden)
     keys, values = (
         torch.randn(shape, generator=random, device=device, dtype=torch.bfloat16) for _ in range(2)
     )
     return work, (keys, values)
+
+
+def _intervene(work: Work, whole: Callable[..., Tensor]) -> None:
+    """Let something of everything act on about half of the rows and layers."""
+    shape = work.marks.shape
+    experts = torch.arange(shape[-1], device=work.marks.device).expand(shape)
+    work.acting.copy_(whole(2, *work.acting.shape))
+    work.acting[-1] = 1
+    work.acting *= work.ks[:, : work.rows].t() > 0  # on rows that rest nothing acts
+    work.bias.copy_(torch.where(whole(4, *shape) == 0, whole(9, *shape) - 4, 0) / 2)
+    work.bias[::2] = 0
+    for bit in (BARRED, FORCED, ADDED, OFF):
+        work.marks |= torch.where(whole(16, *shape) == 0, bit, 0).to(work.marks.dtype)
+    work.targets.copy_(torch.where(whole(12, *shape) == 0, whole(shape[-1], *shape), experts))
+    work.mass.copy_(whole(len(LOST_MASS), work.rows))
 
 
 def _stages(
@@ -77,15 +95,15 @@ def _stages(
     )
     yield (
         "output projection",
-        stream,
-        lambda w, _: linear.project(sizes, layer.output, layer.norm_mid, w, pdl=pdl),
-        lambda w, _: linear.project_reference(sizes, layer.output, layer.norm_mid, w),
+        ("middle", "scaled", "squares", "raw"),
+        lambda w, _: linear.project(sizes, layer, w, pdl=pdl),
+        lambda w, _: linear.project_reference(sizes, layer, w),
     )
     yield (
         "router",
         ("record", "scale", "users", "used_count"),
-        lambda w, _: router.run(sizes, layer, index, w, pdl=pdl),
-        lambda w, _: router.reference(sizes, layer, index, w),
+        lambda w, _: router.run(sizes, index, w, pdl=pdl),
+        lambda w, _: router.reference(sizes, index, w),
     )
     yield (
         "experts",

@@ -15,8 +15,8 @@ def run(sizes: Sizes, weights: Weights, cache: Cache, work: Work, *, pdl: bool) 
     for index, (layer, entries) in enumerate(zip(weights.layers, cache, strict=True)):
         linear.run(work.scaled, layer.qkv, work.qkv, pdl=pdl)
         attention.run(sizes, weights, layer, entries, work, pdl=pdl)
-        linear.project(sizes, layer.output, layer.norm_mid, work, pdl=pdl)
-        router.run(sizes, layer, index, work, pdl=pdl)
+        linear.project(sizes, layer, work, pdl=pdl)
+        router.run(sizes, index, work, pdl=pdl)
         experts.run(sizes, layer, work, pdl=pdl)
     next_token.score(sizes, weights, work, pdl=pdl)
 
@@ -26,7 +26,7 @@ def reference(sizes: Sizes, weights: Weights, cache: Cache, work: Work) -> None:
     for index, (layer, entries) in enumerate(zip(weights.layers, cache, strict=True)):
         linear.reference(work.scaled, layer.qkv, work.qkv)
         attention.reference(sizes, weights, layer, entries, work)
-        linear.project_reference(sizes, layer.output, layer.norm_mid, work)
-        router.reference(sizes, layer, index, work)
+        linear.project_reference(sizes, layer, work)
+        router.reference(sizes, index, work)
         experts.reference(sizes, layer, work)
     next_token.score_reference(sizes, weights, work)

@@ -43,7 +43,9 @@ class Sizes:
 class LayerWeights:
     """One block; matrices are [out, in], `qkv` is the three under each other.
 
-    `next_norm` is the weight of the norm that reads the residual stream after this block.
+    `next_norm` is the weight of the norm that reads the residual stream after this block. The
+    router with the weights of its norm, and that after attention's output projection, are float32
+    [experts, hidden].
     """
 
     qkv: Tensor
@@ -52,6 +54,8 @@ class LayerWeights:
     output: Tensor
     norm_mid: Tensor
     router: Tensor
+    router_of_hidden: Tensor
+    router_of_attended: Tensor
     gate_up: Tensor
     down: Tensor
     next_norm: Tensor
@@ -59,7 +63,7 @@ class LayerWeights:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A model; only queries, keys and values are copied, the rest is the model's own memory.
+    """A model: its own memory, but for queries, keys and values, and products of the router.
 
     `cosines` and `sines` are float32 [positions, head_dim / 2].
     """
@@ -79,10 +83,15 @@ class Work:
 
     Of each row: `position` of the token that runs and `base`, the first entry of its part of the
     cache; `ks` [layers, MAX_ROWS] its largest number of experts (0: the row rests), `threshold`,
-    and `weighting` as an index into `policy.WEIGHTINGS`. `hidden` is the residual stream, `scaled`
-    that times the next norm's weight and `squares` its partial sums of squares. `record` [rows, 2,
-    layers, experts] takes router logits, and weights with -1 where an expert does not run.
-    `chosen` [rows, 2] takes the next token and its log-probability.
+    and `weighting` as an index into `policy.WEIGHTINGS`. `acting` [rows, layers] says where its
+    interventions act; `bias`, `marks` and `targets` [rows, layers, experts] are theirs as in
+    `families.edits.Coded`, and `mass` is an index into `LOST_MASS`.
+
+    `hidden` is the residual stream between blocks and `middle` that in the middle of one; of the
+    last written, `scaled` is it times the next norm's weight and `squares` its partial sums of
+    squares. `raw` [rows, experts] are router logits that lack the scale of their norm. `record`
+    [rows, 2, layers, experts] takes router logits, and weights with -1 where an expert does not
+    run. `chosen` [rows, 2] takes the next token and its log-probability.
     """
 
     rows: int
@@ -91,8 +100,14 @@ class Work:
     ks: Tensor
     threshold: Tensor
     weighting: Tensor
+    acting: Tensor
+    bias: Tensor
+    marks: Tensor
+    targets: Tensor
+    mass: Tensor
     token: Tensor
     hidden: Tensor
+    middle: Tensor
     scaled: Tensor
     squares: Tensor
     qkv: Tensor
@@ -101,6 +116,7 @@ class Work:
     split_sum: Tensor
     attended: Tensor
     projected: Tensor
+    raw: Tensor
     scale: Tensor
     used: Tensor
     used_count: Tensor
@@ -123,6 +139,7 @@ class Work:
             return torch.zeros(shape, dtype=dtype, device=device)
 
         int32, bfloat16, heads = torch.int32, torch.bfloat16, sizes.heads
+        of_experts = (rows, sizes.layers, sizes.experts)
         return cls(
             rows=rows,
             position=zeros(rows, dtype=int32),
@@ -130,8 +147,14 @@ class Work:
             ks=zeros(sizes.layers, MAX_ROWS, dtype=int32),
             threshold=zeros(rows),
             weighting=zeros(rows, dtype=int32),
+            acting=zeros(rows, sizes.layers, dtype=int32),
+            bias=zeros(*of_experts),
+            marks=zeros(*of_experts, dtype=torch.uint8),
+            targets=zeros(*of_experts, dtype=torch.int16),
+            mass=zeros(rows, dtype=int32),
             token=zeros(rows, dtype=int32),
             hidden=zeros(rows, sizes.hidden),
+            middle=zeros(rows, sizes.hidden),
             scaled=zeros(rows, sizes.hidden, dtype=bfloat16),
             squares=zeros(rows, sizes.parts),
             qkv=zeros(rows, 3 * sizes.hidden),
@@ -140,6 +163,7 @@ class Work:
             split_sum=zeros(rows, heads, SPLITS),
             attended=zeros(rows, sizes.hidden, dtype=bfloat16),
             projected=zeros(rows, sizes.hidden),
+            raw=zeros(rows, sizes.experts),
             scale=zeros(rows),
             used=zeros(sizes.experts, dtype=int32),
             used_count=zeros(1, dtype=int32),
@@ -185,13 +209,17 @@ def weights_of(parts: Parts, sites: Sequence[Site], positions: int) -> Weights:
 
 def _layer(block: Block, site: Site, following: Tensor) -> LayerWeights:
     experts: Any = site.experts
+    output, norm_mid = _weight(block.output), _weight(block.norm_mid)
+    routed = _weight(site.router).float() * norm_mid.float()
     return LayerWeights(
         qkv=torch.cat([_weight(part) for part in (block.query, block.key, block.value)]),
         norm_q=_weight(block.norm_q),
         norm_k=_weight(block.norm_k),
-        output=_weight(block.output),
-        norm_mid=_weight(block.norm_mid),
+        output=output,
+        norm_mid=norm_mid,
         router=_weight(site.router),
+        router_of_hidden=routed,
+        router_of_attended=routed @ output.float(),
         gate_up=experts.gate_up_proj,
         down=experts.down_proj,
         next_norm=following,
