@@ -15,7 +15,7 @@ from olmoe_viz.engine.kernels.gpu.work import COLUMNS, MAX_ROWS, LayerWeights, S
 INNER_COLUMNS, WARPS, DOWN_WARPS = 1, 2, 1
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _gate_up(
     scaled, scales, matrix, inner, used, used_count, users, row_ids, row_weights, rows,
     H: tl.constexpr, INNER: tl.constexpr, ROWS: tl.constexpr, BN: tl.constexpr, PDL: tl.constexpr,
@@ -43,7 +43,7 @@ def _gate_up(
         gate, up, expert = next_gate, next_up, following
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _down(
     inner, matrix, middle, hidden, scaled, squares, norm, used, used_count, users, row_ids, rows,
     INNER: tl.constexpr, ROWS: tl.constexpr, BATCH: tl.constexpr, BN: tl.constexpr,

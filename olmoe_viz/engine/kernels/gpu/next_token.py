@@ -15,7 +15,7 @@ from olmoe_viz.engine.kernels.gpu.work import COLUMNS, Sizes, Weights, Work
 SHARES, WARPS = 64, 4
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _best(
     logits, squares, best, rows,
     V: tl.constexpr, H: tl.constexpr, SHARE: tl.constexpr, BLOCK: tl.constexpr,
@@ -36,7 +36,7 @@ def _best(
     tl.store(at + 2 * rows * 64, tl.sum(tl.exp(x - top), 0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows"])
 def _advance(
     best, logits, token, chosen, embed, norm, hidden, scaled, squares, positions, ks, rows,
     V: tl.constexpr, H: tl.constexpr, BN: tl.constexpr, PARTS: tl.constexpr, DRAWN: tl.constexpr,

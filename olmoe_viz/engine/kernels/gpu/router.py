@@ -49,7 +49,7 @@ def _list_used(counting, count, used, used_count, users, E: tl.constexpr):
     tl.store(counting + i, 0)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["layer"])
 def _route(
     raw, squares, ks, thresholds, weightings, acting, bias, marks, targets, masses, record, scales,
     counting, used, used_count, users, row_ids, row_weights, arrived, layer,
