@@ -100,6 +100,8 @@ class RoutingPolicy:
         interventions on what is not there.
         """
         ks = self.ks(len(layer_ids), experts)
+        if not self.interventions:
+            return ks
         for each in self.interventions:
             unknown = set(each.layers or ()) - set(layer_ids)
             if unknown:

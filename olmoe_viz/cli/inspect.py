@@ -38,9 +38,10 @@ def inspect(
 ) -> None:
     """Open one token in one layer of experts: router, weights, and what each expert gives.
 
-    The text is read under the first k; the layer is then opened under each k on the same input. A
+    The text is read with the first k; the layer is then opened with each k on that same input, so
+    that a further k has the router logits of the first one's run and not those of its own. A
     line is one expert that a k chooses, by falling router logit: its probability, the share of its
-    inner units that are active, the length of its output, and its weight under each k.
+    inner units that are active, the length of its output, and its weight with each k.
     """
     chosen = policies(wanted.name, k.split(","), threshold, weighting)
     loaded, template = load(wanted), False if plain else None
@@ -57,6 +58,7 @@ def table(found: "Inspection", token: str = "") -> str:
     where = " ".join(filter(None, ["token", str(found.token), token]))
     lines = [
         f"{found.provenance.model}, {where}, layer {found.layer}",
+        _input(found),
         "expert    logit  probability  active  output norm  " + "  ".join(columns),
     ]
     for row in _rows(found):
@@ -71,12 +73,23 @@ def table(found: "Inspection", token: str = "") -> str:
     return "\n".join(lines)
 
 
+def _input(found: "Inspection") -> str:
+    """Say in which run the layer's input was made, and what a k of no run means."""
+    ran = found.request.run.policy
+    others = [str(policy) for policy in found.policies if policy != ran]
+    said = f"input and logits: of the run with {ran}"
+    if not others:
+        return said
+    return f"{said}; {', '.join(others)} chooses from these logits, in a run of its own from others"
+
+
 def facts(found: "Inspection") -> dict[str, Any]:
     """Return what JSON says of it: a row an expert, without the vectors."""
     return {
         "model": found.request.model,
         "layer": found.layer,
         "token": found.token,
+        "input_of_run": str(found.request.run.policy),
         "policies": list(map(str, found.policies)),
         "input_norm": found.input_norm,
         "experts": _rows(found),

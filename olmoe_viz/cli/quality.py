@@ -35,17 +35,22 @@ def quality(
 ) -> None:
     """Measure how well each k predicts a text, and how far it is from the trained k.
 
-    A line is one k: the perplexity of the text's tokens but the first (lower is better), their mean
-    negative log-likelihood in nats, the mean divergence of the next-token distribution from that of
-    the trained k in nats, and at how many places both expect the same token. The text is read as it
-    is, without a chat template. One text says little about others.
+    A line is one k: the perplexity of the text's tokens but the first, which nothing comes before
+    (lower is better), their mean negative log-likelihood in nats, the mean divergence of the
+    next-token distribution from that of the trained k in nats, and after how many of the tokens,
+    the last one too, both expect the same next token. The text is read as it is, without a chat
+    template. One text says little about others.
     """
     from olmoe_viz.engine.engine import asking
 
     chosen = tuple(policies(wanted.name, k.split(","), threshold, weighting))
     loaded = load(wanted)
     reference = ov.RoutingPolicy(loaded.geometry.trained_k)
-    click.echo(f"Reading the text under {len(chosen) + 1} policies.", err=True)
+    click.echo(
+        f"Reading the text with {', '.join(map(str, chosen))}, and with {reference}, the trained "
+        "k, to compare.",
+        err=True,
+    )
     scores = asking(ov.LocalEngine(loaded))(ScoreRequest(loaded.name, prompt, chosen, reference))
     found = prompt_quality(scores)
     if as_json:
@@ -56,9 +61,13 @@ def quality(
 
 
 def table(model: str, reference: ov.RoutingPolicy, found: "list[PromptQuality]") -> str:
-    """Return one line a policy."""
+    """Return one line a policy, below what it was measured on."""
+    predicted = found[0].tokens
     lines = [
-        f"{model}, {found[0].tokens} predicted tokens, set against {reference}",
+        f"{model}, {predicted + 1} tokens read",
+        f"perplexity, nll: of the {predicted} tokens after the first",
+        f"divergence, same next token: after each of the {predicted + 1}, against {reference}, the "
+        "trained k",
         "perplexity     nll  divergence  same next token  policy",
     ]
     lines += [

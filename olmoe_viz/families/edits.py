@@ -90,7 +90,7 @@ def tables_of(cells: Sequence[Cell], layer_ids: Sequence[int], experts: int) -> 
     rows, found = [coded((), 0, experts)], dict[tuple[Cell, int], int]()
     places = np.full((len(cells), len(layer_ids)), -1)
     for token, cell in enumerate(cells):
-        for at, layer in enumerate(layer_ids):
+        for at, layer in enumerate(layer_ids if cell[0] else ()):
             if not any(each.acts_in(layer) for each in cell[0]):
                 continue
             if (cell, layer) not in found:

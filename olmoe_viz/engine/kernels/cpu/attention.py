@@ -43,15 +43,33 @@ def attend(queries, keys, values, heads, scaling, out):
     `keys` and `values` are [entries, kv_heads * head_dim]. Each softmax is taken in float32.
     """
     scores = np.full((heads, padded(len(keys))), -np.inf, np.float32)
-    _ask(queries, keys, scaling, scores)
+    _ask(queries, keys, scaling, 0, scores)
     for head in range(heads):
         softmax(scores[head])
-    _read(scores, values, out)
+    _clear(out)
+    _read(scores, values, 0, out)
 
 
 @njit
-def _ask(queries, keys, scaling, scores):
-    """Write each head's products with the keys; reads the cache once, four entries a time."""
+def attend_both(queries, keys, values, more_keys, more_values, heads, scaling, out):
+    """Write what one token reads from two runs of entries, as `attend` does from one."""
+    first = len(keys)
+    scores = np.full((heads, padded(first + len(more_keys))), -np.inf, np.float32)
+    _ask(queries, keys, scaling, 0, scores)
+    _ask(queries, more_keys, scaling, first, scores)
+    for head in range(heads):
+        softmax(scores[head])
+    _clear(out)
+    _read(scores, values, 0, out)
+    _read(scores, more_values, first, out)
+
+
+@njit
+def _ask(queries, keys, scaling, first, scores):
+    """Write each head's products with the keys, from column `first` on.
+
+    Reads the cache once, four entries a time.
+    """
     (entries, width), (heads, room) = keys.shape, scores.shape
     head_dim = len(queries) // heads
     scaled = np.empty_like(queries)
@@ -68,27 +86,31 @@ def _ask(queries, keys, scaling, scores):
                 b = multiply_add(load(keys, at + width + k), x, b)
                 c = multiply_add(load(keys, at + 2 * width + k), x, c)
                 d = multiply_add(load(keys, at + 3 * width + k), x, d)
-            store_totals(scores, head * room + entry, a, b, c, d)
+            store_totals(scores, head * room + first + entry, a, b, c, d)
     for entry in range(entries // 4 * 4, entries):
         for head in range(heads):
             at = entry * width + starts[head]
-            scores[head, entry] = dot(scaled, head * head_dim, keys, at, head_dim)
+            scores[head, first + entry] = dot(scaled, head * head_dim, keys, at, head_dim)
 
 
 @njit
-def _read(scores, values, out):
-    """Write each head's weighted sum of the values; reads the cache once."""
+def _read(scores, values, first, out):
+    """Add each head's sum of the values, weighted from column `first` on; reads the cache once."""
     (entries, width), heads = values.shape, len(scores)
     head_dim = len(out) // heads
     starts = _starts(heads, head_dim, width)
-    for k in range(0, len(out), LANES):
-        store(out, k, zeros())
     for entry in range(entries):
         for head in range(heads):
-            weight, at = spread(scores[head, entry]), entry * width + starts[head]
+            weight, at = spread(scores[head, first + entry]), entry * width + starts[head]
             for k in range(0, head_dim, LANES):
                 read = head * head_dim + k
                 store(out, read, multiply_add(weight, load(values, at + k), load(out, read)))
+
+
+@njit
+def _clear(out):
+    for k in range(0, len(out), LANES):
+        store(out, k, zeros())
 
 
 @njit

@@ -6,15 +6,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from olmoe_viz.engine.kernels.cpu.attention import attend, rotate
-from olmoe_viz.engine.kernels.cpu.experts import mix
-from olmoe_viz.engine.kernels.cpu.interventions import intervene
-from olmoe_viz.engine.kernels.cpu.linear import add, clamp, clear, copy, linear, rms_norm
+from olmoe_viz.engine.kernels.cpu.attention import attend
+from olmoe_viz.engine.kernels.cpu.block import choose, experts, heads_of, score
+from olmoe_viz.engine.kernels.cpu.linear import add, copy, linear, rms_norm
 from olmoe_viz.engine.kernels.cpu.machine_code import kept
-from olmoe_viz.engine.kernels.cpu.router import route
 from olmoe_viz.engine.kernels.cpu.team import DONE, OPEN, read, take, write
 from olmoe_viz.engine.kernels.cpu.weights import Floats, view
 from olmoe_viz.families.edits import Tables
+from olmoe_viz.numerics.geometry import Geometry
 
 
 class Batch(NamedTuple):
@@ -36,30 +35,38 @@ class Batch(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What a step writes: `scores` [scored, vocab], the rest [rows, layers, experts or k]."""
+    """What a step writes: `scores` [scored, vocab], then three of [rows, layers, experts or k].
+
+    `states` [layers + 1, rows, hidden] are what entered each layer and left the last, `attended`
+    [layers, rows, hidden] what attention added; empty where nobody watches.
+    """
 
     scores: Floats
     router_logits: Floats
     expert_ids: NDArray[np.int16]
     weights: Floats
+    states: Floats
+    attended: Floats
 
     @classmethod
     def empty(
-        cls, rows: int, scored: int, vocab: int, layers: int, experts: int, k: int
+        cls, rows: int, scored: int, geometry: Geometry, most: int, *, watched: bool = False
     ) -> "Record":
-        """Return arrays that a step fills."""
+        """Return arrays that a step fills; no row has more than `most` experts."""
+        layers, seen = geometry.layers, geometry.layers if watched else 0
         return cls(
-            np.empty((scored, vocab), np.float32),
-            np.empty((rows, layers, experts), np.float32),
-            np.empty((rows, layers, k), np.int16),
-            np.empty((rows, layers, k), np.float32),
+            np.empty((scored, geometry.vocab), np.float32),
+            np.empty((rows, layers, geometry.experts), np.float32),
+            np.empty((rows, layers, most), np.int16),
+            np.empty((rows, layers, most), np.float32),
+            np.empty((seen + watched, rows, geometry.hidden), np.float32),
+            np.empty((seen, rows, geometry.hidden), np.float32),
         )
 
     def part(self, rows: slice, scored: slice) -> "Record":
-        """Return some rows, in the same memory."""
-        return Record(
-            self.scores[scored], self.router_logits[rows], self.expert_ids[rows], self.weights[rows]
-        )
+        """Return some rows of what nobody watches, in the same memory."""
+        routed = self.router_logits[rows], self.expert_ids[rows], self.weights[rows]
+        return Record(self.scores[scored], *routed, self.states, self.attended)
 
 
 class Shared(NamedTuple):
@@ -88,27 +95,26 @@ def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: 
         copy(weights.embed[batch.tokens[row]], hidden[row])
     for layer in range(len(weights.layers)):
         part = weights.layers[layer]
+        _watch(record.states, layer, hidden)
         rms_norm(hidden, view(part.norm_in, (sizes.hidden,)), sizes.epsilon, normed)
         _attention(sizes, weights, part, cache[layer], batch, normed, added)
+        _watch(record.attended, layer, added)
         for row in range(len(hidden)):
             add(added[row], hidden[row])
         rms_norm(hidden, view(part.norm_mid, (sizes.hidden,)), sizes.epsilon, normed)
-        _routing(sizes, part, layer, batch, normed, record)
+        choose(sizes, part, layer, batch, normed, record)
         write(shared.flags, layer, OPEN)
-        _experts(sizes, part, layer, shared, record, 0, added)
+        _half(sizes, part, layer, shared, record, 0, added)
         if take(shared.flags, layer):
-            _experts(sizes, part, layer, shared, record, 1, shared.upper)
+            _half(sizes, part, layer, shared, record, 1, shared.upper)
         else:
             while read(shared.flags, layer) != DONE:
                 pass
         for row in range(len(hidden)):
             add(shared.upper[row], added[row])
             add(added[row], hidden[row])
-    last = np.empty((len(batch.scored), sizes.hidden), np.float32)
-    for place in range(len(last)):
-        copy(hidden[batch.scored[place]], last[place])
-    rms_norm(last, weights.norm, sizes.epsilon, last)
-    linear(weights.head, last, record.scores)
+    _watch(record.states, len(weights.layers), hidden)
+    score(sizes, weights, hidden, batch.scored, record.scores)
 
 
 @kept
@@ -118,37 +124,23 @@ def help_with(sizes: Any, weights: Any, record: Any, shared: Any) -> None:
         while read(shared.flags, layer) == 0:
             pass
         if take(shared.flags, layer):
-            _experts(sizes, weights.layers[layer], layer, shared, record, 1, shared.upper)
+            _half(sizes, weights.layers[layer], layer, shared, record, 1, shared.upper)
             write(shared.flags, layer, DONE)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _experts(sizes, part, layer, shared, record, half, out):
+def _half(sizes, part, layer, shared, record, half, out):
     """Write what the lower (0) or upper (1) half of the experts adds to each row."""
-    gate_up = view(part.gate_up, (sizes.experts, 2 * sizes.inner, sizes.hidden))
-    down = view(part.down, (sizes.experts, sizes.hidden, sizes.inner))
     first, last = half * (sizes.experts // 2), (1 + half) * sizes.experts // 2
-    ids, shares = record.expert_ids[:, layer], record.weights[:, layer]
-    clear(out)
-    mix(gate_up, down, shared.normed, ids, shares, first, last, out)
+    experts(sizes, part, layer, shared.normed, record, first, last, out)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _attention(sizes, weights, part, entries, batch, normed, out):
     """Write what attention adds to each row; keys and values go into the cache."""
     rows, width = normed.shape
-    queries, attended = np.empty_like(normed), np.empty_like(normed)
-    keys = np.empty((rows, sizes.kv_width), np.float32)
-    values = np.empty_like(keys)
-    linear(view(part.query, (width, width)), normed, queries)
-    linear(view(part.key, (sizes.kv_width, width)), normed, keys)
-    linear(view(part.value, (sizes.kv_width, width)), normed, values)
-    rms_norm(queries, view(part.norm_q, (width,)), sizes.epsilon, queries)
-    rms_norm(keys, view(part.norm_k, (sizes.kv_width,)), sizes.epsilon, keys)
-    for each in (queries, keys, values):
-        clamp(each, sizes.limit)
-    for each in (queries, keys):
-        rotate(each, batch.positions, weights.cosines, weights.sines)
+    queries, keys, values = heads_of(sizes, weights, part, batch.positions, normed)
+    attended = np.empty_like(queries)
     for row in range(rows):
         start, count = batch.bases[row] * sizes.kv_width * 4, batch.positions[row] + 1
         seen_keys = view(entries.keys + start, (count, sizes.kv_width))
@@ -160,17 +152,8 @@ def _attention(sizes, weights, part, entries, batch, normed, out):
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _routing(sizes, part, layer, batch, normed, record):
-    """Record the router's logits of each row, and choose and weigh its experts."""
-    logits = np.empty((len(normed), sizes.experts), np.float32)
-    linear(view(part.router, (sizes.experts, sizes.hidden)), normed, logits)
-    for row in range(len(normed)):
-        copy(logits[row], record.router_logits[row, layer])
-        ids, shares = record.expert_ids[row, layer], record.weights[row, layer]
-        k, threshold = batch.ks[row, layer], batch.thresholds[row]
-        weighting = batch.weightings[row]
-        scale = route(logits[row], k, sizes.trained_k, threshold, weighting, ids, shares)
-        edits, place = batch.edits, batch.edits.places[row, layer]
-        if place >= 0:
-            acting = edits.bias[place], edits.marks[place], edits.targets[place]
-            intervene(logits[row], k, threshold, scale, edits.masses[row], *acting, ids, shares)
+def _watch(seen, number, rows):
+    """Keep rows as `seen[number]` where they are wished for."""
+    if len(seen):
+        for row in range(len(rows)):
+            copy(rows[row], seen[number, row])
