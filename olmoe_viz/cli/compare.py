@@ -106,7 +106,7 @@ def summary(generations: Sequence[ov.Generation]) -> str:
     written = sum(len(run.tokens) for run in generations)
     seconds, speed = generations[0].seconds, sum(run.tokens_per_second for run in generations)
     lines = [f"{run.policy}: {_active(run) / 1e6:,.1f} M active parameters" for run in generations]
-    lines.append(f"{written} tokens in {seconds:.2f} s, {speed:.1f} tokens/s in all")
+    lines.append(f"{written} tokens in {seconds:.2f} s, {speed:.1f} tokens/s in all; one run")
     return "\n".join(lines)
 
 

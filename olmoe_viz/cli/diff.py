@@ -14,6 +14,11 @@ from olmoe_viz.errors import InputError
 from olmoe_viz.records.record import Record
 
 NEXT_TOKENS = 5
+MEASURES = (
+    "shared experts: of the experts that ran for a token in first, how many ran for it in second",
+    "mass: the router probability that the experts which ran have together, mean of the tokens",
+    "load distance: 0 if every expert is as busy in both, 1 if none is busy in both",
+)
 
 
 @click.command(
@@ -28,11 +33,9 @@ def diff(context: click.Context, first: Record, second: Record, as_json: bool) -
     """Set two saved runs against each other: k against k, model against model.
 
     FIRST and SECOND are traces or generations, or as FILE#1 the second text of a comparison, FILE#0
-    its first. A line is one layer, over the tokens that both begin
-    with: the share of the first run's experts that the second used too, the router probability that
-    each keeps, and how far apart the load of the experts is (0 is alike, 1 has none in common). As
-    with diff, the exit code is 0 if tokens, experts and weights are the same, 1 if they differ, and
-    2 if a file cannot be read.
+    its first. A line is one layer, over the tokens that both begin with; what its numbers measure
+    stands above them. As with diff, the exit code is 0 if tokens, experts and weights are the same,
+    1 if they differ, and 2 if a file cannot be read.
     """
     try:
         runs = run_of(first), run_of(second)
@@ -57,13 +60,13 @@ def table(runs: tuple[Run, Run], found: Difference, expected: list[list[str]]) -
         lines.append(f"tokens: different from token {found.first_token} on: {', '.join(texts)}")
     if found.layers is None:
         return "\n".join([*lines, found.reason])
-    lines.append(" layer  shared  mass of first  mass of second  load distance")
+    lines += [*MEASURES, " layer  shared experts  mass of first  mass of second  load distance"]
     layers = found.layers
     values = zip(
         runs[0].geometry.layer_ids, layers.shared, *layers.masses, layers.load_distance, strict=True
     )
     lines += [
-        f"{layer:6}  {shared:6.3f}  {mass:13.3f}  {other:14.3f}  {load:13.3f}"
+        f"{layer:6}  {shared:14.3f}  {mass:13.3f}  {other:14.3f}  {load:13.3f}"
         for layer, shared, mass, other, load in values
     ]
     for (name, _), tokens in zip(_named(runs), expected, strict=True):

@@ -74,13 +74,15 @@ def table(found: "Inspection", token: str = "") -> str:
 
 
 def _input(found: "Inspection") -> str:
-    """Say in which run the layer's input was made, and what a k of no run means."""
+    """Say in which run the layer's input was made, and what any other k means."""
     ran = found.request.run.policy
     others = [str(policy) for policy in found.policies if policy != ran]
-    said = f"input and logits: of the run with {ran}"
+    said = f"input of the run with {ran}"
     if not others:
         return said
-    return f"{said}; {', '.join(others)} chooses from these logits, in a run of its own from others"
+    return (
+        f"{said}; {', '.join(others)}: chosen from the same router logits, with no run of its own"
+    )
 
 
 def facts(found: "Inspection") -> dict[str, Any]:

@@ -63,11 +63,11 @@ def quality(
 def table(model: str, reference: ov.RoutingPolicy, found: "list[PromptQuality]") -> str:
     """Return one line a policy, below what it was measured on."""
     predicted = found[0].tokens
+    read = predicted + 1
     lines = [
-        f"{model}, {predicted + 1} tokens read",
+        f"{model}, {read} tokens read",
         f"perplexity, nll: of the {predicted} tokens after the first",
-        f"divergence, same next token: after each of the {predicted + 1}, against {reference}, the "
-        "trained k",
+        f"divergence, same next token: after each of the {read}, against {reference}, the trained k",
         "perplexity     nll  divergence  same next token  policy",
     ]
     lines += [

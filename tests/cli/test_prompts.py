@@ -176,7 +176,11 @@ def test_inspect_lists_every_expert_that_a_k_chooses(run: Run, folder: str):
     assert np.allclose(np.transpose(weights), expected.weights, rtol=0, atol=1e-12)
     table = run(*asked).stdout.splitlines()
     assert table[0].endswith(", layer 1")
-    assert [int(line.split()[0]) for line in table[2:]] == expected.ids.tolist()
+    assert table[1] == (
+        "input of the run with k=2; k=4: chosen from the same router logits, with no run of its own"
+    )
+    assert found["input_of_run"] == "k=2"
+    assert [int(line.split()[0]) for line in table[3:]] == expected.ids.tolist()
     assert run(*asked, "--token", "99").exit_code == 1
 
 
@@ -191,5 +195,12 @@ def test_quality_sets_each_k_against_the_trained_one(run: Run, folder: str):
     assert same["agreement"] == 1
     assert other["mean_kl"] > 0
     assert other["perplexity"] == pytest.approx(np.exp(other["mean_nll"]))
-    lines = run(*asked).stdout.splitlines()
-    assert [line.split()[-1] for line in lines[2:]] == [f"k={trained}", "k=1"]
+    printed = run(*asked)
+    lines = printed.stdout.splitlines()
+    assert [line.split()[-1] for line in lines[4:]] == [f"k={trained}", "k=1"]
+    # What each column was measured on: the first token is read and not predicted.
+    tokens = len(ov.trace(model, "the robot the").tokens)
+    assert lines[0].endswith(f", {tokens} tokens read")
+    assert lines[1] == f"perplexity, nll: of the {tokens - 1} tokens after the first"
+    assert f"after each of the {tokens}, against k={trained}, the trained k" in lines[2]
+    assert f"with k={trained}, k=1, and with k={trained}, the trained k" in printed.stderr

@@ -74,7 +74,11 @@ def test_diff_says_what_each_layer_shares_and_ends_with_1(run: Run, saved: ov.Tr
         f"tokens: the same {len(saved.tokens)}",
     ]
     # The two strongest of three are the two strongest.
-    assert [line.split()[:2] for line in lines[4:7]] == [[str(n), "1.000"] for n in range(3)]
+    assert [line.split()[:2] for line in lines[7:10]] == [[str(n), "1.000"] for n in range(3)]
+    # Three measures, each under a name of its own that is explained above the columns.
+    named = [line.split(":")[0] for line in lines[3:6]]
+    assert named == ["shared experts", "mass", "load distance"]
+    assert all(name in lines[6] for name in named)
     facts = json.loads(run("diff", "run.safetensors", "other.safetensors", "--json").stdout)
     assert facts["by_layer"]["shared"] == [1.0, 1.0, 1.0]
     assert facts["first_different_token"] is None
