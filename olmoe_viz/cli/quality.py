@@ -67,7 +67,7 @@ def table(model: str, reference: ov.RoutingPolicy, found: "list[PromptQuality]")
     lines = [
         f"{model}, {read} tokens read",
         f"perplexity, nll: of the {predicted} tokens after the first",
-        f"divergence, same next token: after each of the {read}, against {reference}, the trained k",
+        f"divergence, same next token: after each of the {read}, against {reference} as trained",
         "perplexity     nll  divergence  same next token  policy",
     ]
     lines += [

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import tostring
 
 from olmoe_viz.figures.look import LOOK
 from olmoe_viz.figures.marks import Axis, Box, ColorBar, Line, Note, Rule
-from olmoe_viz.figures.svg_canvas import Canvas, Scale, longest, scale, short
+from olmoe_viz.figures.svg_canvas import Canvas, Scale, key_places, longest, scale, short
 from olmoe_viz.figures.svg_marks import draw, draw_dot
 
 if TYPE_CHECKING:
@@ -131,11 +131,8 @@ def _color_bar(canvas: Canvas, bar: ColorBar) -> None:
 
 def _key(canvas: Canvas, lines: list[Line]) -> None:
     """The lines' names below the figure, in rows."""
-    x, y = float(canvas.left), canvas.figure.height - LOOK.key + 10.0
-    for line in lines:
-        wide = 36 + len(line.name) * LOOK.digit * LOOK.caption
-        if x + wide > canvas.width and x > canvas.left:
-            x, y = float(canvas.left), y + 20
+    for line, (x, row) in zip(lines, key_places(canvas.figure, canvas.width), strict=True):
+        y = canvas.figure.height - LOOK.key + 10.0 + row * LOOK.key_row
         dash = LOOK.dashes[line.dash]
         canvas.path(
             f"M{short(x)} {y}h24", line.color, stroke_width=line.width, stroke_dasharray=dash
@@ -143,4 +140,3 @@ def _key(canvas: Canvas, lines: list[Line]) -> None:
         if line.dots:
             draw_dot(canvas, line, x + 12, y, size=8)
         canvas.write(line.name, x + 30, y, anchor="start", color="ink")
-        x += wide + 12

@@ -33,7 +33,7 @@ def figure(
         layers: of the experts, counted over all blocks.
         experts: their ids.
         new_tops: the token that is the likeliest without the expert, where it is another, else "".
-        ceiling: what 97.5 % of the control's draws stay below, [experts]; their median is a line.
+        ceiling: what 97.5% of the control's draws stay below, [experts]; their median is a line.
         layer: the chosen one.
         theme: the theme on the screen.
     """
@@ -67,15 +67,15 @@ def figure(
                 "expert id": [int(experts[each]) for each in at],
                 "weight": weights[at].tolist(),
                 "effect, nats of KL": effects[at].tolist(),
-                "control, 97.5 %": ceiling[at].tolist(),
+                "control, 97.5%": ceiling[at].tolist(),
             },
         )
 
     parts = (
         dots(~chosen & ~flipped, "other layers", "muted", square=False),
-        dots(~chosen & flipped, "other layers, flips the token", "ink", square=True),
+        dots(~chosen & flipped, "other layers, flips", "ink", square=True),
         dots(chosen & ~flipped, f"layer {layer}", "accent", square=False),
-        dots(chosen & flipped, f"layer {layer}, flips the token", "accent", square=True),
+        dots(chosen & flipped, f"layer {layer}, flips", "accent", square=True),
     )
     return Figure(
         alt=_sentence(weights, effects, layers, experts),
@@ -97,11 +97,11 @@ def _control(weights: NDArray[np.float64], ceiling: NDArray[np.float64]) -> Line
         x,
         y,
         "ink",
-        [f"97.5 % of random directions change less than {digits(each)} nats" for each in y],
+        [f"97.5% of random directions change less than {digits(each)} nats" for each in y],
         width=1.25,
         dash="dash",
-        name="control, upper end",
-        numbers={"weight": x, "control, 97.5 %": y},
+        name="97.5% of the control",
+        numbers={"weight": x, "control, 97.5%": y},
     )
 
 

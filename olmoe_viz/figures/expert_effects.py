@@ -87,13 +87,13 @@ def _control(band: NDArray[np.float64], names: Sequence[str]) -> Line:
         high,
         "ink",
         [
-            f"expert {name}\n95 % of random directions change {digits(least)} to {digits(most)}"
+            f"expert {name}\n95% of random directions change {digits(least)} to {digits(most)}"
             for name, least, most in zip(names, low, high, strict=True)
         ],
         width=0,
         dots=[3] * len(names),
         spread=(low, high),
-        numbers={"control, 2.5 %": low, "control, 97.5 %": high},
+        numbers={"control, 2.5%": low, "control, 97.5%": high},
     )
 
 

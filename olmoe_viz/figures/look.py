@@ -27,7 +27,8 @@ class Look:
         slanted_from: the least pitch at which words slant; closer ones stand upright.
         name_gap: between the names of two bars; with less, two ids read as one number.
         tick: length of a tick mark.
-        key: room for the key of lines below the axis.
+        key: room for the key of lines below the axis, of two rows.
+        key_row: from one row of the key to the next; a narrow figure with more grows by them.
         color_bar: width of the key of colors.
         cap: half the width of the end of an error bar.
         outline: width of the outline of a bar.
@@ -48,6 +49,7 @@ class Look:
     name_gap: int = 3
     tick: int = 4
     key: int = 48
+    key_row: int = 20
     color_bar: int = 10
     cap: int = 3
     outline: float = 1.25

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from olmoe_viz.figures.look import LOOK
-from olmoe_viz.figures.marks import Anchor, Axis, ColorBar
+from olmoe_viz.figures.marks import Anchor, Axis, ColorBar, Line
 from olmoe_viz.figures.palette import INKS
 
 if TYPE_CHECKING:
@@ -66,6 +66,25 @@ def _lie(axis: Axis, width: float) -> _Lie:
     return _Lie(90, length, math.ceil(LOOK.pitch / pitch))
 
 
+def key_places(figure: "Figure", width: int) -> list[tuple[float, int]]:
+    """Where each name of the key below a figure begins: from the left, and in which row."""
+    left = float(figure.margin[3])
+    x, row, places = left, 0, []
+    for name in (mark.name for mark in figure.marks if isinstance(mark, Line) and mark.name):
+        wide = 36 + len(name) * LOOK.digit * LOOK.caption
+        if x + wide > width and x > left:
+            x, row = left, row + 1
+        places.append((x, row))
+        x += wide + 12
+    return places
+
+
+def height_of(figure: "Figure", width: int) -> int:
+    """A figure has room for two rows of its key, and grows by those that are more."""
+    rows = max((row + 1 for _, row in key_places(figure, width)), default=0)
+    return figure.height + LOOK.key_row * max(0, rows - 2)
+
+
 class Canvas:
     """One figure at one width."""
 
@@ -85,7 +104,7 @@ class Canvas:
             "svg",
             {
                 "xmlns": "http://www.w3.org/2000/svg",
-                "viewBox": f"0 0 {width} {figure.height}",
+                "viewBox": f"0 0 {width} {height_of(figure, width)}",
                 "width": str(width),
                 "xml:space": "preserve",
                 "style": f"max-width: 100%; height: auto; background: {self.ink('paper')}",

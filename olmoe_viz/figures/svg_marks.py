@@ -194,12 +194,16 @@ def _spread(canvas: Canvas, color: str, x: float, low: float, high: float) -> No
 def draw_dot(
     canvas: Canvas, mark: Line, x: float, y: float, *, size: float, index: int | None = None
 ) -> None:
-    """A dot of a line in its shape; without an index it is that of the key."""
-    own = index is not None and bool(mark.fills)
+    """A dot of a line in its shape; without an index it is that of the key.
+
+    In the key it is hollow where all dots are: one fill of them all is theirs in the key, too.
+    """
+    alike = mark.fills[0] if len(set(mark.fills)) == 1 else ""
+    fill = alike if index is None or not mark.fills else mark.fills[index]
     look = {
-        "fill": canvas.ink(mark.fills[index] if own and index is not None else mark.color),
+        "fill": canvas.ink(fill or mark.color),
         "stroke": canvas.ink(mark.color),
-        "stroke_width": LOOK.ring if own else 0,
+        "stroke_width": LOOK.ring if fill else 0,
     }
     words = mark.hover[index] if index is not None else ""
     half = size / 2

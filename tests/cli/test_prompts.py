@@ -202,5 +202,5 @@ def test_quality_sets_each_k_against_the_trained_one(run: Run, folder: str):
     tokens = len(ov.trace(model, "the robot the").tokens)
     assert lines[0].endswith(f", {tokens} tokens read")
     assert lines[1] == f"perplexity, nll: of the {tokens - 1} tokens after the first"
-    assert f"after each of the {tokens}, against k={trained}, the trained k" in lines[2]
+    assert f"after each of the {tokens}, against k={trained} as trained" in lines[2]
     assert f"with k={trained}, k=1, and with k={trained}, the trained k" in printed.stderr

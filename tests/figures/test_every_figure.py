@@ -12,6 +12,7 @@ import olmoe_viz.figures
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.marks import Cells
 from olmoe_viz.figures.palette import INKS, Theme
+from olmoe_viz.figures.svg_canvas import height_of
 from tests.figures.samples import SAMPLES
 
 EVERY = pytest.mark.parametrize("name", SAMPLES)
@@ -56,7 +57,7 @@ def test_its_svg_is_a_document_without_a_script_in_which_text_is_text(
     figure = SAMPLES[name](theme)
     root = ElementTree.fromstring(figure.to_svg(500))  # noqa: S314 - our own
     assert root.tag == f"{SVG}svg"
-    assert root.get("viewBox") == f"0 0 500 {figure.height}"
+    assert root.get("viewBox") == f"0 0 500 {height_of(figure, 500)}"
     assert root.get("aria-label") == figure.alt.replace("\x00", "�")
     assert INKS[theme].paper in str(root.get("style"))
     shapes = {element.tag.removeprefix(SVG) for element in root.iter()}

@@ -100,7 +100,7 @@ class RoutingMap {
     if (!this.data) return;
     const start = performance.now();
     this.turned = this.root.clientWidth < NARROW;
-    this.image = rasterize(this.data, this.turned, this.look.paperRgb);
+    this.image = rasterize(this.data, this.turned, this.look);
     this.root.dataset.rasters = ++this.rasters;
     this.root.dataset.rasterMs = (performance.now() - start).toFixed(2);
   }

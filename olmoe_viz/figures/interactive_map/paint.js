@@ -104,7 +104,7 @@ function along(stops, share) {
   return mix(stops[low], stops[low + 1], at - low);
 }
 
-function colorOf(data, paper) {
+function colorOf(data, { paperRgb: paper, panelRgb: panel }) {
   const colors = data.colors.map(rgb);
   const stops = data.scale.map(rgb);
   const [low, high] = data.usual;
@@ -115,17 +115,17 @@ function colorOf(data, paper) {
   if (data.view === "effect") {
     const span = Math.log(high / low); // none where all are equal
     const ratio = (index) => span ? Math.log(data.value(index) / low) / span : 1;
-    return (index) => data.marked(index) ? along(stops, ratio(index)) : paper;
+    return (index) => data.marked(index) ? along(stops, ratio(index)) : panel;
   }
   if (data.view !== "strongest") return (index) => along(stops, share(index));
   return (index) => shaded(paper, colors[data.colorPlace(index)], share(index));
 }
 
 // One pixel a cell; everything else scales this image.
-function rasterize(data, turned, paper) {
+function rasterize(data, turned, look) {
   const tokens = data.tokens.length;
   const image = turned ? new ImageData(data.layers, tokens) : new ImageData(tokens, data.layers);
-  const color = colorOf(data, paper);
+  const color = colorOf(data, look);
   for (let index = 0; index < tokens * data.layers; index++) {
     const token = Math.floor(index / data.layers);
     const layer = index % data.layers;
@@ -159,12 +159,15 @@ function fitCanvas(canvas, width, height) {
 function readLook(root) {
   const style = getComputedStyle(root);
   const color = (name) => style.getPropertyValue(name).trim();
-  const paper = color("--st-background-color");
   const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  probe.fillStyle = paper;
-  probe.fillRect(0, 0, 1, 1);
+  const channels = (ink) => {
+    probe.fillStyle = ink;
+    probe.fillRect(0, 0, 1, 1);
+    return [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
+  };
+  const paper = color("--st-background-color");
   return {
-    paper, paperRgb: [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)],
+    paper, paperRgb: channels(paper), panelRgb: channels(color("--st-secondary-background-color")),
     text: color("--st-text-color"), accent: color("--st-primary-color"),
     sans: style.fontFamily, mono: color("--st-code-font") || "monospace",
   };

@@ -72,7 +72,7 @@ def rows(shown: Sequence[Column], found: Sequence[PromptQuality], trained_k: int
 
 
 def held_out_rows(shown: Sequence[Column]) -> Rows:
-    """Bits per byte with their 95 % interval; only some ks were measured."""
+    """Bits per byte with their 95% interval; only some ks were measured."""
     found = [held_out(column.policy) for column in shown]
     return {
         texts.BITS: [texts.NOT_MEASURED if bits is None else f"{bits[0]:.3f}" for bits in found],

@@ -35,7 +35,7 @@ def router(place: Place, logits: Floats, cosines: Floats | None) -> None:
         ),
         key="logits",
     )
-    st.caption(texts.MEAN_OF_LOGITS)
+    st.caption(texts.from_the_mean(float(logits.mean()), len(logits)))
 
 
 def softmax(place: Place, logits: Floats, row: Floats) -> None:

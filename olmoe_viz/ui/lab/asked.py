@@ -15,6 +15,7 @@ from olmoe_viz.ui.session.on_press import pressed
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import origin, panel
+from olmoe_viz.ui.widgets.color_key import color_key
 from olmoe_viz.ui.widgets.figure import plot
 
 
@@ -75,6 +76,7 @@ def _cell(effects: Effects, trace: Trace, layer: int) -> None:
             theme=state.theme(),
         )
         plot(mattered, key="lab_mattered")
+    color_key([(layer, expert) for expert in ids], uses, state.theme())
 
 
 def _token(found: Measured, layer: int) -> None:

@@ -38,9 +38,7 @@ def draw(trace: Trace, chosen: Selection, settings: LabSettings, *, measures: bo
         on_pick=_click,
         key="expert_grid",
     )
-    if effects is None:
-        st.caption(texts.GRID_OF_PROBABILITIES)
-    else:
+    if effects is not None:
         st.caption(texts.grid_of_effects(list(effects.values())))
     _by_name(trace, chosen, settings)
     _list(settings)
@@ -100,6 +98,7 @@ def _tools(settings: LabSettings, *, measures: bool) -> None:
                 texts.COLOR,
                 COLORS,
                 required=True,
+                help=texts.COLOR_HELP,
                 key="lab_color",
                 on_change=url.take,
                 args=(LabSettings, "color", "lab_color"),

@@ -180,7 +180,7 @@ def _show(found: _Measured, domain: str) -> None:
         rows.append([texts.PROMPT_BITS, f"{plain:.3f}", f"{changed:.3f}", more])
     rows += [
         [texts.PROMPT_KL, "0", digits(quality.mean_kl), ""],
-        [texts.PROMPT_SAME, "100 %", f"{100 * quality.agreement:.0f} %", ""],
+        [texts.PROMPT_SAME, "100%", f"{100 * quality.agreement:.0f}%", ""],
     ]
     _table(rows)
     if found.text is None:

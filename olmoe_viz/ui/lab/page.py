@@ -48,9 +48,9 @@ def draw() -> None:
     panel.head(texts.AWAY_TITLE, *source)
     away.draw(trace, chosen, settings, measures=can_measure)
     if can_measure:
-        coalition_panel.draw(trace, chosen, settings)
         before_after.draw(trace, chosen, settings)
         texts_panel.draw(trace, settings)
+        coalition_panel.draw(trace, chosen, settings)
         asked.draw(trace, chosen)
         routes_panel.draw(trace, chosen)
         fewer_more.draw(trace)

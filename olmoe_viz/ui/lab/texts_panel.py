@@ -33,11 +33,11 @@ def draw(trace: Trace, settings: LabSettings) -> None:
     with st.container(horizontal=True):
         st.button(texts.WRITE, key="lab_write", on_click=_wish)
         stop = st.empty()
-    progress = st.container(key="lab_progress").empty()
     found: Comparison | None = st.session_state.get(_KEPT)
     writes = bool(st.session_state.get(_WISH, False))
     if not writes and not _shows(found, trace, policies):
         return
+    progress = st.container(key="lab_progress").empty()
     slots = _slots()
     if writes:
         stop.button(compare_texts.STOP, key="lab_stop", on_click=_drop)

@@ -43,7 +43,7 @@ def where(claims: Claims, model: str) -> str:
     """For the badge: on what the figures were measured, and when."""
     return (
         f"{model} ({claims.digest[:12]}), {count(claims.documents, 'document')} of held-out text, "
-        f"{claims.tokens:,} tokens, {claims.date}; intervals are 95 %, over documents."
+        f"{claims.tokens:,} tokens, {claims.date}; intervals are 95%, over documents."
     )
 
 
@@ -105,9 +105,9 @@ def strongest(claims: Claims) -> tuple[str, str]:
 
 
 def least_used(claims: Claims) -> tuple[str, str]:
-    """What switching off the least used 1 % costs."""
+    """What switching off the least used 1% costs."""
     (only,) = claims.of("least_used")
-    found = f"Without the {only.setting} least used of all layers, 1 %: {_more(only)} bits per byte"
+    found = f"Without the {only.setting} least used of all layers, 1%: {_more(only)} bits per byte"
     if only.low > 0:
         return f"{found}, which is more than nothing.", NO
     if only.high < 0:

@@ -53,7 +53,6 @@ ROUTER_LOGIT, COSINE, ROUTER_PROBABILITY = "router logit", "cosine", "router pro
 AS_RUN, RELATIVE_CHANGE = "as run", "relative change"
 PUSH = "push, logit units"
 VECTOR = "h"
-MEAN_OF_LOGITS = "The bars start at the mean of the logits: softmax only sees their differences."
 RETAINED_MASS = (
     "Retained mass, also called coverage, is the sum of the kept probabilities. The margin is the "
     "probability of the last expert kept minus that of the first one dropped."
@@ -69,8 +68,9 @@ RANKS = (
 )
 PUSHES = (
     "**Which experts push the winner.** How much each expert of the chosen layer adds directly to "
-    "the winning token's logit. This is an approximation: it holds the scale of the final norm "
-    "fixed and leaves out what later layers do with the vector."
+    "the winning token's logit. The logit is counted from 0 here; the page Lab counts from the "
+    "mean of all logits, so its numbers differ. This is an approximation: it holds the scale of "
+    "the final norm fixed and leaves out what later layers do with the vector."
 )
 
 
@@ -183,6 +183,15 @@ def direction(layer: int, cosines: Floats, logits: Floats, norm: float) -> str:
             also += f", whose row is {word} (norm {digits(own)} against {digits(other)})"
         also += "."
     return f"The router's input has norm {digits(norm)}. {nearest} {also}"
+
+
+def from_the_mean(mean: float, experts: int) -> str:
+    """Where the bars of the router logits start, and why there."""
+    return (
+        f"Zero has no meaning for logits, since softmax sees only how far apart they are. So the "
+        f"bars start at the mean of all {experts}, {number(mean, '.2f')}: one that goes up is of "
+        "an expert above the mean, one that goes down of an expert below it."
+    )
 
 
 def entropy(own: float, even: float, experts: int) -> str:

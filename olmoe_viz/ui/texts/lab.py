@@ -1,6 +1,6 @@
 """The words of the page Lab."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from olmoe_viz.analysis.measured_effects import Measured
 from olmoe_viz.figures.interactive_map.effects import LEAST
@@ -22,7 +22,7 @@ ASKED = (
     "model expects after the token moves when that expert is switched off for this token alone (a "
     "click in the grid switches it off for all tokens): the Kullback-Leibler "
     "divergence from the run as it was. The upright line at a bar is the band of a control: in "
-    "place of the expert's share, 20 random directions of the same length are taken away, and 95 % "
+    "place of the expert's share, 20 random directions of the same length are taken away, and 95% "
     "of them change that much. Where another token is the likeliest without the expert, it stands "
     "above the bar."
 )
@@ -32,23 +32,23 @@ MEASURE_ALL = "Measure all layers of this token"
 MEASURE_ALL_SAYS = "Every expert that ran is switched off in turn."
 SCATTER = (
     "Each dot is one expert that ran for this token: to the right asked more, higher up mattered "
-    "more. The accent color is the chosen layer, a square changes which token is the likeliest. "
-    "Below the dashed line are 97.5 % of the control: random directions of the same length, taken "
-    "away in place of an expert's share."
+    "more. Filled dots are of the chosen layer, hollow ones of the others; a square flips which "
+    "token is the likeliest. Below the dashed line are 97.5% of the control: random directions of "
+    "the same length, taken away in place of an expert's share."
 )
 
 AWAY_TITLE = "Take it away"
 AWAY = (
     "Click experts, here or below by name: what the click does holds for all tokens of the text, "
-    "and before and after are compared below. A second click takes it back. A row is a layer; the "
-    "outlined ones ran for the chosen token."
-)
-GRID_OF_PROBABILITIES = (
-    "Color: the router's probability for the chosen token. In each row, the color of the page is 0 "
-    "and the strongest color the highest of that layer."
+    "and before and after are compared below. A second click takes it back. A row is a layer."
 )
 COLOR = "color of the grid"
+COLOR_HELP = (
+    "The router's probability for the chosen token, or how far the prediction after it moves "
+    "without the expert, where that was measured."
+)
 GRID = "All experts, a row a layer"
+RAN = "ran for the chosen token"
 HAND = "a click"
 HAND_NAMES = {
     "off": "switches off",
@@ -134,15 +134,26 @@ def cell(
     return words + (f", {named or 'changed'}" if sign else "")
 
 
+def scale_of_probabilities(highest: Mapping[int, float]) -> tuple[str, str]:
+    """The two ends of the grid's scale; `highest` is the largest probability of each layer."""
+    low, high = (end(highest, key=highest.__getitem__) for end in (min, max))
+    reach = (f"{digits(highest[at])} (layer {at})" for at in (low, high))
+    return "router probability: 0", f"the layer's highest, from {' to '.join(reach)}"
+
+
+def scale_of_effects(effects: Sequence[float]) -> tuple[str, str]:
+    """The two ends of the grid's scale where it has the color of effects, in nats."""
+    low, high = digits(max(min(effects), LEAST)), digits(max(effects))
+    return f"effect, logarithmic: {low}", f"{high} nats of KL"
+
+
 def grid_of_effects(effects: Sequence[float]) -> str:
     """What the grid's colors mean when they are those of measured effects, in nats."""
     if not effects:
         return f"Nothing is measured of this token yet: press ‘{MEASURE_ALL}’ below."
-    low, high = digits(max(min(effects), LEAST)), digits(max(effects))
     return (
-        "Color: how far the prediction after the token moves without the expert, on a logarithmic "
-        f"scale from {low} to {high} nats of KL. {len(effects)} experts are measured; the others "
-        "have no color."
+        "Color: how far the prediction after the token moves without the expert. "
+        f"{len(effects)} experts are measured; the others have no color."
     )
 
 
@@ -203,7 +214,7 @@ def _beyond(found: Measured) -> str:
     who = "All" if found.beyond == many else f"{found.beyond}"
     verb = "does" if found.beyond == 1 and many > 1 else "do"
     return (
-        f"{who} of the {many} {verb} more, by KL, than 97.5 % of random directions of the same "
+        f"{who} of the {many} {verb} more, by KL, than 97.5% of random directions of the same "
         "length."
     )
 
@@ -253,7 +264,7 @@ def drift(shares: Sequence[float]) -> str:
     first = next(at for at, share in enumerate(shares) if share > 0)
     return (
         f"It parts in layer {first} and is farthest after layer {most}, by "
-        f"{digits(100 * shares[most])} % of its norm."
+        f"{digits(100 * shares[most])}% of its norm."
     )
 
 

@@ -43,7 +43,7 @@ def measure_says(layers: int) -> str:
     """What a press will do."""
     return (
         f"Each of the {layers} layers is exchanged at each token in turn, and at all tokens at "
-        "once; this can take some ten seconds."
+        "once. The page says how far it is, and it can be stopped."
     )
 
 

@@ -9,7 +9,7 @@ FIND = "Look for a set that flips the token"
 FIND_SAYS = (
     "Greedy search among all experts that run for this token: in each step the one is switched off "
     "that brings the likeliest next token least far ahead, until another is likelier. Then those "
-    "are switched on again that are not needed. It reads the model some hundred times a step."
+    "are switched on again that are not needed."
 )
 STEPS = (
     "A bar is how far the run's likeliest token is ahead of all others after a step, below zero it "
@@ -17,7 +17,7 @@ STEPS = (
     "flip does not need in the end."
 )
 APPLY = "Switch these off"
-APPLIED = "They are switched off, for this token alone: before and after are compared below."
+APPLIED = "They are switched off, for this token alone: before and after are compared above."
 
 
 def of(found: Coalition) -> str:

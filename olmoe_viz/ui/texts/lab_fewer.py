@@ -114,7 +114,7 @@ def of_prompt(plain: float | None, changed: float | None, kl: float) -> str:
 def of_held_out(found: HeldOut, chosen: str = "") -> str:
     """What the change does to held-out text; `chosen` is the kind whose experts are kept."""
     more, low, high = found.more[-1].tolist()
-    between = f"95 % interval {number(low, '+.3f')} to {number(high, '+.3f')}"
+    between = f"95% interval {number(low, '+.3f')} to {number(high, '+.3f')}"
     size = f"{number(more, '+.3f')} bits per byte ({between})"
     if low > 0:
         words = f"On held-out text it predicts worse: {size}."
@@ -138,7 +138,7 @@ def figure_says(found: HeldOut, chosen: str = "") -> str:
     """What the dots are, and what they cannot say; `chosen` is the kind whose experts are kept."""
     words = (
         f"{found.tokens:,} held-out tokens, an excerpt of each of {len(found.kinds)} kinds, in "
-        f"{glossary.link('bits per byte')}. The thin bars are 95 % bootstrap intervals over pieces "
+        f"{glossary.link('bits per byte')}. The thin bars are 95% bootstrap intervals over pieces "
         f"of {PIECE} tokens, the same pieces for both; other excerpts may differ by more."
     )
     if chosen:

@@ -25,13 +25,14 @@ VIEW_NAMES: Mapping[str, str] = {
 VIEW_HELP = "\n\n".join(
     f"{name}: {glossary.term(name)}" for name in ("retained mass", "entropy", "margin", "drift")
 )
+NOT_MEASURED = "Nothing is measured of this run yet, so the map is empty."
 MEASURE = "Measure this token in all layers"
 ORDER_NAMES: Mapping[str, str] = {"probability": "by probability", "expert": "by expert id"}
 
 EXPLANATION = (
     f"Each cell is one {glossary.link('token')} in one {glossary.link('layer')}, where the "
-    f"{glossary.link('router')} chooses its {glossary.link('expert')}s. Click or tap a cell, or "
-    "use the arrow keys and Enter, and everything below follows."
+    f"{glossary.link('router')} chooses its {glossary.link('expert')}s. Click or tap a cell, and "
+    "everything below follows."
 )
 BARS = (
     "The filled bars are the experts that ran. A dotted line shows what another k would choose "
@@ -47,12 +48,12 @@ def measured(tokens: Sequence[bool], chosen: int, *, known: bool) -> str:
     """In the view of effects: which tokens have measured cells, and whether all of `chosen` are."""
     places = [at for at, there in enumerate(tokens) if there]
     which = f"token {places[0]}" if len(places) == 1 else f"{len(places)} of {len(tokens)} tokens"
-    said = f"Measured so far: {which}." if places else "Nothing is measured of this run yet."
+    said = f"Measured so far: {which}." if places else NOT_MEASURED
     if known:
         return f"{said} Choose another token to measure more."
     return (
-        f"{said} A press switches off each expert that ran for token {chosen}, one at a time, and "
-        "compares what is expected then; that can take some seconds."
+        f"{said} ‘{MEASURE}’ switches off each expert that ran for token {chosen}, one at a time, "
+        "and compares what is expected then."
     )
 
 

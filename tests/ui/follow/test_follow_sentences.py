@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from olmoe_viz.figures.labels import k_is
-from olmoe_viz.ui.texts import claims, follow
+from olmoe_viz.ui.texts import claims, follow, lab_direct
 
 
 def direction(norms: list[float], cosines: list[float]) -> str:
@@ -122,3 +122,12 @@ def test_ks_that_cannot_be_told_apart_are_called_equal(equal: list[int], said: s
     assert said in words
     assert (f"{k_is(64)} needs" in words) == (64 not in equal)
     assert "slightly" not in words
+
+
+def test_the_bars_of_logits_say_where_they_start_and_why() -> None:
+    said = follow.from_the_mean(-2.904, 64)
+    assert "the mean of all 64, −2.90:" in said
+    assert "softmax sees only how far apart they are" in said
+    # The two pages that share a token's logit among experts count it from different places.
+    assert "counted from 0 here" in follow.PUSHES
+    assert "counts the logit from 0 instead" in lab_direct.CAPTION

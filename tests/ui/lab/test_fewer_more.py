@@ -59,7 +59,7 @@ def test_a_slider_has_every_small_k_and_what_a_link_names() -> None:
 @pytest.mark.parametrize(
     ("more", "chosen", "words"),
     [
-        ((0.1, 0.2, 0.3), "", ["worse: +0.200", "(95 % interval +0.100 to +0.300)"]),
+        ((0.1, 0.2, 0.3), "", ["worse: +0.200", "(95% interval +0.100 to +0.300)"]),
         ((0.1, 0.2, 0.3), "code", ["least in stories, +0.150", "code, whose experts", "number 2"]),
         ((-0.3, -0.2, -0.1), "", ["better: −0.200"]),
         ((-0.1, 0.0, 0.1), "stories", ["no difference can be told", "most in code, +0.050."]),

@@ -23,7 +23,9 @@ _component = component(
     Path(__file__).parent,
     "grid.js",
     html='<div class="scroll"><div class="ids" aria-hidden="true"></div>'
-    '<div role="grid"></div></div>',
+    '<div role="grid"></div></div>'
+    '<div class="key"><p class="scale"><span class="low"></span><i class="ramp"></i>'
+    '<span class="high"></span></p><p><i class="ran"></i><span class="outlined"></span></p></div>',
     css="grid.css",
 )
 
@@ -68,6 +70,7 @@ def expert_grid(
         data={
             "label": texts.GRID,
             "layer": layer,
+            "key": _key(probabilities, effects, layer_ids, theme),
             "rows": [
                 _row(row, set(ran.tolist()), at, effects, done, theme)
                 for row, ran, at in zip(probabilities, expert_ids, layer_ids, strict=True)
@@ -75,6 +78,22 @@ def expert_grid(
         },
         on_pick_change=picked,
     )
+
+
+def _key(
+    probabilities: NDArray[np.float64],
+    effects: Mapping[tuple[int, int], float] | None,
+    layer_ids: Sequence[int],
+    theme: Theme,
+) -> dict[str, Any]:
+    """The scale of the colors with words at its ends, and what an outline means."""
+    ends = ("", "")
+    if effects is None:
+        highest = probabilities.max(axis=1).tolist()
+        ends = texts.scale_of_probabilities(dict(zip(layer_ids, highest, strict=True)))
+    elif effects:
+        ends = texts.scale_of_effects(list(effects.values()))
+    return {"low": ends[0], "high": ends[1], "colors": SEQUENTIAL[theme], "ran": texts.RAN}
 
 
 def _row(

@@ -45,6 +45,16 @@ const paint = (grid, data) =>
     })
   })
 
+// The scale of the colors, left out where nothing has one, and what an outline means.
+const explain = (key, { low, high, colors, ran }) => {
+  const part = (name) => key.querySelector(`.${name}`)
+  part("low").textContent = low
+  part("high").textContent = high
+  part("ramp").style.backgroundImage = `linear-gradient(to right, ${colors.join(", ")})`
+  part("scale").hidden = low === ""
+  part("outlined").textContent = ran
+}
+
 const show = ({ parentElement, data, setTriggerValue }) => {
   const grid = parentElement.querySelector("[role=grid]")
   grid.setAttribute("aria-label", data.label)
@@ -58,6 +68,7 @@ const show = ({ parentElement, data, setTriggerValue }) => {
     grid.children[Math.max(line, 0)].children[1].tabIndex = 0
   }
   paint(grid, data)
+  explain(parentElement.querySelector(".key"), data.key)
   const focus = (cell) => {
     for (const other of grid.querySelectorAll("[tabindex='0']")) other.tabIndex = -1
     cell.tabIndex = 0

@@ -77,6 +77,25 @@ const geometry = (figure, width) => {
   return { ...inner, width, height: figure.height, xs, lie, y: scale(figure.y, inner.bottom, top) }
 }
 
+// Where each name of the key below the figure begins: from the left, and in which row.
+const keyPlaces = (figure, width) => {
+  const left = figure.margin[3]
+  let [x, row] = [left, 0]
+  return figure.marks.filter(({ name }) => name).map((mark) => {
+    const wide = 36 + mark.name.length * DIGIT * CAPTION
+    if (x + wide > width && x > left) [x, row] = [left, row + 1]
+    const place = { mark, x, row }
+    x += wide + 12
+    return place
+  })
+}
+
+// A figure has room for two rows of its key; on a narrow screen it grows by those that are more.
+const heightOf = (figure, width) => {
+  const rows = keyPlaces(figure, width).map(({ row }) => row + 1)
+  return figure.height + LOOK.key_row * Math.max(0, ...rows.map((count) => count - 2))
+}
+
 const drawBelow = (axis, at, g, foot) => {
   const from = at(axis.span[0])
   const to = at(axis.span[1])

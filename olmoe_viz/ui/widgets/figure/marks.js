@@ -167,11 +167,13 @@ const stepped = (points) => [
   points.at(-1),
 ]
 
+// Without an index it is that of the key, where one fill of all dots is theirs as well.
 const dot = (mark, x, y, size, index) => {
-  const own = index !== undefined && mark.fills.length
+  const alike = mark.fills.every((fill) => fill === mark.fills[0]) ? mark.fills[0] : undefined
+  const fill = index === undefined ? alike : mark.fills[index]
   const look = {
-    fill: ink(own ? mark.fills[index] : mark.color), stroke: ink(mark.color),
-    "stroke-width": own ? LOOK.ring : 0,
+    fill: ink(fill ?? mark.color), stroke: ink(mark.color),
+    "stroke-width": fill === undefined ? 0 : LOOK.ring,
   }
   if (mark.shape === "circle") return shape("circle", { cx: x, cy: y, r: size / 2, ...look })
   if (mark.shape === "diamond") look.transform = `rotate(45 ${x} ${y})`
@@ -219,20 +221,14 @@ const line = (mark, g) => {
 }
 
 // The lines' names below the figure, in rows.
-const drawKey = (figure, g) => {
-  let x = g.left
-  let y = g.height - KEY + 10
-  return figure.marks.filter(({ name }) => name).flatMap((mark) => {
-    const wide = 36 + mark.name.length * DIGIT * CAPTION
-    if (x + wide > g.width && x > g.left) [x, y] = [g.left, y + 20]
-    const parts = [
+const drawKey = (figure, g) =>
+  keyPlaces(figure, g.width).flatMap(({ mark, x, row }) => {
+    const y = g.height - KEY + 10 + row * LOOK.key_row
+    return [
       stroke(`M${x} ${y}h24`, mark.color, pen(mark)),
       ...(mark.dots.length ? [dot(mark, x + 12, y, 8)] : NOTHING),
       write(mark.name, x + 30, y, { anchor: "start", color: "ink" }),
     ]
-    x += wide + 12
-    return parts
   })
-}
 
 const MARKS = { Bars: bars, Cells: cells, Line: line }

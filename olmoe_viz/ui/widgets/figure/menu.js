@@ -6,6 +6,7 @@ const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g // in 
 // The figure on the screen as a document of its own: inks become colors, the canvas an image.
 const svgOf = ({ svg, canvas }, { figure, width }) => {
   const style = getComputedStyle(svg)
+  const height = heightOf(figure, width)
   const color = (value) =>
     value.replace(/^var\((.+)\)$/, (_, name) => style.getPropertyValue(name).trim())
   const copy = svg.cloneNode(true)
@@ -15,12 +16,12 @@ const svgOf = ({ svg, canvas }, { figure, width }) => {
     }
   }
   const attributes = {
-    xmlns: SVG, width, height: figure.height, viewBox: `0 0 ${width} ${figure.height}`,
+    xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}`,
     "font-family": style.getPropertyValue("--st-font").trim(), "xml:space": "preserve",
   }
   for (const name in attributes) copy.setAttribute(name, attributes[name])
   copy.removeAttribute("aria-hidden")
-  const whole = { width, height: figure.height }
+  const whole = { width, height }
   const behind = [shape("rect", { ...whole, fill: color(INKS.paper) })]
   if (!canvas.hidden) {
     const href = canvas.toDataURL()
@@ -36,7 +37,8 @@ const pngOf = async (parts, state) => {
   const image = new Image()
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgOf(parts, state))}`
   await image.decode()
-  const canvas = new OffscreenCanvas(state.width * SHARP, state.figure.height * SHARP)
+  const height = heightOf(state.figure, state.width)
+  const canvas = new OffscreenCanvas(state.width * SHARP, height * SHARP)
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height)
   return canvas.convertToBlob()
 }

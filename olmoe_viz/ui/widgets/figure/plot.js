@@ -43,7 +43,7 @@ const drawColorBar = (bar, g, context) => {
 const clean = (canvas, figure, width) => {
   const ratio = devicePixelRatio * zoomOf(canvas)
   canvas.width = Math.round(width * ratio)
-  canvas.height = Math.round(figure.height * ratio)
+  canvas.height = Math.round(heightOf(figure, width) * ratio)
   const context = canvas.getContext("2d")
   context.scale(ratio, ratio)
   return context
@@ -105,7 +105,9 @@ const states = new WeakMap()
 const begin = (parts) => {
   const state = { width: 0, find: null, figure: null, name: "", told: "" }
   state.draw = () => {
-    if (state.width) state.find = draw(parts, state.figure, state.width)
+    if (!state.width) return
+    parts.image.style.height = `${heightOf(state.figure, state.width)}px`
+    state.find = draw(parts, state.figure, state.width)
   }
   // The width comes from the observer alone: asking for it would lay out the whole page.
   state.observer = new ResizeObserver(([{ contentRect }]) => {
@@ -134,7 +136,7 @@ const show = ({ parentElement, data }) => {
     // Only now: until there is a figure, there is nothing for anybody to hear.
     image.setAttribute("role", "img")
     image.setAttribute("aria-label", data.alt)
-    image.style.height = `${data.figure.height}px`
+    if (!state.width) image.style.height = `${data.figure.height}px`
     parts.menu.hidden = false
     parts.card.classList.remove("open")
     state.draw()
