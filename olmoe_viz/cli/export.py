@@ -1,16 +1,14 @@
 """`olmoe-viz export`: a saved run in the forms of other tools."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from olmoe_viz import json_form
-from olmoe_viz.analysis.run import Run, run_of
+from olmoe_viz.analysis.run import run_of
 from olmoe_viz.cli.options import RecordFile, RunFile
 from olmoe_viz.cli.whole_file import whole_file
-from olmoe_viz.exchange import long_form, transformer_lens
+from olmoe_viz.exchange import about, long_form, transformer_lens
 from olmoe_viz.exchange.routes import Routes, routes_of, with_effects
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.record import Record
@@ -47,7 +45,7 @@ def export(file: Record, output: Path, effects: Record | None) -> None:
         if output.suffix == ".npz":
             transformer_lens.write(part, run)
         else:
-            long_form.write(part, output.suffix, long_form.table(routes, _about(run)))
+            long_form.write(part, output.suffix, long_form.table(routes, about.metadata_of(run)))
     click.echo(f"{output}: {output.stat().st_size:,} bytes.", err=True)
 
 
@@ -61,15 +59,3 @@ def _with_effects(file: Record, routes: Routes, effects: Record | None) -> Route
     if not isinstance(file, Trace) or replace(asked, detail=file.detail) != file.request:
         raise click.UsageError("The effects were measured in another run.")
     return with_effects(routes, effects.request.cells, effects.expert_ids, effects.kl)
-
-
-def _about(run: Run) -> dict[str, str]:
-    """Return what a Parquet file says of the run beside the rows."""
-    about = {
-        "model": run.model,
-        "policy": str(run.policy),
-        "tokens": list(run.tokens),
-        "token_ids": run.token_ids.tolist(),
-        "provenance": json_form.encode(run.provenance),
-    }
-    return {"olmoe_viz": json.dumps(about)}

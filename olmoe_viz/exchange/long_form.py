@@ -17,6 +17,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from olmoe_viz.exchange import about
+from olmoe_viz.exchange.about import About
 from olmoe_viz.exchange.routes import EFFECT, MAX_EXPERT, MAX_ROUTES, VALUES, Routes, check_sizes
 from olmoe_viz.numerics.geometry import MAX_LAYERS
 from olmoe_viz.records.record import MAX_TOKENS
@@ -32,8 +34,8 @@ _LIMITS = {
 Columns = Mapping[str, NDArray[Any]]
 
 
-def table(routes: Routes, about: Mapping[str, str] | None = None) -> pa.Table:
-    """Return the long form; `about` becomes the metadata of a Parquet file."""
+def table(routes: Routes, metadata: Mapping[str, str] | None = None) -> pa.Table:
+    """Return the long form; `metadata` is that of a Parquet file."""
     place, layer, rank = np.nonzero(np.moveaxis(routes.expert_ids, 1, 0) >= 0)
     chosen = layer, place, rank
     columns: dict[str, Any] = {
@@ -47,7 +49,7 @@ def table(routes: Routes, about: Mapping[str, str] | None = None) -> pa.Table:
             columns[name] = values[chosen]
     if EFFECT in columns:
         columns[EFFECT] = pa.array(columns[EFFECT], from_pandas=True)  # empty where not measured
-    return pa.table(columns).replace_schema_metadata(dict(about) if about else None)
+    return pa.table(columns).replace_schema_metadata(dict(metadata) if metadata else None)
 
 
 def write(path: Path, kind: str, written: pa.Table) -> None:
@@ -67,6 +69,16 @@ def read(path: Path) -> Routes:
     except (ValueError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else "it is damaged"
         raise ValueError(f"{path.name} is not a readable table of routes: {reason}.") from None
+
+
+def read_about(path: Path) -> About | None:
+    """Return where the routes of a file are from, if this program exported them as Parquet."""
+    if path.suffix != ".parquet":
+        return None
+    try:
+        return about.read(pa.parquet.read_metadata(path).metadata)
+    except (OSError, pa.ArrowException):
+        return None
 
 
 def routes(columns: Columns) -> Routes:

@@ -119,7 +119,7 @@ def test_streamlit_still_has_the_names_that_the_style_hangs_on(visit: Visit) -> 
     style = (FRAME / "streamlit.css").read_text("utf-8")
     names = {*re.findall(r'data-testid="(\w+)"', style), *re.findall(r"\.(st[A-Z]\w+)", style)}
     assert len(names) > 8
-    for path in ("", "about", "quality", "compare"):
+    for path in ("", "about", "quality", "compare", "runs"):
         names -= set(visit(path).evaluate(NAMES))
     # The others are there only while a text is written.
     page = visit(f"{ENDLESS}&generate=1", wait=False)

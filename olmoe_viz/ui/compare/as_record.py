@@ -28,8 +28,8 @@ def settings_of(record: Record) -> Settings | None:
     return settings if fits and Settings.from_query(query) == settings else None
 
 
-def comparison_of(record: Record, settings: Settings) -> Comparison:
-    """The comparison that a record was saved from, without what was measured after the writing."""
+def comparison_of(record: Record, settings: Settings, file: str) -> Comparison:
+    """The comparison that a file's record was saved from, without what was measured afterwards."""
     first = record.generations[0]
     comparison = Comparison(
         prompt=first.request.prompt,
@@ -39,7 +39,7 @@ def comparison_of(record: Record, settings: Settings) -> Comparison:
         bytes_per_value=4 if first.provenance.dtype == "float32" else 2,
         settings=settings,
         columns=[Column(each.policy) for each in record.generations],
-        opened=True,
+        file=file,
     )
     comparison.keep(record.generations)
     comparison.ended.set()

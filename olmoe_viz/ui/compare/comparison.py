@@ -104,8 +104,8 @@ class Comparison:
 
     A weight of the model takes `bytes_per_value`. `seconds` is the time in which all columns were
     written together, `error` the sentence of what ended it early. `bandwidth` is that of the memory
-    they were written from, None until it has been measured; `opened` says that the texts are from a
-    file. Results of measurements that follow: by
+    they were written from, None until it has been measured; `file` names the
+    opened file that the texts are from, if any. Results of measurements that follow: by
     column, as far as they are known,
     `trained`, the probabilities of its tokens under the trained k, and `qualities`, how well its
     policy predicts the prompt; `routed`, the experts that the trained k chose for the prompt, ids
@@ -123,7 +123,7 @@ class Comparison:
     seconds: float = 0.0
     error: str | None = None
     bandwidth: Bandwidth | None = None
-    opened: bool = False
+    file: str = ""
     trained: list[NDArray[np.float64]] = field(default_factory=list)
     qualities: list[PromptQuality] = field(default_factory=list)
     routed: ExpertIds | None = None
@@ -185,7 +185,7 @@ class Comparison:
 
         None for texts of an opened file: another machine may have written them.
         """
-        if self.opened or self.bandwidth is None or not self.tokens_per_second:
+        if self.file or self.bandwidth is None or not self.tokens_per_second:
             return None
         return self.bytes_per_step * self.tokens_per_second / self.bandwidth.bytes_per_second
 

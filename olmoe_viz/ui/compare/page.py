@@ -17,7 +17,7 @@ from olmoe_viz.ui.compare import (
     writing,
 )
 from olmoe_viz.ui.compare.comparison import Column, Comparison
-from olmoe_viz.ui.runs import keeping
+from olmoe_viz.ui.runs import from_file, keeping
 from olmoe_viz.ui.session import answers, engine, state
 from olmoe_viz.ui.session.selection import entry
 from olmoe_viz.ui.session.stop import need_button
@@ -33,6 +33,7 @@ def draw() -> None:
     st.html(Path(__file__).with_name("compare.css"))
     badge = panel.head(texts.TITLE, None, level=2)
     st.caption(texts.INTRODUCTION)
+    file = st.empty()
     row, stop = _buttons()
     st.caption(controls.rule())
     line = st.container(key="progress_line", gap=None)
@@ -40,6 +41,8 @@ def draw() -> None:
     new = _new_comparison(of_model)
     comparison = new or kept()
     columns = comparison.columns if comparison else list(map(Column, controls.policies()))
+    with file:
+        from_file.say(comparison and comparison.file)
     with row:
         reference = controls.draw(columns, _trained_k(comparison))
     controls.mirror(st.session_state.get(_KEPT))
@@ -152,7 +155,7 @@ def _progress_words(comparison: Comparison | None) -> str:
 
 def _speed_words(columns: Sequence[Column], comparison: Comparison | None) -> str:
     """Whose speed the columns have, and its share of the limit where there is one."""
-    written = comparison is not None and comparison.written > 0 and not comparison.opened
+    written = comparison is not None and comparison.written > 0 and not comparison.file
     share = comparison.share_of_limit if comparison else None
     return texts.common_speed(max(column.k for column in columns), share, written=written)
 

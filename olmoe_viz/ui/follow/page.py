@@ -25,8 +25,8 @@ from olmoe_viz.ui.follow.details import Details, begin
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.follow.step import so_line, step, way
 from olmoe_viz.ui.map.observed_panels import first_token
-from olmoe_viz.ui.runs import keeping
-from olmoe_viz.ui.session import answers, engine, state, url
+from olmoe_viz.ui.runs import from_file, keeping
+from olmoe_viz.ui.session import answers, engine, opened, state, url
 from olmoe_viz.ui.session.errors import guard
 from olmoe_viz.ui.session.settings import FollowSettings
 from olmoe_viz.ui.texts import claims as claim_texts
@@ -52,12 +52,12 @@ def draw() -> None:
     place, trace = details.place, details.trace
     bar.draw(place, trace.tokens, state.change)
     offer = st.empty()  # kept without an offer: else all below would move
-    if not details.full:
-        with offer.container():
-            if answers.from_file(trace):
-                st.caption(texts.FILE_LACKS_VECTORS)
-            else:
-                bar.offer(None if engine.records_only() else state.change)
+    with offer.container():
+        from_file.say(opened.name_of(trace))
+        if not details.full and answers.from_file(trace):
+            st.caption(texts.FILE_LACKS_VECTORS)
+        elif not details.full:
+            bar.offer(None if engine.records_only() else state.change)
     with st.container(horizontal=True, wrap=False, gap="large", key="follow_page"):
         with st.container(width=170, key="follow_left"), st.container(key="follow_rail"):
             rail(

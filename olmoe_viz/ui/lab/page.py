@@ -17,8 +17,8 @@ from olmoe_viz.ui.lab import (
 )
 from olmoe_viz.ui.lab.settings import LabSettings
 from olmoe_viz.ui.map import cell_panel
-from olmoe_viz.ui.runs import keeping
-from olmoe_viz.ui.session import answers, on_press, state, url
+from olmoe_viz.ui.runs import from_file, keeping
+from olmoe_viz.ui.session import answers, on_press, opened, state, url
 from olmoe_viz.ui.texts import lab as texts
 from olmoe_viz.ui.widgets import panel
 from olmoe_viz.ui.widgets.message import hint
@@ -37,6 +37,7 @@ def draw() -> None:
     trace = answers.current("full" if runs and state.asked() else "routing", line)
     if trace is None:
         return
+    from_file.say(opened.name_of(trace))
     chosen = state.selection().within(trace.geometry, len(trace.tokens))
     settings = url.current(LabSettings).within(trace.geometry)
     url.keep(settings)

@@ -14,8 +14,8 @@ from olmoe_viz.ui.map import (
     observed_panels,
     token_panel,
 )
-from olmoe_viz.ui.runs import keeping
-from olmoe_viz.ui.session import answers, state
+from olmoe_viz.ui.runs import from_file, keeping
+from olmoe_viz.ui.session import answers, opened, state
 from olmoe_viz.ui.session.selection import Selection
 from olmoe_viz.ui.texts import map as texts
 from olmoe_viz.ui.widgets import origin, panel
@@ -58,6 +58,7 @@ def _map(trace: Trace, chosen: Selection) -> None:
         return
     with above:
         badges = panel.head(texts.TITLE, None, level=2)
+        from_file.say(opened.name_of(trace))
         with st.container(
             horizontal=True, vertical_alignment="center", gap="small", key="about_map"
         ):

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 def draw() -> None:
     """The two ways to open a file, with what is wrong with the last one."""
-    st.caption(texts.limit(UPLOAD_LIMIT))
+    st.caption(texts.READ_HERE)
     key = f"upload_{st.session_state.get(_UPLOADS, 0)}"
     field(texts.UPLOAD, ["safetensors"], key=key, on_change=_take, args=(key,))
     names = listed()
@@ -54,10 +54,13 @@ def draw() -> None:
 def field(
     label: str, kinds: list[str], *, key: str, most: int = UPLOAD_LIMIT, **more: Any
 ) -> UploadedFile | None:
-    """The field of a file, which is no larger than so many bytes, rounded up to a MB."""
+    """The field of a file of at most so many bytes, as its label says.
+
+    Streamlit counts in whole MB: less is refused by whoever reads the file.
+    """
     limit = -(-most // 10**6)
     found: UploadedFile | None = st.file_uploader(
-        label, kinds, key=key, max_upload_size=limit, **more
+        texts.at_most(label, most), kinds, key=key, max_upload_size=limit, **more
     )
     return found
 

@@ -44,7 +44,7 @@ def show(run: opened.Run) -> None:
     elif isinstance(run, Comparison) and (settings := as_record.settings_of(run)) is not None:
         _select(chosen)
         url.keep(settings)
-        compare.keep(as_record.comparison_of(run, settings))
+        compare.keep(as_record.comparison_of(run, settings, opened.name_of(run) or ""))
         st.session_state[_GO] = _COMPARE
 
 

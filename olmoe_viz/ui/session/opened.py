@@ -33,6 +33,11 @@ def runs() -> Mapping[str, tuple[str, Run]]:
     return _opened().runs
 
 
+def name_of(run: Run) -> str | None:
+    """The name of the file that a run was opened from; None for any other run."""
+    return next((name for name, found in runs().values() if found is run), None)
+
+
 def add(name: str, run: Run) -> str:
     """Open a run and return its id; ValueError in a sentence when as many are open as can be."""
     if len(runs()) >= MOST:

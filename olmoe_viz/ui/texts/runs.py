@@ -14,6 +14,9 @@ TWO_TITLE = "Two runs set against each other"
 NOTHING_TO_KEEP = "There is no run yet. Run a prompt on the page Map, or write texts on Compare k."
 CURRENT, CURRENT_TEXTS = "current run", "current texts"
 UPLOAD = "A file of a run (.safetensors)"
+READ_HERE = (
+    "The file is read on the server, for you alone, and forgotten when you close it or leave."
+)
 FOLDER = "Runs of this server"
 OPEN = "Open"
 CHOOSE = "Choose a run"
@@ -46,7 +49,7 @@ ROUTES = (
     "and weight where they are known), or the answer of a server with routed_experts in it (.json; "
     "ids in base64 without a shape are read with the layers and the k of the chosen model). Such a "
     "file names the experts that ran and says nothing of the others, so it is drawn here and on no "
-    "other page."
+    "other page. Of a .parquet that olmoe-viz export wrote, model, tokens and date are known too."
 )
 ROUTES_FILE = "A file of routes (.csv, .parquet, .json)"
 ROUTES_LOAD = "How often each expert was used, over all tokens."
@@ -62,12 +65,15 @@ def save_full(size: int) -> str:
     return f"Save trace with hidden states, {megabytes(size)}"
 
 
-def limit(most: int) -> str:
-    """How large a file may be, said before one is chosen."""
-    return (
-        f"At most {megabytes(most)}. It is read on the server, for you alone, and forgotten when "
-        "you close it or leave."
-    )
+def at_most(label: str, most: int) -> str:
+    """The label of a field for a file of at most so many bytes."""
+    limit = f"{most // 10**3} kB" if most < 10**6 else megabytes(most)
+    return f"{label}, at most {limit}"
+
+
+def from_file(name: str) -> str:
+    """On a page: whose numbers it shows. `name` is Markdown of its letters."""
+    return f"From the opened file {name}. Close it on the page Runs, and the model is asked again."
 
 
 def routes(tokens: int, layers: int, most: int, known: Sequence[str], *, drawn: int) -> str:

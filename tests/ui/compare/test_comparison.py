@@ -90,9 +90,9 @@ def test_the_share_of_the_limit_is_one_figure_of_all_columns_while_they_are_writ
     made.take(step(routed(row(1), range(8)), routed(row(1), range(64)), seconds=0.5))
     assert made.bytes_per_step == bytes_per_token(OLMOE_1B_7B, 64)
     assert made.share_of_limit == pytest.approx(13_632_278_528 * 2 / 100e9, rel=1e-3)
-    made.opened = True  # perhaps from another machine, whose bandwidth nobody knows
+    made.file = "texts.safetensors"  # perhaps from another machine, whose bandwidth nobody knows
     assert made.share_of_limit is None
-    made.opened, made.bandwidth = False, None
+    made.file, made.bandwidth = "", None
     assert made.share_of_limit is None
 
 

@@ -10,9 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 import olmoe_viz as ov
 from olmoe_viz import RoutingPolicy, Trace
+from olmoe_viz.analysis.run import run_of
+from olmoe_viz.exchange import long_form
+from olmoe_viz.exchange.about import metadata_of
+from olmoe_viz.exchange.routes import routes_of
+from olmoe_viz.figures.labels import visible
 from olmoe_viz.models.catalogue import BUNDLED
 from olmoe_viz.records.comparison import Comparison
 from olmoe_viz.requests import TraceRequest
+from olmoe_viz.ui.texts import color_key
 from olmoe_viz.ui.texts import compare as compare_texts
 from olmoe_viz.ui.texts import runs as texts
 from olmoe_viz.ui.widgets.wording import plain
@@ -64,6 +70,8 @@ def test_an_opened_run_answers_the_pages_and_the_engine_is_not_asked(
     on_map = page(test, "map")
     assert on_map.text_area(key="draft").value == PROMPT
     assert [error.value for error in on_map.error] == []
+    named = texts.from_file(plain("eight.safetensors"))
+    assert named in captions(on_map)
     badges = [one.value for one in on_map.markdown if one.value.startswith(":gray-badge")]
     assert ":gray-badge[recorded]" in badges
     assert ":gray-badge[live]" not in badges
@@ -73,9 +81,12 @@ def test_an_opened_run_answers_the_pages_and_the_engine_is_not_asked(
     follow = page(test, "follow")
     assert [error.value for error in follow.error] == []
     assert drawn(follow)
+    assert named in captions(follow)
+    assert named in captions(page(test, "lab"))
     assert not [one for one in watched.asked if isinstance(one, TraceRequest)]
     closed = press(page(test, "runs"), texts.CLOSE)
     assert texts.NONE_OPENED in captions(closed)
+    assert named not in captions(page(closed, "map"))
 
 
 def test_two_opened_runs_are_set_against_each_other(folder: Path, traces: list[Trace]) -> None:
@@ -126,6 +137,7 @@ def test_written_texts_are_opened_on_compare_as_they_were_written(folder: Path) 
     shown = test.session_state["comparison"]
     assert [column.text for column in shown.columns] == [one.text for one in written.generations]
     assert shown.settings.new_tokens == 5
+    assert texts.from_file(plain("texts.safetensors")) in captions(test)
     assert test.text_area(key="draft").value == PROMPT
     assert ":gray-badge[recorded]" in [one.value for one in test.markdown]
 
@@ -157,3 +169,27 @@ def test_routes_of_another_tool_are_drawn_as_far_as_they_go(traces: list[Trace])
     checked(test.file_uploader(key="routes").set_value(answer).run())
     assert [plain("the same expert twice") in one.value for one in test.error] == [True]
     assert "routes_map" not in drawn(test)
+
+
+def test_routes_that_were_exported_here_say_where_they_are_from(
+    tmp_path: Path, traces: list[Trace]
+) -> None:
+    run = run_of(traces[0])
+    written = long_form.table(routes_of(run), metadata_of(run))
+    badges, named, keys = {}, {}, {}
+    for kind in (".parquet", ".csv"):
+        path = tmp_path / f"routes{kind}"
+        long_form.write(path, kind, written)
+        test = app(name="runs")
+        upload = (path.name, path.read_bytes(), "application/octet-stream")
+        checked(test.file_uploader(key="routes").set_value(upload).run())
+        badges[kind] = [one.value for one in test.markdown if "-badge[" in one.value][-1]
+        (cells,) = json.loads(drawn(test)["routes_map"])["figure"]["marks"]
+        named[kind] = cells["columns"]
+        keys[kind] = color_key.DISTINCT in captions(test)
+        assert cells["more"]["expert id"] == traces[0].expert_ids[..., 0].tolist()
+    assert badges == {".parquet": ":gray-badge[recorded]", ".csv": ":gray-badge[quoted]"}
+    assert named[".csv"][:2] == ["0 0", "1 1"]
+    assert named[".parquet"][0] == f"0 {visible(traces[0].tokens[0])}"
+    # Only where the weights are known the colors are those of the other pages.
+    assert keys == {".parquet": False, ".csv": True}
