@@ -79,9 +79,11 @@ def test_the_likeliest_decide_as_all_tokens_do(top_p: float, spread: float) -> N
     shares = torch.softmax(scores.double(), -1)
     limits = torch.full((200, 1), top_p, dtype=torch.float64)
     whole = sampling._drawn(shares, limits, uniforms)
-    quick = sampling._drawn_from_likeliest(shares, limits, uniforms)
-    decided = quick >= 0
-    assert torch.equal(quick[decided], whole[decided])
-    if spread == 6.0:
-        assert decided[1::3].float().mean() > 0.8
+    ones = torch.ones(200, 1, dtype=torch.float64)
+    for count in sampling._LIKELIEST:
+        quick = sampling._drawn_from_likeliest(scores, ones, limits, uniforms, count)
+        decided = quick >= 0
+        assert torch.equal(quick[decided], whole[decided])
+        if spread == 6.0:
+            assert decided[1::3].float().mean() > 0.8
     assert torch.equal(sampling.draw(scores, 1.0, limits, uniforms), whole)
