@@ -67,6 +67,8 @@ def facts(comparison: Comparison, bytes_per_second: float) -> list[Facts]:
                 "copy_bytes_per_second": round(bytes_per_second),
                 "limit_tokens_per_second": limit,
                 "tokens_per_second_alone": speed,
+                "slowest_tokens_per_second_alone": 1 / max(alone) if alone else None,
+                "fastest_tokens_per_second_alone": 1 / min(alone) if alone else None,
                 "runs_alone": len(alone),
                 "share_of_limit_alone": None if speed is None else speed / limit,
             }
@@ -95,4 +97,8 @@ def _alone(row: Facts) -> str:
     runs, speed = row["runs_alone"], row["tokens_per_second_alone"]
     if speed is None:
         return texts.NOT_TIMED
-    return digits(speed) if runs == timing.RUNS else f"{digits(speed)} ({count(runs, 'run')})"
+    if runs == 1:
+        return f"{digits(speed)} ({count(runs, 'run')})"
+    slowest, fastest = (row[f"{end}_tokens_per_second_alone"] for end in ("slowest", "fastest"))
+    words = texts.speed_alone(digits(speed), digits(slowest), digits(fastest))
+    return words if runs == timing.RUNS else f"{words}, {count(runs, 'run')}"

@@ -340,6 +340,11 @@ def written_alone(runs: int) -> str:
     return f"written alone, {runs} runs, tokens/s"
 
 
+def speed_alone(median: str, slowest: str, fastest: str) -> str:
+    """The median of several runs, and between which speeds all of them were."""
+    return f"{median} ({slowest} to {fastest})"
+
+
 def time_alone(runs: int) -> str:
     """The button that times each k."""
     return f"Time each k alone ({runs} runs)"
@@ -390,7 +395,7 @@ def times(runs: int, tokens: int) -> str:
     """What the times of both kinds hold and leave out."""
     return (
         "Times exclude loading the model and reading the prompt. Together: this one run, with "
-        f"nothing before it to warm up. Alone: the median of {runs} runs of "
-        f"{count(tokens, 'token')}, greedy, one text at a time, after a short run that is not "
-        "counted."
+        "nothing before it to warm up; another one may differ. Alone: the median of "
+        f"{runs} runs of {count(tokens, 'token')} and, in brackets, the slowest and the fastest, "
+        "greedy, one text at a time, after a short run that is not counted."
     )

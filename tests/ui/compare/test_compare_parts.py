@@ -157,8 +157,10 @@ def test_only_a_k_that_was_timed_alone_has_a_share_of_the_limit(
     assert alone[0]["tokens_per_second_alone"] == 5
     assert alone[0]["share_of_limit_alone"] == pytest.approx(0.5)
     rows = cost.rows(alone)
-    assert rows["written alone, 3 runs, tokens/s"] == ["5.00", "not timed"]
+    assert rows["written alone, 3 runs, tokens/s"] == ["5.00 (2.00 to 10.0)", "not timed"]
     assert rows["share of the limit, alone"] == ["50.0%", "not timed"]
+    comparison.alone[str(SMALL)] = [0.5, 0.2]
+    assert "2.86 (2.00 to 5.00), 2 runs" in str(cost.rows(cost.facts(comparison, size)))
     comparison.alone[str(SMALL)] = [0.5]
     assert "2.00 (1 run)" in str(cost.rows(cost.facts(comparison, size)))
 
