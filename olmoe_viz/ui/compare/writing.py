@@ -1,7 +1,10 @@
 """Generation of the texts: one request, whose steps are added to the columns as they come."""
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import cast
 
 from streamlit.delta_generator import DeltaGenerator
@@ -19,6 +22,7 @@ from olmoe_viz.ui.texts import frame as frame_texts
 
 STOP_TIMEOUT = 10.0  # seconds; an engine ends a cancelled request after the step that it is in
 PERIOD = 0.1  # seconds, at least, from one drawing to the next
+DRAWINGS = 40  # a second, at most, of all pages of this process: more would slow what they show
 
 
 def write(comparison: Comparison, line: DeltaGenerator, draw: Callable[[], None]) -> None:
@@ -59,20 +63,54 @@ def _request(comparison: Comparison) -> GenerateRequest:
 def _follow(
     ticket: Ticket, comparison: Comparison, line: DeltaGenerator, draw: Callable[[], None]
 ) -> None:
-    """Every `PERIOD`: take all steps that have come and draw once. Ends when the request ends."""
-    taken = 0
-    while not ticket.wait(PERIOD):
-        touch()
-        if ticket.progress.stage == "restarting":
-            line.caption(frame_texts.RESTARTING)
-        steps = ticket.new_steps(taken, timeout=0)
-        taken += len(steps)
-        for step in steps:
-            comparison.take(step)
-        if steps:
-            draw()
-            share = min(comparison.written / comparison.settings.new_tokens, 1.0)
-            line.progress(share, text=comparison.progress)
+    """Every `PERIOD`, or later in a crowd: take all steps that have come and draw once.
+
+    Ends when the request ends.
+    """
+    taken, again = 0, 0.0
+    with _pages.one_more():
+        while not ticket.wait(PERIOD):
+            touch()
+            if ticket.progress.stage == "restarting":
+                line.caption(frame_texts.RESTARTING)
+            if time.monotonic() < again:
+                continue
+            steps = ticket.new_steps(taken, timeout=0)
+            taken += len(steps)
+            for step in steps:
+                comparison.take(step)
+            if steps:
+                draw()
+                share = min(comparison.written / comparison.settings.new_tokens, 1.0)
+                line.progress(share, text=comparison.progress)
+                again = time.monotonic() + _pages.pause()
+
+
+class _Pages:
+    """The pages of this process on which texts grow."""
+
+    def __init__(self) -> None:
+        self._count, self._lock = 0, Lock()
+
+    @contextmanager
+    def one_more(self) -> Iterator[None]:
+        """Count a page while its texts grow."""
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def pause(self) -> float:
+        """How many seconds a page lets pass after a drawing, besides `PERIOD`."""
+        return max(self._count / DRAWINGS - PERIOD, 0.0)
+
+    def _add(self, number: int) -> None:
+        with self._lock:
+            self._count += number
+
+
+_pages = _Pages()
 
 
 def _written(ticket: Ticket, comparison: Comparison) -> tuple[Generation, ...]:

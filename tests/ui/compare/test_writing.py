@@ -1,6 +1,7 @@
 """The page draws by its own period, however many steps an engine makes meanwhile."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import numpy as np
@@ -76,6 +77,32 @@ def test_all_steps_of_a_period_are_drawn_at_once(
     followed = ticket.waits[:6]  # the last wait ends it; one more is for the record
     assert followed == [writing.PERIOD] * 6
     assert writing.PERIOD >= 0.1
+
+
+def test_in_a_crowd_a_page_draws_less_often_and_loses_nothing(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = writing._Pages()
+    monkeypatch.setattr(writing, "_pages", pages)
+    monkeypatch.setattr(writing, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    now, crowd = [100.0], ExitStack()
+    for _ in range(39):
+        crowd.enter_context(pages.one_more())
+    ticket, steps = HandMoved([1] * 30), []
+    monkeypatch.setattr(answers, "submit", lambda _: ticket)
+    monkeypatch.setattr(answers, "wait_for_start", lambda *_: None)
+    wait = ticket.wait
+
+    def later(timeout: float | None = None) -> bool:
+        now[0] += writing.PERIOD
+        return wait(timeout)
+
+    monkeypatch.setattr(ticket, "wait", later)
+    writing.write(comparison, Line(), lambda: steps.append(comparison.written))
+    # 40 pages share 40 drawings a second, so each draws at every tenth wait, the first at once.
+    assert steps == [1, 11, 21]
+    crowd.close()
+    assert pages.pause() == 0
 
 
 def test_no_step_is_lost_or_drawn_twice(
