@@ -396,6 +396,6 @@ def times(runs: int, tokens: int) -> str:
     return (
         "Times exclude loading the model and reading the prompt. Together: this one run, with "
         "nothing before it to warm up; another one may differ. Alone: the median of "
-        f"{runs} runs of {count(tokens, 'token')} and, in brackets, the slowest and the fastest, "
+        f"{runs} runs of {count(tokens, 'token')}, in brackets the slowest and the fastest: "
         "greedy, one text at a time, after a short run that is not counted."
     )

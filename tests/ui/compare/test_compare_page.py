@@ -136,7 +136,8 @@ def test_each_k_is_timed_alone_when_asked() -> None:
     checked(test.button(key="time_alone").click().run())
     cost = tables(test)[-1]
     assert all(
-        float(cost[name][4]) > 0 for name in (f"{k_is(8)}, native", f"{k_is(64)}, renormalized")
+        float(cost[name][4].split()[0]) > 0
+        for name in (f"{k_is(8)}, native", f"{k_is(64)}, renormalized")
     )
 
 
@@ -144,7 +145,7 @@ def timed_with_two_tokens(test: AppTest) -> None:
     checked(test.button(key="time_alone").click().run())
     assert [error.value for error in test.error] == []
     assert any("3 runs of 2 tokens" in caption.value for caption in test.caption)
-    assert float(tables(test)[-1][f"{k_is(1)}, native"][4]) > 0
+    assert float(tables(test)[-1][f"{k_is(1)}, native"][4].split()[0]) > 0
 
 
 @pytest.mark.long
