@@ -1,6 +1,7 @@
 """The short and the long form of the tests; records of random numbers, where no model is needed."""
 
 import os
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -84,7 +85,6 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def full_disk() -> Callable[[], AbstractContextManager[None]]:
     """Return a function whose block can write no byte to any file, as where a disk is full."""
-    resource = pytest.importorskip("resource")
 
     @contextmanager
     def full() -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import number
 from olmoe_viz.figures.look import Dash
-from olmoe_viz.figures.marks import Axis, Line, Rule, Shape, ticks
+from olmoe_viz.figures.marks import Axis, Line, Rule, Shape, around_zero, ticks
 from olmoe_viz.figures.palette import Theme
 
 Values = tuple[Sequence[float], Sequence[float], Sequence[float]]  # value, low, high
@@ -34,9 +34,7 @@ def figure(
         theme: the theme on the screen.
     """
     ends = [end for _, low, high in lines.values() for end in (*low, *high)]
-    least, most = min(*ends, 0.0), max(*ends, 0.0)
-    room = 0.06 * (most - least or 1.0)
-    span = (least - room, most + room)
+    span = around_zero(ends, 0.06)
     return Figure(
         alt=_sentence(settings, lines, setting=setting, quantity=quantity),
         height=260,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import expert_name, number, shorten, visible
-from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Rule, ticks
+from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Rule, around_zero, ticks
 from olmoe_viz.figures.palette import Theme
 
 BEFORE = "as it was"
@@ -33,9 +33,7 @@ def figure(
     """
     names = [BEFORE, *(expert_name(expert, layer) for layer, expert in members)]
     needed = [True, *kept]
-    low, high = min(float(margins.min()), 0.0), max(float(margins.max()), 0.0)
-    room = 0.12 * (high - low or 1.0)
-    span = (low - room, high + room)
+    span = around_zero(margins.tolist(), 0.12)
     return Figure(
         alt=_sentence(margins, names=names, tops=tops),
         height=270,

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from olmoe_viz.figures import paired_bars
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import digits, number
-from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, layer_axis, ticks
+from olmoe_viz.figures.marks import Axis, Rule, around_zero, layer_axis, ticks
 from olmoe_viz.figures.palette import Theme
-
-_WIDTH = 0.34
-_ASIDE = 0.19  # of the two bars of a layer from its place
 
 
 def figure(
@@ -30,39 +28,34 @@ def figure(
         theme: the theme on the screen.
     """
     count = len(layer_ids)
-    low, high = min(float(moves.min()), 0.0), max(float(moves.max()), 0.0)
-    room = 0.06 * (high - low or 1.0)
-    span = (low - room, high + room)
+    span = around_zero(moves.ravel().tolist(), 0.06)
     return Figure(
         alt=_sentence(moves, names=names, layer_ids=layer_ids),
         height=270,
         margin=(28, 16, 44, 52),
         x=(layer_axis(layer_ids, 0.7),),
         y=Axis(span, ticks(*span), "change of the logit"),
-        marks=tuple(
-            Bars(
-                at=[layer + aside for layer in layer_ids],
-                low=0,
-                high=column.tolist(),
-                width=_WIDTH,
-                fills=[fill] * count,
-                outlines=["ink"] * count,
-                hover=[
+        marks=paired_bars.pair(
+            layer_ids,
+            moves.T,
+            hover=[
+                [
                     f"layer {layer}\nlogit of {name} {number(move, '+.3g')}"
                     for layer, move in zip(layer_ids, column.tolist(), strict=True)
-                ],
-                numbers={
+                ]
+                for name, column in zip(names, moves.T, strict=True)
+            ],
+            numbers=[
+                {
                     "token": [name] * count,
                     "layer": list(layer_ids),
                     "change of the logit": column.tolist(),
-                },
-            )
-            for name, fill, aside, column in zip(
-                names, ("ink", HOLLOW), (-_ASIDE, _ASIDE), moves.T, strict=True
-            )
+                }
+                for name, column in zip(names, moves.T, strict=True)
+            ],
         ),
         rules=[Rule("y", 0, "line")],
-        notes=[Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10))],
+        notes=[paired_bars.key(names)],
         theme=theme,
     )
 

@@ -5,7 +5,7 @@ Text is shown as it is, never read as markup. A color is "#rrggbb", or the name 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -205,6 +205,14 @@ class Box:
 
 
 Mark = Bars | Cells | Line
+
+
+def around_zero(values: Iterable[float], room: float) -> tuple[float, float]:
+    """Return the ends of an axis that shows the values and 0, with a share of it free at each."""
+    shown = [0.0, *values]
+    low, high = min(shown), max(shown)
+    free = room * (high - low or 1.0)
+    return low - free, high + free
 
 
 def ticks(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import number
-from olmoe_viz.figures.marks import Axis, Line, Rule, ticks
+from olmoe_viz.figures.marks import Axis, Line, Rule, around_zero, ticks
 from olmoe_viz.figures.palette import Theme
 
 _MORE = "bits per byte above the trained"
@@ -35,9 +35,7 @@ def figure(
     names = ["all kinds", *kinds]
     values, low, high = more[order].T.tolist()
     before = plain[order].tolist()
-    least, most = min(*low, 0.0), max(*high, 0.0)
-    room = 0.06 * (most - least or 1.0)
-    span = (least - room, most + room)
+    span = around_zero([*low, *high], 0.06)
     hover = [
         f"{name}\n{number(value, '+.3g')} bits per byte ({number(one, '+.3g')} to "
         f"{number(other, '+.3g')})\n{number(was + value, '.3g')} after {number(was, '.3g')}"

@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 
 from olmoe_viz.figures.figure import Figure
 from olmoe_viz.figures.labels import number
-from olmoe_viz.figures.marks import HOLLOW, Axis, Bars, Note, Rule, ticks
+from olmoe_viz.figures.marks import (
+    HOLLOW,
+    Axis,
+    Bars,
+    Note,
+    Numbers,
+    Rule,
+    around_zero,
+    ticks,
+)
 from olmoe_viz.figures.palette import Theme
 
 _WIDTH, _ASIDE = 0.34, 0.19  # of a bar, and of two bars from their place
@@ -35,9 +44,7 @@ def figure(
         theme: the theme on the screen.
     """
     count = len(things)
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    room = 0.14 * (high - low or 1.0)
-    span = (low - room, high + room)
+    span = around_zero(values.ravel().tolist(), 0.14)
     shown = list(signs) or [""] * count
     return Figure(
         alt=_sentence(values, things=things, names=names, quantity=quantity, signs=shown),
@@ -45,33 +52,30 @@ def figure(
         margin=(28, 16, 46, 62),
         x=(Axis((-0.7, count - 0.3), list(enumerate(things)), title, number=True),),
         y=Axis(span, ticks(*span), quantity),
-        marks=tuple(
-            Bars(
-                at=[at + aside for at in range(count)],
-                low=0,
-                high=row.tolist(),
-                width=_WIDTH,
-                fills=[fill] * count,
-                outlines=["ink"] * count,
-                hover=[
+        marks=pair(
+            range(count),
+            values,
+            hover=[
+                [
                     f"{title} {thing}\n{name} {number(value, '+.3g')}"
                     + (f"\n{sign}" if sign else "")
                     for thing, value, sign in zip(things, row.tolist(), shown, strict=True)
-                ],
-                numbers={
+                ]
+                for name, row in zip(names, values, strict=True)
+            ],
+            numbers=[
+                {
                     title: list(things),
                     "which": [name] * count,
                     quantity: row.tolist(),
                     "mark": shown,
-                },
-            )
-            for name, fill, aside, row in zip(
-                names, ("ink", HOLLOW), (-_ASIDE, _ASIDE), values, strict=True
-            )
+                }
+                for name, row in zip(names, values, strict=True)
+            ],
         ),
         rules=[Rule("y", 0, "line")],
         notes=[
-            Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10)),
+            key(names),
             *(
                 Note(
                     sign, at, max(float(values[:, at].max()), 0.0), anchor="middle", shift=(0, -10)
@@ -82,6 +86,37 @@ def figure(
         ],
         theme=theme,
     )
+
+
+def pair(
+    places: Sequence[int],
+    values: NDArray[np.float64],
+    *,
+    hover: Sequence[Sequence[str]],
+    numbers: Sequence[Numbers],
+) -> tuple[Bars, ...]:
+    """Return the filled and the hollow bars of `values` [2, n], beside each other at each place."""
+    count = len(places)
+    return tuple(
+        Bars(
+            at=[place + aside for place in places],
+            low=0,
+            high=row.tolist(),
+            width=_WIDTH,
+            fills=[fill] * count,
+            outlines=["ink"] * count,
+            hover=words,
+            numbers=table,
+        )
+        for fill, aside, row, words, table in zip(
+            ("ink", HOLLOW), (-_ASIDE, _ASIDE), values, hover, numbers, strict=True
+        )
+    )
+
+
+def key(names: tuple[str, str]) -> Note:
+    """Return what says which bars are filled and which hollow."""
+    return Note(f"■ {names[0]}     □ {names[1]}", 1, 1, "xy", anchor="end", shift=(0, -10))
 
 
 def _sentence(
