@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from olmoe_viz import json_form
+from olmoe_viz.engine.compiling import wait_for_compiled_to_branch
 from olmoe_viz.engine.effects import effects
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.provenance import provenance
@@ -93,6 +94,7 @@ def ablate(
     number, processes, wait = _process(model)
     mine = range(number, len(documents), processes)
     missing = [each for each in mine if not _file(folder, each).exists()]
+    wait_for_compiled_to_branch(model)  # so that equal documents have equal rows, to the bit
     started = time.perf_counter()
     for done, document in enumerate(missing, start=1):
         run = TraceRequest(model.name, documents[document], plan_policy)

@@ -1,25 +1,23 @@
 """The pass of branches: one row of tokens, which a branch joins at the layer where it begins."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from olmoe_viz.engine.branch_attention import BranchAttention
+from olmoe_viz.engine.branch_rows import Branch, BranchRows
 from olmoe_viz.engine.cache import KvCache
-from olmoe_viz.engine.forks import Fork, PutPart, Variant
+from olmoe_viz.engine.forks import PutPart
 from olmoe_viz.engine.olmoe_runner import OlmoeRunner, Turn
-from olmoe_viz.engine.plan import Plan, cell_of
-from olmoe_viz.families.edits import Cell, edits_of
+from olmoe_viz.engine.plan import Plan
+from olmoe_viz.families.edits import edits_of
 from olmoe_viz.families.gate import LayerPlan, Weighed
 from olmoe_viz.records.record import ExpertIds, Float32s
-
-Branch = tuple[Fork, Variant]
 
 
 class Text(NamedTuple):
@@ -34,30 +32,32 @@ class Text(NamedTuple):
 
 
 class BranchPass:
-    """Branches of one text, by rising layer; `ends` int64 [branches] are where their tokens end."""
+    """Branches of one text, by rising layer."""
 
     def __init__(self, runner: OlmoeRunner, text: Text, branches: Sequence[Branch]) -> None:
-        self._runner, self._text, self._branches = runner, text, branches
-        self._layers = np.array([fork.layer for fork, _ in branches])
-        if (np.diff(self._layers) < 0).any():
-            raise ValueError("Branches come by rising layer.")
-        self._firsts = np.array([fork.first for fork, _ in branches])
-        self._lengths = np.array([fork.stop for fork, _ in branches]) - self._firsts
-        self.ends = self._lengths.cumsum()
-        self._begins = self.ends - self._lengths
-        within = np.arange(self.ends[-1]) - np.repeat(self._begins, self._lengths)
-        self._positions = torch.from_numpy(within + np.repeat(self._firsts, self._lengths))
-        self._cells = [cell for branch in branches for cell in _cells(text.plan, branch)]
+        self._runner, self._text, self._rows = runner, text, BranchRows(branches)
+        self._positions = torch.from_numpy(self._rows.positions)
+        self._cells = list(self._rows.cells(text.plan))
         self._acting = {each for cell, _ in set(self._cells) for each in cell}
-        self._puts = _gathered(branches, self._begins)
+        self._puts: dict[tuple[PutPart, int, bool], list[tuple[int, Tensor]]] = {}
+        for layer, token, put in self._rows.puts():
+            places = self._puts.setdefault((put.part, layer, put.replaces), [])
+            places.append((token, put.values))
         self._ran: dict[int, Weighed] = {}
         self._standing: dict[tuple[int, torch.device], tuple[Turn, BranchAttention]] = {}
 
-    def run(self) -> Tensor:
+    def scores(self, reads: int) -> Tensor:
+        """Return float32 logits after the last `reads` tokens of each, [branches, reads, vocab]."""
+        hidden = self._run()
+        read_at = torch.from_numpy(self._rows.read_at(reads)).to(hidden.device)
+        logits = self._runner.readout(hidden[read_at])
+        return logits.view(-1, reads, logits.shape[-1])
+
+    def _run(self) -> Tensor:
         """Return the residual stream after the last block, [tokens of all branches, hidden]."""
         devices, states = self._runner.devices, self._text.states
         hidden = states.new_empty(1, 0, states.shape[-1])
-        for layer in range(int(self._layers[0]), len(devices)):
+        for layer in range(int(self._rows.layers[0]), len(devices)):
             hidden = self._joined(layer, hidden.to(devices[layer]))
             turn, attention = self._stand(hidden)
             look = partial(attention.look, self._text.cache.layers[layer])
@@ -69,7 +69,10 @@ class BranchPass:
 
     def ran(self, branches: slice) -> tuple[ExpertIds, Float32s]:
         """Return ids and weights of what ran for the first tokens of branches of one layer."""
-        layer, rows = int(self._layers[branches][0]), torch.from_numpy(self._begins[branches])
+        layer, rows = (
+            int(self._rows.layers[branches][0]),
+            torch.from_numpy(self._rows.begins[branches]),
+        )
         if layer not in self._ran:
             none = np.empty((len(rows), 0))
             return none.astype(np.int16), none.astype(np.float32)
@@ -79,8 +82,8 @@ class BranchPass:
 
     def _joined(self, layer: int, hidden: Tensor) -> Tensor:
         """Return the stream that enters a layer, with the branches that begin there."""
-        there = int(np.searchsorted(self._layers, layer, side="right"))
-        new = self._positions[hidden.shape[1] : int(self.ends[there - 1])]
+        there = int(np.searchsorted(self._rows.layers, layer, side="right"))
+        new = self._positions[hidden.shape[1] : int(self._rows.ends[there - 1])]
         if len(new):
             joining = self._text.states[layer, new.to(self._text.states.device)]
             hidden = torch.cat((hidden, joining.unsqueeze(0).to(hidden.device)), 1)
@@ -99,9 +102,11 @@ class BranchPass:
         """Return the rotary embedding of the tokens that are there, and what they look at."""
         tokens, device = hidden.shape[1], hidden.device
         if (tokens, device) not in self._standing:
-            there = int(np.searchsorted(self.ends, tokens)) + 1
+            there = int(np.searchsorted(self._rows.ends, tokens)) + 1
             turn = self._runner.turn(hidden, self._positions[None, :tokens].to(device))
-            attention = BranchAttention(self._firsts[:there], self._lengths[:there], device)
+            attention = BranchAttention(
+                self._rows.firsts[:there], self._rows.lengths[:there], device
+            )
             self._standing[tokens, device] = turn, attention
         return self._standing[tokens, device]
 
@@ -113,23 +118,3 @@ class BranchPass:
         cells, routed = tuple(self._cells[: hidden.shape[1]]), plan.layers[layer]
         edits = edits_of(cells, layer, plan.geometry.experts, routed.k, hidden.device)
         return replace(routed, edits=edits)
-
-
-def _cells(plan: Plan, branch: Branch) -> Iterator[Cell]:
-    """Yield what acts on each token of a branch."""
-    fork, variant = branch
-    for position in range(fork.first, fork.stop):
-        acting, mass = cell_of(plan.policies[0], position, "prompt")
-        yield (*acting, *(variant.interventions if position == fork.first else ())), mass
-
-
-def _gathered(
-    branches: Sequence[Branch], begins: NDArray[np.int64]
-) -> dict[tuple[PutPart, int, bool], list[tuple[int, Tensor]]]:
-    """Return token and vector of what is put, by part, layer and whether it replaces."""
-    gathered: dict[tuple[PutPart, int, bool], list[tuple[int, Tensor]]] = {}
-    for (fork, variant), begin in zip(branches, begins.tolist(), strict=True):
-        for put in variant.puts:
-            place = begin + put.token - fork.first, put.values
-            gathered.setdefault((put.part, fork.layer, put.replaces), []).append(place)
-    return gathered

@@ -7,27 +7,34 @@ so nothing of the text is read or copied twice.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from olmoe_viz.engine.branch_pass import BranchPass, Text
+from olmoe_viz.engine.branch_rows import Branch
+from olmoe_viz.engine.cache import KvCache
+from olmoe_viz.engine.compiling import COMPILED, ready_to_branch
+from olmoe_viz.engine.differences import Difference, difference
 from olmoe_viz.engine.experts import experts_of
 from olmoe_viz.engine.forks import Fork, Variant
 from olmoe_viz.engine.inputs import check_details, check_place
 from olmoe_viz.engine.olmoe_runner import OlmoeRunner
+from olmoe_viz.engine.plan import Plan
 from olmoe_viz.engine.prompt import OnProgress, joined, part_of, read
 from olmoe_viz.engine.residual import on_device, parts_of
 from olmoe_viz.engine.runner import runner_of
-from olmoe_viz.engine.taps import Wish
+from olmoe_viz.engine.taps import Arrays, Wish
 from olmoe_viz.engine.threads import threads
 from olmoe_viz.errors import InputError
 from olmoe_viz.models.model import Model
 from olmoe_viz.policy import RoutingPolicy
 from olmoe_viz.records.record import ExpertIds, Float32s
 from olmoe_viz.requests import Part
+
+if TYPE_CHECKING:
+    from olmoe_viz.engine.compiled_branches import CompiledBranchPass
 
 
 class Ends(NamedTuple):
@@ -74,18 +81,34 @@ class Trunk:
         # Room for the branches of a piece, or for one that goes through the whole text, and for
         # another beside it in which nothing is changed.
         self._room = max(part_of(model, 1), 2 * len(ids))
+        self._kernels = ready_to_branch(model)
         cache, plan = runner.open(1, len(ids)), runner.plan([policy])
-        wishes: tuple[Wish, ...] = ("hidden_states", "attention_outputs")
-        parts = []
-        for hidden, arrays in read(model, cache, ids, plan, on_progress, *wishes):
-            parts.append(arrays)
-            self._last = hidden[0, -1]
+        parts = list(self._read(cache, plan, on_progress))
         found = {name: values[0] for name, values in joined(parts).items()}
         self.router_logits = found["router_logits"]
         self.expert_ids, self.weights = found["expert_ids"], found["weights"]
         self._states = on_device(model, found["hidden_states"], model.device)
         self._attended = on_device(model, found["attention_outputs"], model.device)
         self._text = Text(cache, self._states, plan)
+
+    def _read(self, cache: KvCache, plan: Plan, on_progress: OnProgress) -> Iterator[Arrays]:
+        """Yield what is recorded of each part of the text."""
+        model, ids = self._model, self.ids
+        if self._kernels is not None:
+            from olmoe_viz.engine.compiled_branches import read as read_compiled
+
+            yield from read_compiled(
+                self._kernels, model, cache, ids, plan.policies[0], on_progress
+            )
+            return
+        wishes: tuple[Wish, ...] = ("hidden_states", "attention_outputs")
+        for _, arrays in read(model, cache, ids, plan, on_progress, *wishes):
+            yield arrays
+
+    @property
+    def runner(self) -> str | None:
+        """What computes, where that is not the model's pass; for the provenance."""
+        return None if self._kernels is None else COMPILED
 
     def part(self, part: Part, layer: int, token: int) -> Tensor:
         """Return what a part of a layer gave at a token, [hidden]."""
@@ -99,7 +122,7 @@ class Trunk:
     @torch.inference_mode()
     def end(self) -> Tensor:
         """Return the logits after the last token, [vocab]."""
-        return self._runner.readout(self._last)
+        return self._runner.readout(self._states[-1, -1].to(self._runner.devices[-1]))
 
     @torch.inference_mode()
     def outputs(self, layer: int, token: int, experts: Sequence[int]) -> Tensor:
@@ -112,6 +135,14 @@ class Trunk:
         ones = vector.new_ones(len(experts), 1)
         outputs: Tensor = experts_of(site.experts)(vector.expand(len(experts), -1), chosen, ones)
         return outputs
+
+    def difference(self, plain: Tensor, found: Tensor) -> Difference:
+        """Compare predictions of branches; see `differences.difference`."""
+        if self._kernels is None:
+            return difference(plain, found)
+        from olmoe_viz.engine.compiled_branches import difference as compiled_difference
+
+        return compiled_difference(plain, found)
 
     def grow(self, forks: Sequence[Fork], reads: int, on_progress: OnProgress) -> Iterator[Ends]:
         """Run every branch; yield what each predicts after its last `reads` tokens, in order.
@@ -155,20 +186,24 @@ class Trunk:
             for share in piece
             for variant in (Variant(), *share.fork.variants)
         ]
-        ran = BranchPass(self._runner, self._text, branches)
+        ran = self._pass(branches)
         # Of a small model as for one token: each product has a few tokens of one expert. Measured
         # with 185 branches of the bundled model on two cores: beside other busy programs one thread
         # takes 0.18 s and two take 1.4 to 4.5 s, on an idle machine 0.15 and 0.18 s.
         with threads(self._model, 1):
-            hidden = ran.run()
-            read_at = (ran.ends[:, None] - np.arange(reads, 0, -1)).ravel()
-            logits = self._runner.readout(hidden[torch.from_numpy(read_at).to(hidden.device)])
-        by_branch = logits.view(len(branches), reads, -1)
+            by_branch = ran.scores(reads)
         at = 0
         for number, start, fork in piece:
             own = slice(at + 1, at + 1 + len(fork.variants))
             yield Ends(number, start, by_branch[at], by_branch[own], *ran.ran(own))
             at = own.stop
+
+    def _pass(self, branches: Sequence[Branch]) -> "BranchPass | CompiledBranchPass":
+        if self._kernels is None:
+            return BranchPass(self._runner, self._text, branches)
+        from olmoe_viz.engine.compiled_branches import CompiledBranchPass
+
+        return CompiledBranchPass(self._kernels, self._text, branches)
 
 
 def check_cell(model: Model, layer: int, token: int, tokens: int) -> None:

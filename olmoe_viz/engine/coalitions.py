@@ -42,7 +42,8 @@ def coalition(model: Model, request: CoalitionRequest, on_progress: OnProgress) 
     check_policies(model, [request.run.policy])
     ids = encode(model, request.run.text)
     check_place("token", request.token, len(ids))
-    search = _Search(model, request, Trunk(model, ids, request.run.policy, on_progress))
+    trunk = Trunk(model, ids, request.run.policy, on_progress)
+    search = _Search(model, request, trunk)
     steps = search.greedy(on_progress)
     taken = [member for member, _ in steps]
     kept, end = search.without_the_needless(taken, steps[-1][1])
@@ -60,7 +61,7 @@ def coalition(model: Model, request: CoalitionRequest, on_progress: OnProgress) 
         new_top_tokens=tuple(_text(model, each.top) for each in outcomes),
         kept=tuple(member in kept for member in taken),
         geometry=model.geometry,
-        provenance=provenance(model, time.perf_counter() - start),
+        provenance=provenance(model, time.perf_counter() - start, trunk.runner),
         layers=np.array([layer for layer, _ in taken]),
         expert_ids=np.array([expert for _, expert in taken], np.int16),
         margins=np.array([each.margin for each in outcomes]),

@@ -1,9 +1,10 @@
 """Decoding on a CPU by one compiled call a step."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from olmoe_viz.engine.cache import KvCache
+from olmoe_viz.engine.compiling import COMPILED
 from olmoe_viz.engine.decoder import Part, PlainDecoder, Stepped, ran
+from olmoe_viz.engine.kernels.cpu.branches import Leaves, Puts, branch
 from olmoe_viz.engine.kernels.cpu.step import Batch, Record, Shared, help_with, step
 from olmoe_viz.engine.kernels.cpu.weights import Floats, entries_of, sizes_of, weights_of
 from olmoe_viz.engine.plan import cell_of
@@ -61,21 +64,19 @@ class CpuKernels:
         self._alone_until = 0.0
         self._check(model)
 
-    def run(self, cache: KvCache, pieces: Sequence[Piece]) -> Record:
+    def run(self, cache: KvCache, pieces: Sequence[Piece], *, watched: bool = False) -> Record:
         """Run the tokens of every piece; scores are those after the last of each.
 
-        With a second thread where that pays; the numbers are the same. Where the step takes longer
-        than this thread's own time, other programs want the cores: for a while nobody helps then,
-        as that would be slower than one thread alone.
+        With a second thread where that pays; the numbers are the same. `watched` records what
+        enters the layers and what attention adds, of one piece.
         """
         geometry, entries = self._geometry, entries_of(cache)
         batch = _batch(pieces, geometry)
         most = max(width(piece.policy, geometry) for piece in pieces)
-        sizes = (geometry.vocab, geometry.layers, geometry.experts, most)
-        record = Record.empty(len(batch.tokens), len(pieces), *sizes)
-        began, own = time.perf_counter(), time.thread_time()
-        helped = self.helped and began > self._alone_until
-        if helped and len(batch.tokens) >= _WORTH_SPLITTING and len(pieces) > 1:
+        rows, scored = len(batch.tokens), len(pieces)
+        record = Record.empty(rows, scored, geometry, most, watched=watched)
+        free = self.free()
+        if free and rows >= _WORTH_SPLITTING and scored > 1:
             middle, rows = _middle(pieces)
             lower, upper = (
                 (_batch(pieces[:middle], geometry), record.part(slice(rows), slice(middle))),
@@ -84,16 +85,43 @@ class CpuKernels:
                     record.part(slice(rows, None), slice(middle, None)),
                 ),
             )
-            other = _helper.submit(self._step, entries, *lower)
-            self._step(entries, *upper)
-            other.result()
+            self.beside(partial(self._step, entries, *lower), partial(self._step, entries, *upper))
+        elif free and int(batch.ks.sum(0).max()) >= _WORTH_HELP:
+            with self._watched():
+                self._step(entries, batch, record, helped=True)
         else:
-            helped = helped and int(batch.ks.sum(0).max()) >= _WORTH_HELP
-            self._step(entries, batch, record, helped=helped)
-        seconds = time.perf_counter() - began
-        if helped and seconds > _BUSY * (time.thread_time() - own):
-            self._alone_until = began + seconds + _ALONE
+            self._step(entries, batch, record)
         return record
+
+    def branch(
+        self, cache: KvCache, states: Floats, leaves: Leaves, puts: Puts, record: Record
+    ) -> None:
+        """Run branches of a text of which this is the cache; see `kernels.cpu.branches.branch`."""
+        branch(self._sizes, self._weights, entries_of(cache), states, leaves, puts, record)
+
+    def free(self) -> bool:
+        """Whether a second thread may help."""
+        return self.helped and time.perf_counter() > self._alone_until
+
+    def beside(self, one: Callable[[], None], other: Callable[[], None]) -> None:
+        """Run two calls on two threads, of about equal length: neither sees what the other does."""
+        with self._watched():
+            running = _helper.submit(one)
+            other()
+            running.result()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Look whether work of two threads takes longer than this thread's own time.
+
+        Then other programs want the cores: for a while nobody helps, as that would be slower than
+        one thread alone.
+        """
+        began, own = time.perf_counter(), time.thread_time()
+        yield
+        seconds = time.perf_counter() - began
+        if seconds > _BUSY * (time.thread_time() - own):
+            self._alone_until = began + seconds + _ALONE
 
     def _step(
         self, cache: NDArray[Any], batch: Batch, record: Record, *, helped: bool = False
@@ -141,7 +169,7 @@ class CpuKernels:
 def _batch(pieces: Sequence[Piece], geometry: Geometry) -> Batch:
     """Return the tokens of all pieces, each a row: those of a piece follow each other."""
     counts = [len(piece.tokens) for piece in pieces]
-    plans = [_plan(piece.policy, geometry) for piece in pieces]
+    plans = [plan_of(piece.policy, geometry) for piece in pieces]
     ks, thresholds, weightings = (
         np.repeat(np.stack(each), counts, 0) for each in zip(*plans, strict=True)
     )
@@ -166,7 +194,7 @@ def _batch(pieces: Sequence[Piece], geometry: Geometry) -> Batch:
 
 
 @lru_cache(maxsize=1024)
-def _plan(policy: RoutingPolicy, geometry: Geometry) -> tuple[NDArray[Any], Any, Any]:
+def plan_of(policy: RoutingPolicy, geometry: Geometry) -> tuple[NDArray[Any], Any, Any]:
     """Return how the tokens of a policy are routed: ks [layers], threshold, and weighting."""
     return (
         np.array(policy.ks(geometry.layers, geometry.experts)),
@@ -200,7 +228,7 @@ class CpuDecoder(PlainDecoder):
     @property
     def name(self) -> str:
         """What computes, for the provenance."""
-        return "olmoe, compiled by numba"
+        return COMPILED
 
     @torch.inference_mode()
     def step(self, parts: Sequence[Part]) -> Stepped:
@@ -212,11 +240,11 @@ class CpuDecoder(PlainDecoder):
             for row in [part.row]
         ]
         record = self._kernels.run(self._cache, pieces)
-        done = ran(parts, _by_piece(record, pieces), torch.from_numpy(record.scores))
+        done = ran(parts, by_piece(record, pieces), torch.from_numpy(record.scores))
         return Stepped(done, time.perf_counter() - began)
 
 
-def _by_piece(record: Record, pieces: Sequence[Piece]) -> list[Arrays]:
+def by_piece(record: Record, pieces: Sequence[Piece]) -> list[Arrays]:
     """Return what was recorded of each piece, [layers, tokens, ...]."""
     routed: list[Arrays] = []
     first = 0

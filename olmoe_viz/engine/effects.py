@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from olmoe_viz.engine.branches import Ends, Trunk, check_cell
-from olmoe_viz.engine.differences import changes, difference, logprob, ranks
+from olmoe_viz.engine.differences import changes, logprob, ranks
 from olmoe_viz.engine.forks import Fork, Put, Variant
 from olmoe_viz.engine.inputs import check_policies, encode
 from olmoe_viz.engine.prompt import OnProgress
@@ -76,7 +76,7 @@ def effects(model: Model, request: EffectsRequest, on_progress: OnProgress) -> E
         top_tokens=_texts(model, arrays["top_ids"]),
         new_top_tokens=tuple(_texts(model, row) for row in arrays["new_tops"]),
         geometry=model.geometry,
-        provenance=provenance(model, time.perf_counter() - start),
+        provenance=provenance(model, time.perf_counter() - start, trunk.runner),
         **arrays,
     )
 
@@ -99,7 +99,7 @@ class _Measuring:
         self._dtype = model.dtype
         self._plain: dict[Cell, _Plain] = {}
         self._outcomes: dict[tuple[Cell, Label], _Outcome] = {}
-        self._shares: dict[Cell, list[float]] = {}
+        self._shares: dict[Cell, list[float]] = {}  # of the request's cells
 
     def arrays(self, on_progress: OnProgress) -> Arrays:
         """Measure; return the arrays of the record."""
@@ -181,15 +181,19 @@ class _Measuring:
         """Compare what branches of a cell predict with the one in which nothing is changed."""
         plain, found = ends.plain[0], ends.found[:, 0]
         top = int(plain.argmax())
-        first = difference(plain, found)
+        first = self._trunk.difference(plain, found)
         change = changes(plain, found, first, top)
         rank = ranks(found, first, top)
-        said, continuation = 0.0, np.zeros(len(found))
+        continuation = np.zeros(len(found))
         for at, token in enumerate(self._request.continuation):
-            apart = difference(ends.plain[at], ends.found[:, at])
+            apart = self._trunk.difference(ends.plain[at], ends.found[:, at])
             continuation += changes(ends.plain[at], ends.found[:, at], apart, token)
-            said += logprob(ends.plain[at], token)
-        self._plain.setdefault(cell, _Plain(top, logprob(plain, top), said))
+        if cell in self._shares and cell not in self._plain:
+            said = sum(
+                logprob(ends.plain[at], token)
+                for at, token in enumerate(self._request.continuation)
+            )
+            self._plain[cell] = _Plain(top, logprob(plain, top), said)
         rows = zip(first.kl, change, rank, first.tops, continuation, strict=True)
         for label, row in zip(labels, rows, strict=False):
             self._outcomes[cell, label] = _Outcome(*row)

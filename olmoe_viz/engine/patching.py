@@ -57,7 +57,7 @@ def patch(model: Model, request: PatchRequest, on_progress: OnProgress) -> Patch
         top_tokens=tuple(display_token(model.token_bytes.of(token)) for token in tops),
         run_kl=float(difference(ends[0], ends[1].unsqueeze(0)).kl[0]),
         geometry=model.geometry,
-        provenance=provenance(model, time.perf_counter() - start),
+        provenance=provenance(model, time.perf_counter() - start, target.runner),
         run_tops=np.array(tops, np.int64),
         run_logprobs=np.array([[logprob(logits, token) for token in tops] for logits in ends]),
         logprobs=logprobs,

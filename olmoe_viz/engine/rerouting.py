@@ -57,7 +57,7 @@ def routes(model: Model, request: RoutesRequest, on_progress: OnProgress) -> Rou
         next_id=following,
         next_logprob=None if following is None else logprob(plain, following),
         geometry=model.geometry,
-        provenance=provenance(model, time.perf_counter() - start),
+        provenance=provenance(model, time.perf_counter() - start, trunk.runner),
         ran_ids=own["expert_ids"][0],
         ran_weights=own["weights"][0],
         **fitted(whole, columns),

@@ -1,4 +1,4 @@
-"""One decoding step of OLMoE on a CPU in float32, compiled by numba when it is first needed.
+"""OLMoE's pass on a CPU in float32, compiled by numba when first needed: one step, or branches.
 
 The machine code is kept on disk (`machine_code`). Each module holds kernels and, beside each, a
 reference that says the same in torch. A sum over the width of a matrix is taken by `lanes`, in one

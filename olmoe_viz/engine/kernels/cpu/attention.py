@@ -43,39 +43,73 @@ def attend(queries, keys, values, heads, scaling, out):
     `keys` and `values` are [entries, kv_heads * head_dim]. Each softmax is taken in float32.
     """
     scores = np.full((heads, padded(len(keys))), -np.inf, np.float32)
-    _ask(queries, keys, scaling, 0, scores)
+    starts = starts_of(heads, len(queries) // heads, keys.shape[1])
+    scaled = np.empty_like(queries)
+    for k in range(len(queries)):
+        scaled[k] = queries[k] * scaling
+    _ask(scaled, keys, starts, 0, scores)
     for head in range(heads):
         softmax(scores[head])
     _clear(out)
-    _read(scores, values, 0, out)
+    _read(scores, values, starts, 0, out)
 
 
 @njit
-def attend_both(queries, keys, values, more_keys, more_values, heads, scaling, out):
-    """Write what one token reads from two runs of entries, as `attend` does from one."""
-    first = len(keys)
-    scores = np.full((heads, padded(first + len(more_keys))), -np.inf, np.float32)
-    _ask(queries, keys, scaling, 0, scores)
-    _ask(queries, more_keys, scaling, first, scores)
+def attend_both(scaled, text, text_values, keys, values, starts, scratch, out):
+    """Write what one token reads from a text and from entries of its own.
+
+    `scaled` are its queries times the scale of the products, `text` the keys of `across`, of which
+    as many are seen as there are `text_values`. `starts` are those of `starts_of`, and `scratch` is
+    memory for a product of each head and entry, padded.
+    """
+    seen, heads = len(text_values), len(starts)
+    room = padded(seen + len(keys))
+    scores = scratch[: heads * room].reshape((heads, room))
+    _ask_across(scaled, text, starts, seen, scores)
+    _ask(scaled, keys, starts, seen, scores)
     for head in range(heads):
         softmax(scores[head])
     _clear(out)
-    _read(scores, values, 0, out)
-    _read(scores, more_values, first, out)
+    _read(scores, text_values, starts, 0, out)
+    _read(scores, values, starts, seen, out)
 
 
 @njit
-def _ask(queries, keys, scaling, first, scores):
+def across(keys):
+    """Return keys [entries, width] as [width, padded entries], for many tokens that read them."""
+    entries, width = keys.shape
+    turned = np.zeros((width, padded(entries)), np.float32)
+    for entry in range(entries):
+        for k in range(width):
+            turned[k, entry] = keys[entry, k]
+    return turned
+
+
+@njit
+def _ask_across(scaled, text, starts, seen, scores):
+    """Write each head's products with the first `seen` keys, sixteen side by side; then -inf."""
+    entries, (heads, room) = text.shape[1], scores.shape
+    head_dim = len(scaled) // heads
+    for head in range(heads):
+        for entry in range(0, seen, LANES):
+            summed = zeros()
+            for k in range(head_dim):
+                query = spread(scaled[head * head_dim + k])
+                at = (starts[head] + k) * entries + entry
+                summed = multiply_add(query, load(text, at), summed)
+            store(scores, head * room + entry, summed)
+        for entry in range(seen, room):
+            scores[head, entry] = -np.inf
+
+
+@njit
+def _ask(scaled, keys, starts, first, scores):
     """Write each head's products with the keys, from column `first` on.
 
     Reads the cache once, four entries a time.
     """
     (entries, width), (heads, room) = keys.shape, scores.shape
-    head_dim = len(queries) // heads
-    scaled = np.empty_like(queries)
-    for k in range(len(queries)):
-        scaled[k] = queries[k] * scaling
-    starts = _starts(heads, head_dim, width)
+    head_dim = len(scaled) // heads
     for entry in range(0, entries - 3, 4):
         for head in range(heads):
             query, at = head * head_dim, entry * width + starts[head]
@@ -94,12 +128,24 @@ def _ask(queries, keys, scaling, first, scores):
 
 
 @njit
-def _read(scores, values, first, out):
-    """Add each head's sum of the values, weighted from column `first` on; reads the cache once."""
+def _read(scores, values, starts, first, out):
+    """Add each head's sum of the values, weighted from column `first` on.
+
+    Reads the cache once, four entries a time, which are added one after another.
+    """
     (entries, width), heads = values.shape, len(scores)
     head_dim = len(out) // heads
-    starts = _starts(heads, head_dim, width)
-    for entry in range(entries):
+    for entry in range(0, entries - 3, 4):
+        for head in range(heads):
+            a, b = spread(scores[head, first + entry]), spread(scores[head, first + entry + 1])
+            c, d = spread(scores[head, first + entry + 2]), spread(scores[head, first + entry + 3])
+            for k in range(0, head_dim, LANES):
+                at, read = entry * width + starts[head] + k, head * head_dim + k
+                summed = multiply_add(a, load(values, at), load(out, read))
+                summed = multiply_add(b, load(values, at + width), summed)
+                summed = multiply_add(c, load(values, at + 2 * width), summed)
+                store(out, read, multiply_add(d, load(values, at + 3 * width), summed))
+    for entry in range(entries // 4 * 4, entries):
         for head in range(heads):
             weight, at = spread(scores[head, first + entry]), entry * width + starts[head]
             for k in range(0, head_dim, LANES):
@@ -114,7 +160,7 @@ def _clear(out):
 
 
 @njit
-def _starts(heads, head_dim, width):
+def starts_of(heads, head_dim, width):
     """Return where in an entry of the cache each head's part begins; several may share one."""
     starts, shared = np.empty(heads, np.int64), heads * head_dim // width
     for head in range(heads):

@@ -156,6 +156,27 @@ def exp(x):
 
     2^n * e^r with |r| <= ln(2) / 2 and the polynomial of Cephes' expf; beyond, as at the ends.
     """
+    n, p, r = _parts_of_power(x)
+    p = multiply_add(p, r, multiply_add(r, spread(_ONE), spread(_ONE)))
+    return multiply_add(p, _power_of_two(n), zeros())
+
+
+@njit
+def exp_above_line(x):
+    """Return e to the power of each, less 1 + x: as exact where that is small as elsewhere.
+
+    2^n * (1 + r + p) - 1 - n * ln(2) - r; near 0 n is 0 and this is p.
+    """
+    n, p, r = _parts_of_power(x)
+    p, scale, one = multiply_add(p, r, zeros()), _power_of_two(n), spread(_ONE)
+    grown = multiply_add(n, spread(-_LN_2_LOW), multiply_add(n, spread(-_LN_2_HIGH), zeros()))
+    above = multiply_add(multiply_add(scale, one, spread(-_ONE)), multiply_add(r, one, one), grown)
+    return multiply_add(p, scale, above)
+
+
+@njit
+def _parts_of_power(x):
+    """Return n, p and r of e^x = 2^n * (1 + r + p * r)."""
     x = smaller(larger(x, spread(np.float32(-87))), spread(np.float32(88)))
     n = _rounded(multiply_add(x, spread(_LOG2_E), zeros()))
     r = multiply_add(n, spread(-_LN_2_HIGH), x)
@@ -163,8 +184,7 @@ def exp(x):
     p = spread(_CEPHES[0])
     for coefficient in _CEPHES[1:]:
         p = multiply_add(p, r, spread(coefficient))
-    p = multiply_add(multiply_add(p, r, zeros()), r, multiply_add(r, spread(_ONE), spread(_ONE)))
-    return multiply_add(p, _power_of_two(n), zeros())
+    return n, multiply_add(p, r, zeros()), r
 
 
 @intrinsic
@@ -203,6 +223,35 @@ def store_totals(_: Any, array: Any, _start: Any, a: Any, b: Any, c: Any, d: Any
         return context.get_dummy_value()
 
     return types.void(array, types.intp, a, b, c, d), build
+
+
+@intrinsic
+def store_block(
+    _: Any, array: Any, _start: Any, _apart: Any, a: Any, b: Any, c: Any, d: Any
+) -> Any:
+    """Write the sums of four tuples of four, a tuple every `_apart` elements from `_start` on.
+
+    Each is summed as by `store_totals`, with fewer steps for all of them.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        rows = []
+        for four in values[3:]:
+            a, b, c, d = cgutils.unpack_tuple(builder, four, 4)
+            one = _interleaved_sums(builder, a, b, width=1)
+            other = _interleaved_sums(builder, c, d, width=1)
+            rows.append(_interleaved_sums(builder, one, other, width=2))
+        upper = _interleaved_sums(builder, rows[0], rows[1], width=8)
+        lower = _interleaved_sums(builder, rows[2], rows[3], width=8)
+        summed = _interleaved_sums(builder, upper, lower, width=4)
+        for row, first in enumerate((0, 8, 4, 12)):
+            at = builder.add(values[1], builder.mul(values[2], values[2].type(row)))
+            place = _place(context, builder, signature, [values[0], at], count=4)
+            four = _shuffled(builder, summed, summed, list(range(first, first + 4)))
+            builder.store(four, place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, a, b, c, d), build
 
 
 def _interleaved_sums(builder: Any, one: Any, other: Any, width: int) -> Any:

@@ -12,6 +12,7 @@ from olmoe_viz.engine.kernels.cpu import LANES
 from olmoe_viz.engine.kernels.cpu.lanes import (
     load,
     multiply_add,
+    store_block,
     store_totals,
     total,
     zeros,
@@ -22,13 +23,15 @@ from olmoe_viz.engine.kernels.cpu.lanes import (
 def linear(matrix, rows, out):
     """Write rows [rows, in] @ matrix [out, in].T into `out` [rows, out].
 
-    Four rows of the matrix at a time go through all the rows, so the matrix is read once; two rows
-    at a time, so that what is loaded is used more than once.
+    Four rows of the matrix at a time go through all the rows, so the matrix is read once; four or
+    two rows at a time, so that what is loaded is used more than once.
     """
     outputs, width = matrix.shape
     for first in range(0, outputs - 3, 4):
         at = first * width
-        for row in range(0, len(rows) - 1, 2):
+        for row in range(0, len(rows) - 3, 4):
+            _four_rows(matrix, at, rows, row * width, width, out, row * outputs + first, outputs)
+        for row in range(len(rows) // 4 * 4, len(rows) - 1, 2):
             _two_rows(matrix, at, rows, row * width, width, out, row * outputs + first, outputs)
         if len(rows) % 2:
             row = len(rows) - 1
@@ -43,6 +46,31 @@ def linear(matrix, rows, out):
     for last in range(outputs // 4 * 4, outputs):
         for row in range(len(rows)):
             out[row, last] = dot(matrix, last * width, rows, row * width, width)
+
+
+@njit
+def _four_rows(matrix, at, rows, start, width, out, place, outputs):
+    """Write the products of four rows with four of the matrix, each summed as if alone."""
+    a, b, c, d = zeros(), zeros(), zeros(), zeros()
+    e, f, g, h = zeros(), zeros(), zeros(), zeros()
+    i, j, m, n = zeros(), zeros(), zeros(), zeros()
+    o, p, q, r = zeros(), zeros(), zeros(), zeros()
+    for k in range(0, width, LANES):
+        w, x = load(rows, start + k), load(rows, start + width + k)
+        y, z = load(rows, start + 2 * width + k), load(rows, start + 3 * width + k)
+        s = load(matrix, at + k)
+        a, e = multiply_add(s, w, a), multiply_add(s, x, e)
+        i, o = multiply_add(s, y, i), multiply_add(s, z, o)
+        s = load(matrix, at + width + k)
+        b, f = multiply_add(s, w, b), multiply_add(s, x, f)
+        j, p = multiply_add(s, y, j), multiply_add(s, z, p)
+        s = load(matrix, at + 2 * width + k)
+        c, g = multiply_add(s, w, c), multiply_add(s, x, g)
+        m, q = multiply_add(s, y, m), multiply_add(s, z, q)
+        s = load(matrix, at + 3 * width + k)
+        d, h = multiply_add(s, w, d), multiply_add(s, x, h)
+        n, r = multiply_add(s, y, n), multiply_add(s, z, r)
+    store_block(out, place, outputs, (a, b, c, d), (e, f, g, h), (i, j, m, n), (o, p, q, r))
 
 
 @njit

@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from olmoe_viz.engine.kernels.cpu.attention import (
+    across,
     attend,
+    attend_both,
     attend_reference,
+    padded,
     rotate,
     rotate_reference,
+    starts_of,
 )
+from olmoe_viz.engine.kernels.cpu.compare import compare, compare_reference
 from olmoe_viz.engine.kernels.cpu.experts import mix, mix_reference
 from olmoe_viz.engine.kernels.cpu.interventions import intervene
 from olmoe_viz.engine.kernels.cpu.linear import (
@@ -71,6 +76,40 @@ def test_attend(kv_heads: int, head_dim: int, entries: int) -> None:
     values = random(entries, kv_heads * head_dim, seed=2)
     attend(queries.numpy(), keys.numpy(), values.numpy(), 4, np.float32(0.25), out.numpy())
     near(out, attend_reference(queries, keys, values, 4, 0.25))
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2])
+@pytest.mark.parametrize("head_dim", [16, 32])
+@pytest.mark.parametrize(("seen", "own"), [(0, 1), (16, 1), (21, 5), (37, 18)])
+def test_attend_both(kv_heads: int, head_dim: int, seen: int, own: int) -> None:
+    """A text of 40 entries, of which some are seen, and entries behind them."""
+    queries, out = random(4 * head_dim), torch.empty(4 * head_dim)
+    keys, values = (random(40, kv_heads * head_dim, seed=seed) for seed in (1, 2))
+    more = [random(own, kv_heads * head_dim, seed=seed) for seed in (3, 4)]
+    attend_both(
+        (queries * 0.25).numpy(),
+        across(keys.numpy()),
+        values[:seen].numpy(),
+        *(each.numpy() for each in more),
+        starts_of(4, head_dim, kv_heads * head_dim),
+        np.empty(4 * padded(seen + own), np.float32),
+        out.numpy(),
+    )
+    both = (torch.cat(each) for each in ((keys[:seen], more[0]), (values[:seen], more[1])))
+    near(out, attend_reference(queries, *both, 4, 0.25))
+
+
+@pytest.mark.parametrize("size", [1e-4, 1.0, 20.0])
+def test_compare(size: float) -> None:
+    plain = random(96) * 3
+    found = plain + random(7, 96, seed=1) * size
+    found[3, [40, 80]] = found[3].max() + 1  # the first of two equal ones
+    sums, tops = torch.empty(7, 3), torch.empty(7, dtype=torch.int64)
+    weights = plain.softmax(-1)
+    compare(*(each.numpy() for each in (plain, weights, found, sums, tops)))
+    expected, likeliest = compare_reference(plain, found)
+    torch.testing.assert_close(sums.double(), expected, rtol=1e-4, atol=1e-7 * size)
+    assert tops.tolist() == likeliest.tolist()
 
 
 @given(
