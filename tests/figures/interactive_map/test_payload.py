@@ -4,7 +4,6 @@ import base64
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,33 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from olmoe_viz import Geometry, RoutingPolicy, Trace, routing
-from olmoe_viz.figures.interactive_map.cells import Columns, TraceLike
+from olmoe_viz.figures.interactive_map.cells import Columns
 from olmoe_viz.figures.interactive_map.effects import CellEffects
-from olmoe_viz.figures.interactive_map.payload import VIEWS, budget, build, painted, shown_token
+from olmoe_viz.figures.interactive_map.payload import VIEWS, build, painted, shown_token
 from olmoe_viz.figures.interactive_map.words import LEGENDS
 from olmoe_viz.figures.labels import k_is
 from olmoe_viz.numerics.geometry import OLMOE_1B_7B, MoeLayer
 from olmoe_viz.policy import Weighting
-from olmoe_viz.ui.widgets.routing_map import sent_bytes
-
-EIGHT = RoutingPolicy(8)
-# Without numbers of its own, with them and marks for the cells, with what only this one has: what
-# the other views send is a part of these.
-LARGEST = ("strongest", "follow", "effect")
-
-
-def columns(tokens: Sequence[str], policy: RoutingPolicy = EIGHT, seed: int = 0) -> Columns:
-    """Random routing of the tokens in OLMoE's shape, and what the policy makes of it."""
-    draw = np.random.default_rng(seed)
-    logits = draw.normal(size=(16, len(tokens), 64)).astype(np.float32)
-    ids, weights = routing.select(routing.probabilities(logits), policy, 8)
-    return Columns(tokens, logits, ids.astype(np.int16), weights.astype(np.float32), OLMOE_1B_7B)
-
-
-@cache
-def long_text(token: str, tokens: int, policy: RoutingPolicy, seed: int = 0) -> Columns:
-    """One token, so many times."""
-    return columns([token] * tokens, policy, seed)
+from tests.figures.interactive_map.random_text import EIGHT, columns, effects_of
 
 
 def cell(row: Sequence[float], ids: Sequence[int]) -> Columns:
@@ -49,14 +29,6 @@ def cell(row: Sequence[float], ids: Sequence[int]) -> Columns:
     logits = np.array([[row]], np.float32)
     weights = np.full((1, 1, len(ids)), 0.1, np.float32)
     return Columns(["a"], logits, np.array([[ids]], np.int16), weights, geometry)
-
-
-def effects_of(text: TraceLike) -> CellEffects:
-    """Random effects of the last of the experts, at every second token of the first hundred."""
-    there = (np.arange(len(text.tokens)) % 2 == 0) & (np.arange(len(text.tokens)) < 100)
-    kl = np.random.default_rng(2).random(text.expert_ids.shape[:2]) / 20
-    experts = np.where(there, text.expert_ids.max(axis=-1), -1)
-    return CellEffects(np.where(there, kl, np.nan), experts.astype(np.int64))
 
 
 def numbers(
@@ -227,30 +199,6 @@ def test_a_threshold_lets_each_token_have_its_own_number_of_experts(
         np.testing.assert_allclose(mass, trace.weights.sum(axis=-1), atol=1e-4)
 
 
-def test_the_budget_is_that_of_2048_tokens_and_twice_that_of_4096() -> None:
-    assert [budget(tokens) for tokens in (1, 2048, 4096)] == [250_000, 250_000, 500_000]
-    assert budget(3072) == 375_000
-
-
-@pytest.mark.parametrize("tokens", [2048, 4096])
-@pytest.mark.parametrize("view", LARGEST)
-def test_the_longest_text_under_a_threshold_stays_within_the_budget(view: str, tokens: int) -> None:
-    policy = RoutingPolicy(8, "gain_anchored", threshold=0.05)
-    text = long_text("🙂" * 40, tokens, policy)
-    sent = build(
-        text,
-        policy=policy,
-        view=view,
-        against=RoutingPolicy(64),
-        other=long_text("🙂" * 40, tokens, EIGHT, seed=1),
-        expert=(15, 63),
-        effects=effects_of(text),
-    )
-    assert len(json.dumps(sent)) <= budget(tokens)
-    if "more" not in sent:  # then it must not be asked which of the shown ones ran
-        assert sent["shown"] <= (text.expert_ids >= 0).sum(axis=-1).min()
-
-
 def test_rows_are_the_layers_of_experts_by_their_absolute_ids(
     make_trace: Callable[..., Trace], geometry: Geometry
 ) -> None:
@@ -310,33 +258,6 @@ def test_weights_follow_from_the_factor_also_of_long_texts(
     drawn = numbers(sent["values"], 2, (tokens, 16), high=sent["high"])
     # What the strongest expert's output was multiplied by.
     np.testing.assert_allclose(drawn * probabilities.max(axis=-1), text.weights[..., 0], rtol=2e-3)
-
-
-@pytest.mark.parametrize("view", LARGEST)
-@pytest.mark.parametrize(
-    ("token", "tokens"),
-    [(" extraordinarily long token", 2048), ("é", 2048), ("é", 4096), ("🙂" * 40, 4096)],
-)
-def test_the_longest_text_stays_within_the_budget(view: str, token: str, tokens: int) -> None:
-    policy = RoutingPolicy(8, "gain_anchored")
-    text = long_text(token, tokens, policy)
-    sent = painted(
-        build(
-            text,
-            policy=policy,
-            view=view,
-            against=RoutingPolicy(64),
-            other=long_text(token, tokens, RoutingPolicy(64), seed=1),
-            expert=(15, 63),
-            effects=effects_of(text),
-            token_bytes=[token.encode()] * tokens,
-        ),
-        "dark",
-        "map",
-    )
-    assert sent_bytes(sent) <= budget(tokens)
-    assert sent["shown"] >= 1
-    assert (sent["bytes"] is not None) == ("é" in token)
 
 
 def test_bytes_are_sent_where_a_token_is_more_than_ascii() -> None:
