@@ -1,4 +1,4 @@
-"""What is sent to the routing map says what ran and what the numerics say, within the budget."""
+"""What is sent to the routing map says what ran and what the numerics say."""
 
 import base64
 import json
