@@ -22,6 +22,22 @@ def reload(page: Page) -> None:
     settled(page)
 
 
+def fits_when_presented(teacher: Page) -> None:
+    """On a small projector the question, both texts and what is guessed are there at once."""
+    size = teacher.viewport_size
+    assert size is not None
+    teacher.set_viewport_size({"width": 1280, "height": 720})
+    switch = teacher.get_by_role("switch", name=tour.LARGER_TYPE)
+    switch.check(force=True)
+    expect(teacher.get_by_role("heading", name=texts.TITLE)).to_be_hidden()
+    teacher.get_by_test_id("stMain").evaluate("main => main.scrollTo(0, 0)")
+    expect(teacher.get_by_text(texts.BLIND)).to_be_in_viewport(ratio=1)
+    expect(teacher.get_by_role("button", name=texts.REVEAL)).to_be_in_viewport(ratio=1)
+    switch.uncheck(force=True)
+    expect(teacher.get_by_role("heading", name=texts.TITLE)).to_be_visible()
+    teacher.set_viewport_size(size)
+
+
 def test_a_class_guesses_votes_and_loses_nothing_by_a_reload(visit: Visit) -> None:
     teacher = visit("classroom")
     teacher.get_by_role("button", name=texts.OPEN).press("Enter")
@@ -50,6 +66,7 @@ def test_a_class_guesses_votes_and_loses_nothing_by_a_reload(visit: Visit) -> No
     teacher.get_by_role("option", name=texts.pair(1)).click()
     teacher.get_by_role("button", name=texts.AGAIN).press("Enter")
     expect(teacher.get_by_text(texts.BLIND)).to_be_visible()
+    fits_when_presented(teacher)
     for phone in (typed, scanned):
         phone.get_by_role("button", name=texts.BLIND_OPTIONS[0]).tap()
         expect(phone.get_by_text(texts.TAKEN)).to_be_visible()

@@ -32,7 +32,8 @@ def draw(docs: Path) -> None:
     `docs` is the folder with the sample of a teacher's own stops.
     """
     st.html(Path(__file__).with_name("classroom.css"))
-    st.header(texts.TITLE, anchor=False)
+    with st.container(key="class_title"):
+        st.header(texts.TITLE, anchor=False)
     if rooms.current().most == 0:
         message.note(texts.OFF)
         _lesson(docs)

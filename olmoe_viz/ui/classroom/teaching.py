@@ -16,12 +16,17 @@ def draw(room: Room, *, question: Callable[[], None], close: Callable[[], None])
     guesses, ways = st.columns((3, 2), gap="large")
     with ways:
         invitation.draw(room)
-    with guesses:
-        _guesses(room, question, close)
+        # Beside the question, so that all of it and of what is guessed has the height of a screen.
+        with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+            question()
+            st.button(texts.AGAIN, key="room_ask", on_click=_ask, args=(room,))
+            st.button(texts.CLOSE, key="room_close", on_click=close)
+    with guesses, st.container(key="room_guesses", gap="small"):
+        _guesses(room)
 
 
 @st.fragment(run_every=1)
-def _guesses(room: Room, question: Callable[[], None], close: Callable[[], None]) -> None:
+def _guesses(room: Room) -> None:
     if not rooms.current().holds(room):
         st.rerun()
     asks = asked(room.question, room)
@@ -34,12 +39,8 @@ def _guesses(room: Room, question: Callable[[], None], close: Callable[[], None]
             st.progress(count / max(total, 1), plain(texts.bar(option, count, total)))
     if room.revealed:
         shown.answer(room.question, asks, counts)
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        if not room.revealed:
-            st.button(texts.REVEAL, type="primary", on_click=room.reveal)
-        question()
-        st.button(texts.AGAIN, key="room_ask", on_click=_ask, args=(room,))
-        st.button(texts.CLOSE, key="room_close", on_click=close)
+    else:
+        st.button(texts.REVEAL, type="primary", on_click=room.reveal)
 
 
 def _ask(room: Room) -> None:

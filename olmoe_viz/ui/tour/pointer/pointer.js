@@ -22,6 +22,13 @@ const clear = () =>
   document.querySelectorAll(`[${MARK}]`).forEach((old) => old.removeAttribute(MARK))
 const still = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches
 
+// Columns that a phone puts below each other may be too high together: then the first one is meant.
+const meant = (whole) => {
+  const column = whole?.querySelector("[data-testid=stColumn]")
+  const fits = !column || whole.offsetHeight <= window.innerHeight - height("stHeader") - below()
+  return fits ? whole : column
+}
+
 // In the middle of what header and tour leave free; what is too high for that begins at its top.
 const scroll = (element) => {
   makeRoom(element)
@@ -48,7 +55,7 @@ const pointAt = ({ parentElement, data }) => {
   const selector = `.st-key-${CSS.escape(data.target)}`
   const place = places.get(parentElement) ?? { shown: "", watch: null, leave: null, sizes: null }
   places.set(parentElement, place)
-  const find = () => document.querySelector(selector)
+  const find = () => meant(document.querySelector(selector))
   const begin = () => {
     place.leave?.abort()
     show(place, find)
