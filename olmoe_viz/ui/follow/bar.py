@@ -11,6 +11,7 @@ from olmoe_viz.figures.labels import expert_name, visible
 from olmoe_viz.figures.palette import text_on
 from olmoe_viz.ui.follow.place import Place
 from olmoe_viz.ui.texts import follow as texts
+from olmoe_viz.ui.widgets.color_key import color_key
 from olmoe_viz.ui.widgets.picker import Cell, picker
 
 Change = Callable[..., None]  # takes fields of the selection
@@ -69,7 +70,7 @@ def journey(
             )
         )
     with st.container(key="journey_strip", gap=None):
-        st.caption(texts.journey(len(cells), uses_known=place.uses is not None))
+        st.caption(texts.journey(len(cells)))
         picker(
             cells,
             label=texts.LAYERS,
@@ -78,6 +79,10 @@ def journey(
             on_pick=lambda row: change(layer=layers[row]),
             key="journey_picker",
         )
+        # Here and in the steps below: all experts of the chosen layer, and the strongest of others.
+        strong = list(zip(layers, map(int, strongest), strict=True))
+        below = [(place.layer, expert) for expert in range(probabilities.shape[1])]
+        color_key([*strong, *below], place.uses, place.theme)
 
 
 def _move(label: str, field: str, place: int, values: Sequence[int], change: Change) -> None:

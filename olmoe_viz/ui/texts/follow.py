@@ -125,17 +125,11 @@ def tokens_used(tokens: int, context: int) -> str:
     )
 
 
-def journey(layers: int, *, uses_known: bool) -> str:
-    """What stands in the row of layers, and what the colors here and below mean."""
-    colors = (
-        "Colors, here and below: the kind of text that uses an expert most; gray: none does twice "
-        "as often as chance."
-        if uses_known
-        else "Colors tell the experts of one layer apart, and mean nothing from layer to layer."
-    )
+def journey(layers: int) -> str:
+    """What stands in the row of layers."""
     return (
         f"The strongest of the experts that run in each of the {layers} layers, written layer·id, "
-        f"and its probability. Choose a layer here. {colors}"
+        "and its probability. Choose a layer here."
     )
 
 
@@ -195,10 +189,10 @@ def from_the_mean(mean: float, experts: int) -> str:
 
 
 def entropy(own: float, even: float, experts: int) -> str:
-    """The entropy of the router in nats, and the number of experts that it amounts to."""
+    """The entropy of the router in nats, and how far it is from that of an even choice."""
     return (
-        f"The entropy is {digits(own)} of at most {digits(even)} nats: as undecided as an even "
-        f"choice among {np.exp(own):.1f} of the {experts} experts."
+        f"The entropy as the model has it, {digits(own)} nats, is {own / even:.0%} of that of an "
+        f"even choice among {experts} experts, {digits(even)} nats."
     )
 
 

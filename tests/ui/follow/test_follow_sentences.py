@@ -131,3 +131,10 @@ def test_the_bars_of_logits_say_where_they_start_and_why() -> None:
     # The two pages that share a token's logit among experts count it from different places.
     assert "counted from 0 here" in follow.PUSHES
     assert "counts the logit from 0 instead" in lab_direct.CAPTION
+
+
+def test_the_entropy_is_told_beside_that_of_an_even_choice() -> None:
+    assert follow.entropy(np.log(2), np.log(8), 8) == (
+        "The entropy as the model has it, 0.693 nats, is 33% of that of an even choice among 8 "
+        "experts, 2.08 nats."
+    )
