@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +33,7 @@ _TOLERANCE = 1e-3  # of the plain pass's norm
 # Experts of all rows in a layer from which on half of them are worth a second thread.
 _WORTH_HELP = 32
 _BUSY, _ALONE = 1.3, 1.0  # times this thread's own time; seconds
-_WORTH_SPLITTING = 8  # tokens from which on two threads do half of them each
+_WORTH_SPLITTING = 8  # tokens of all rows, likewise
 _helper = ThreadPoolExecutor(1, thread_name_prefix="helper")
 
 
@@ -75,22 +75,15 @@ class CpuKernels:
         most = max(width(piece.policy, geometry) for piece in pieces)
         rows, scored = len(batch.tokens), len(pieces)
         record = Record.empty(rows, scored, geometry, most, watched=watched)
-        free = self.free()
-        if free and rows >= _WORTH_SPLITTING and scored > 1:
-            middle, rows = _middle(pieces)
-            lower, upper = (
-                (_batch(pieces[:middle], geometry), record.part(slice(rows), slice(middle))),
-                (
-                    _batch(pieces[middle:], geometry),
-                    record.part(slice(rows, None), slice(middle, None)),
-                ),
-            )
-            self.beside(partial(self._step, entries, *lower), partial(self._step, entries, *upper))
-        elif free and int(batch.ks.sum(0).max()) >= _WORTH_HELP:
+        shared = Shared.empty(rows, scored, geometry.layers, geometry.hidden)
+        work = self._sizes, self._weights, entries, batch, record, shared
+        worth = rows >= _WORTH_SPLITTING or int(batch.ks.sum(0).max()) >= _WORTH_HELP
+        if worth and self.free():
             with self._watched():
-                self._step(entries, batch, record, helped=True)
+                _helper.submit(help_with, *work)
+                step(*work)
         else:
-            self._step(entries, batch, record)
+            step(*work)
         return record
 
     def branch(
@@ -122,14 +115,6 @@ class CpuKernels:
         seconds = time.perf_counter() - began
         if seconds > _BUSY * (time.thread_time() - own):
             self._alone_until = began + seconds + _ALONE
-
-    def _step(
-        self, cache: NDArray[Any], batch: Batch, record: Record, *, helped: bool = False
-    ) -> None:
-        shared = Shared.empty(len(batch.tokens), self._geometry.layers, self._geometry.hidden)
-        if helped:
-            _helper.submit(help_with, self._sizes, self._weights, record, shared)
-        step(self._sizes, self._weights, cache, batch, record, shared)
 
     @torch.inference_mode()
     def _check(self, model: Model) -> None:
@@ -190,6 +175,7 @@ def _batch(pieces: Sequence[Piece], geometry: Geometry) -> Batch:
             geometry.layer_ids,
             geometry.experts,
         ),
+        middle=_middle(counts),
     )
 
 
@@ -203,14 +189,13 @@ def plan_of(policy: RoutingPolicy, geometry: Geometry) -> tuple[NDArray[Any], An
     )
 
 
-def _middle(pieces: Sequence[Piece]) -> tuple[int, int]:
-    """Return how many pieces make about half of the tokens, and their tokens.
+def _middle(counts: Sequence[int]) -> int:
+    """Return how many tokens the pieces have that make about half of them all.
 
     A piece is never cut: its tokens look at each other.
     """
-    ends = np.cumsum([len(piece.tokens) for piece in pieces])
-    middle = int(np.abs(ends[:-1] - ends[-1] / 2).argmin()) + 1
-    return middle, int(ends[middle - 1])
+    ends = np.cumsum([0, *counts])
+    return int(ends[np.abs(ends - ends[-1] / 2).argmin()])
 
 
 def _compare(name: str, ours: Floats, theirs: Floats) -> None:

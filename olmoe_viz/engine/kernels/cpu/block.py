@@ -31,23 +31,24 @@ def heads_of(sizes, weights, part, positions, normed):
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def choose(sizes, part, layer, routed, normed, record):
-    """Record the router's logits of rows, and choose and weigh their experts.
+def choose(sizes, part, layer, routed, normed, first, record):
+    """Record the router's logits of rows from `first` on, and choose and weigh their experts.
 
-    `routed` has the policy of each row, as a `Batch` does.
+    `normed` are these rows alone; `routed` has the policy of every row, as a `Batch` does.
     """
     logits = np.empty((len(normed), sizes.experts), np.float32)
     linear(view(part.router, (sizes.experts, sizes.hidden)), normed, logits)
-    for row in range(len(normed)):
-        copy(logits[row], record.router_logits[row, layer])
+    for place in range(len(normed)):
+        row, own = first + place, logits[place]
+        copy(own, record.router_logits[row, layer])
         ids, shares = record.expert_ids[row, layer], record.weights[row, layer]
         k, threshold = routed.ks[row, layer], routed.thresholds[row]
         weighting = routed.weightings[row]
-        scale = route(logits[row], k, sizes.trained_k, threshold, weighting, ids, shares)
-        edits, place = routed.edits, routed.edits.places[row, layer]
-        if place >= 0:
-            acting = edits.bias[place], edits.marks[place], edits.targets[place]
-            intervene(logits[row], k, threshold, scale, edits.masses[row], *acting, ids, shares)
+        scale = route(own, k, sizes.trained_k, threshold, weighting, ids, shares)
+        edits, at = routed.edits, routed.edits.places[row, layer]
+        if at >= 0:
+            acting = edits.bias[at], edits.marks[at], edits.targets[at]
+            intervene(own, k, threshold, scale, edits.masses[row], *acting, ids, shares)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -62,10 +63,16 @@ def experts(sizes, part, layer, normed, record, first, last, out):
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def score(sizes, weights, hidden, scored, scores):
-    """Write the logits [scored, vocab] after some rows."""
-    last = np.empty((len(scored), sizes.hidden), np.float32)
+def last_of(sizes, weights, hidden, scored, last):
+    """Write what the head reads of some rows, [scored, hidden]."""
     for place in range(len(last)):
         copy(hidden[scored[place]], last[place])
     rms_norm(last, weights.norm, sizes.epsilon, last)
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def score(sizes, weights, hidden, scored, scores):
+    """Write the logits [scored, vocab] after some rows."""
+    last = np.empty((len(scored), sizes.hidden), np.float32)
+    last_of(sizes, weights, hidden, scored, last)
     linear(weights.head, last, scores)

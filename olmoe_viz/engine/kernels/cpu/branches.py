@@ -84,7 +84,7 @@ def _block(sizes, weights, entries, layer, leaves, puts, record, hidden, normed,
     for row in range(len(hidden)):
         add(added[row], hidden[row])
     rms_norm(hidden, view(part.norm_mid, (sizes.hidden,)), sizes.epsilon, normed)
-    choose(sizes, part, layer, leaves, normed, record)
+    choose(sizes, part, layer, leaves, normed, 0, record)
     experts(sizes, part, layer, normed, record, 0, sizes.experts, added)
     for row in range(len(hidden)):
         add(added[row], hidden[row])

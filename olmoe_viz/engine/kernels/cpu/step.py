@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from olmoe_viz.engine.kernels.cpu.attention import attend
-from olmoe_viz.engine.kernels.cpu.block import choose, experts, heads_of, score
+from olmoe_viz.engine.kernels.cpu.block import choose, experts, heads_of, last_of
 from olmoe_viz.engine.kernels.cpu.linear import add, copy, linear, rms_norm
 from olmoe_viz.engine.kernels.cpu.machine_code import kept
 from olmoe_viz.engine.kernels.cpu.team import DONE, OPEN, read, take, write
@@ -21,7 +21,8 @@ class Batch(NamedTuple):
 
     Several rows may be tokens of one sequence, by rising position. Integers are int64. `ks` is
     [rows, layers]; `weighting` indexes `policy.WEIGHTINGS`. `scored` are the rows after which a
-    token is chosen, rising. `edits` are the interventions.
+    token is chosen, rising. `edits` are the interventions. The rows from `middle` on are of other
+    sequences than those before.
     """
 
     tokens: NDArray[np.int64]
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
     weightings: NDArray[np.int64]
     scored: NDArray[np.int64]
     edits: Tables
+    middle: int
 
 
 class Record(NamedTuple):
@@ -70,79 +72,135 @@ class Record(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What two threads share: the experts' input and the sum of the upper half, [rows, hidden].
+    """What two threads share: the residual stream, the experts' input and output, [rows, hidden].
 
-    `flags` int64 [layers] are those of `team`.
+    `added` is of the lower half of the experts, `upper` of the others; `last` [scored, hidden] is
+    what is scored. `flags` int64 [2 * layers + 1] are those of `team`: of the rows and the experts
+    of each layer in turn, and of the scores.
     """
 
+    hidden: Floats
     normed: Floats
+    added: Floats
     upper: Floats
+    last: Floats
     flags: NDArray[np.int64]
 
     @classmethod
-    def empty(cls, rows: int, layers: int, hidden: int) -> "Shared":
+    def empty(cls, rows: int, scored: int, layers: int, hidden: int) -> "Shared":
         """Return what one step needs."""
-        normed, upper = (np.empty((rows, hidden), np.float32) for _ in range(2))
-        return cls(normed, upper, np.zeros(layers, np.int64))
+        of_rows = (np.empty((rows, hidden), np.float32) for _ in range(4))
+        last = np.empty((scored, hidden), np.float32)
+        return cls(*of_rows, last, np.zeros(2 * layers + 1, np.int64))
 
 
 @kept
 def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any) -> None:
     """Run the tokens of a `Batch` and fill a `Record`; `cache` is that of `entries_of`."""
-    hidden = np.empty((len(batch.tokens), sizes.hidden), np.float32)
-    normed, added = shared.normed, np.empty_like(hidden)
+    hidden, flags, layers = shared.hidden, shared.flags, len(weights.layers)
     for row in range(len(hidden)):
         copy(weights.embed[batch.tokens[row]], hidden[row])
-    for layer in range(len(weights.layers)):
-        part = weights.layers[layer]
-        _watch(record.states, layer, hidden)
-        rms_norm(hidden, view(part.norm_in, (sizes.hidden,)), sizes.epsilon, normed)
-        _attention(sizes, weights, part, cache[layer], batch, normed, added)
-        _watch(record.attended, layer, added)
-        for row in range(len(hidden)):
-            add(added[row], hidden[row])
-        rms_norm(hidden, view(part.norm_mid, (sizes.hidden,)), sizes.epsilon, normed)
-        choose(sizes, part, layer, batch, normed, record)
-        write(shared.flags, layer, OPEN)
-        _half(sizes, part, layer, shared, record, 0, added)
-        if take(shared.flags, layer):
-            _half(sizes, part, layer, shared, record, 1, shared.upper)
+    for layer in range(layers):
+        write(flags, 2 * layer, OPEN)
+        _rows(sizes, weights, layer, cache, batch, record, shared, 0)
+        if take(flags, 2 * layer):
+            _rows(sizes, weights, layer, cache, batch, record, shared, 1)
         else:
-            while read(shared.flags, layer) != DONE:
-                pass
+            _wait(flags, 2 * layer)
+        write(flags, 2 * layer + 1, OPEN)
+        _experts(sizes, weights, layer, record, shared, 0)
+        if take(flags, 2 * layer + 1):
+            _experts(sizes, weights, layer, record, shared, 1)
+        else:
+            _wait(flags, 2 * layer + 1)
         for row in range(len(hidden)):
-            add(shared.upper[row], added[row])
-            add(added[row], hidden[row])
-    _watch(record.states, len(weights.layers), hidden)
-    score(sizes, weights, hidden, batch.scored, record.scores)
+            add(shared.upper[row], shared.added[row])
+            add(shared.added[row], hidden[row])
+    _watch(record.states, layers, hidden, 0)
+    last_of(sizes, weights, hidden, batch.scored, shared.last)
+    write(flags, 2 * layers, OPEN)
+    _score(weights, record, shared, 0)
+    if take(flags, 2 * layers):
+        _score(weights, record, shared, 1)
+    else:
+        _wait(flags, 2 * layers)
 
 
 @kept
-def help_with(sizes: Any, weights: Any, record: Any, shared: Any) -> None:
+def help_with(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any) -> None:
     """Run on a second thread beside `step`, and do what it has not come to yet."""
-    for layer in range(len(weights.layers)):
-        while read(shared.flags, layer) == 0:
-            pass
-        if take(shared.flags, layer):
-            _half(sizes, weights.layers[layer], layer, shared, record, 1, shared.upper)
-            write(shared.flags, layer, DONE)
+    flags, layers = shared.flags, len(weights.layers)
+    for layer in range(layers):
+        if _taken(flags, 2 * layer):
+            _rows(sizes, weights, layer, cache, batch, record, shared, 1)
+            write(flags, 2 * layer, DONE)
+        if _taken(flags, 2 * layer + 1):
+            _experts(sizes, weights, layer, record, shared, 1)
+            write(flags, 2 * layer + 1, DONE)
+    if _taken(flags, 2 * layers):
+        _score(weights, record, shared, 1)
+        write(flags, 2 * layers, DONE)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _half(sizes, part, layer, shared, record, half, out):
+def _wait(flags, at):
+    """Wait until the other thread is done."""
+    while read(flags, at) != DONE:
+        pass
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _taken(flags, at):
+    """Wait until a flag is open and take it; return whether nobody was faster."""
+    while read(flags, at) == 0:
+        pass
+    return take(flags, at)
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _rows(sizes, weights, layer, cache, batch, record, shared, half):
+    """Run attention and the router for the rows before the middle (0) or from there on (1)."""
+    first, end = (batch.middle, len(shared.hidden)) if half else (0, batch.middle)
+    if first == end:
+        return
+    part = weights.layers[layer]
+    hidden, normed = shared.hidden[first:end], shared.normed[first:end]
+    added = np.empty_like(hidden)
+    _watch(record.states, layer, hidden, first)
+    rms_norm(hidden, view(part.norm_in, (sizes.hidden,)), sizes.epsilon, normed)
+    positions, bases = batch.positions[first:end], batch.bases[first:end]
+    _attention(sizes, weights, part, cache[layer], positions, bases, normed, added)
+    _watch(record.attended, layer, added, first)
+    for row in range(len(hidden)):
+        add(added[row], hidden[row])
+    rms_norm(hidden, view(part.norm_mid, (sizes.hidden,)), sizes.epsilon, normed)
+    choose(sizes, part, layer, batch, normed, first, record)
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _experts(sizes, weights, layer, record, shared, half):
     """Write what the lower (0) or upper (1) half of the experts adds to each row."""
     first, last = half * (sizes.experts // 2), (1 + half) * sizes.experts // 2
-    experts(sizes, part, layer, shared.normed, record, first, last, out)
+    out = shared.upper if half else shared.added
+    experts(sizes, weights.layers[layer], layer, shared.normed, record, first, last, out)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _attention(sizes, weights, part, entries, batch, normed, out):
+def _score(weights, record, shared, half):
+    """Write the logits after the first (0) or the other (1) half of the rows that are scored."""
+    middle = (len(shared.last) + 1) // 2
+    first, end = (middle, len(shared.last)) if half else (0, middle)
+    linear(weights.head, shared.last[first:end], record.scores[first:end])
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _attention(sizes, weights, part, entries, positions, bases, normed, out):
     """Write what attention adds to each row; keys and values go into the cache."""
     rows, width = normed.shape
-    queries, keys, values = heads_of(sizes, weights, part, batch.positions, normed)
+    queries, keys, values = heads_of(sizes, weights, part, positions, normed)
     attended = np.empty_like(queries)
     for row in range(rows):
-        start, count = batch.bases[row] * sizes.kv_width * 4, batch.positions[row] + 1
+        start, count = bases[row] * sizes.kv_width * 4, positions[row] + 1
         seen_keys = view(entries.keys + start, (count, sizes.kv_width))
         seen_values = view(entries.values + start, (count, sizes.kv_width))
         copy(keys[row], seen_keys[count - 1])
@@ -152,8 +210,8 @@ def _attention(sizes, weights, part, entries, batch, normed, out):
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _watch(seen, number, rows):
-    """Keep rows as `seen[number]` where they are wished for."""
+def _watch(seen, number, rows, first):
+    """Keep rows, of which `first` is the first, in `seen[number]` where they are wished for."""
     if len(seen):
         for row in range(len(rows)):
-            copy(rows[row], seen[number, row])
+            copy(rows[row], seen[number, first + row])

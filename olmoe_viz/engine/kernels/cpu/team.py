@@ -1,8 +1,8 @@
-"""A second thread that takes half of the experts where it comes in time.
+"""A second thread that takes half of the work where it comes in time.
 
-Of every layer there is a flag. The first thread opens it and works on its own half; whoever then
-takes the flag does the other. So the first waits only for work that the second has begun: where
-another program keeps the second from running, nothing is lost.
+Of every piece of work there is a flag. The first thread opens it and does its own half; whoever
+then takes the flag does the other. So the first waits only for work that the second has begun:
+where another program keeps the second from running, nothing is lost.
 """
 
 from typing import Any
