@@ -64,6 +64,10 @@ def test_it_measures_what_it_says(ran: tuple[dict[str, Any], str]):
     assert names["restored"].shape == (16, len(names["tokens"]))
     assert names["restored"].max() > 0.5
     assert f"of {len(names['routes'].kl)} drawn routes" in printed
+    coalition = names["coalition"]
+    assert coalition.end_token != coalition.top_token
+    assert f"Without {sum(coalition.kept)} of the 128 experts" in printed
+    assert f"{coalition.end_token!r}" in printed
     one, other = names["texts"]
     assert one.token_ids[0] == other.token_ids[0]
     assert len(names["corpus"]) == 3 * 2 * 8
