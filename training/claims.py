@@ -44,7 +44,7 @@ QUOTED = (
     ),
     Quoted(
         "pruning",
-        "OLMoE-1B-7B: without the slots of a weight under 0.03 (22 % of them) perplexity goes from "
+        "OLMoE-1B-7B: without the slots of a weight under 0.03 (22% of them) perplexity goes from "
         "13.91 to 14.32, and to 884 when the others are scaled to sum to 1.",
         "a public ablation report",
     ),

@@ -20,6 +20,7 @@ def draw() -> None:
     st.caption(texts.INTRODUCTION)
     st.table(table(claims), border="horizontal", hide_index=True, width="content", alt=texts.TITLE)
     for claim, words in texts.CLAIMS.items():
+        st.space("small")
         st.markdown(f"**{words}**")
         st.caption(texts.answer(claim, claims)[0])
         for each in claims.quoted:

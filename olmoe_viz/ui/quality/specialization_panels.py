@@ -9,6 +9,7 @@ from olmoe_viz.ui.quality import tables
 from olmoe_viz.ui.quality.tables import GEOMETRY
 from olmoe_viz.ui.session import state
 from olmoe_viz.ui.texts import quality as texts
+from olmoe_viz.ui.widgets.color_key import color_key
 from olmoe_viz.ui.widgets.figure import plot
 
 
@@ -42,6 +43,8 @@ def domains() -> None:
         ),
         key="domains",
     )
+    experts = range(shares.shape[1])
+    color_key([(layer, expert) for expert in experts], tables.uses(), state.theme())
 
 
 def settled(checkpoints: RouterCheckpoints) -> None:

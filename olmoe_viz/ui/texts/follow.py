@@ -191,8 +191,8 @@ def from_the_mean(mean: float, experts: int) -> str:
 def entropy(own: float, even: float, experts: int) -> str:
     """The entropy of the router in nats, and how far it is from that of an even choice."""
     return (
-        f"The entropy as the model has it, {digits(own)} nats, is {own / even:.0%} of that of an "
-        f"even choice among {experts} experts, {digits(even)} nats."
+        f"As the model has it, the entropy is {digits(own)} of at most {digits(even)} nats, those "
+        f"of an even choice among all {experts} experts."
     )
 
 

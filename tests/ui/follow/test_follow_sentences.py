@@ -135,6 +135,6 @@ def test_the_bars_of_logits_say_where_they_start_and_why() -> None:
 
 def test_the_entropy_is_told_beside_that_of_an_even_choice() -> None:
     assert follow.entropy(np.log(2), np.log(8), 8) == (
-        "The entropy as the model has it, 0.693 nats, is 33% of that of an even choice among 8 "
-        "experts, 2.08 nats."
+        "As the model has it, the entropy is 0.693 of at most 2.08 nats, those of an even choice "
+        "among all 8 experts."
     )
