@@ -1,5 +1,6 @@
 """What each part of a run adds to the logit of a token, directly; and where measuring disagrees."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +33,13 @@ class ByLayer:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What each expert of a cell adds directly, and what it does as measured, [experts] each.
+    """What each expert of some cells adds directly, and what it does as measured, [experts] each.
 
     `direct` is to the logit of the run's likeliest token above the mean of all logits, `measured`
     by how much that token's log-probability falls without the expert, in nats. They are `opposite`
     where their signs differ and what was measured is outside the control's band, the 2.5th to the
     97.5th percentile of random directions. They are `far` apart where the expert's ranks by size
-    differ by half of the experts or more.
+    differ by half of its cell's experts or more.
     """
 
     direct: Float64s
@@ -73,20 +74,41 @@ def by_layer(run: Trace, directions: LogitDirections) -> ByLayer:
     return ByLayer(float(after[0]), attention, np.diff(after) - attention)
 
 
-def compared(effects: Effects, inspection: Inspection, directions: LogitDirections) -> Compared:
-    """Return both for the first cell of the effects, in the order of its experts.
+def compared(
+    effects: Effects, inspections: Sequence[Inspection], directions: LogitDirections
+) -> Compared:
+    """Return both for all cells of the effects, cell by cell in the order of their experts.
 
-    The other records are of the same token under the run's own policy, their first; ValueError if
-    not, and where controls are missing.
+    The other records are of the same token under the run's own policy, their first: an inspection
+    for each cell. ValueError if not, and where controls are missing. Ranks are those in a cell.
     """
     if effects.random_changes is None or not effects.request.run == directions.request.run:
         raise ValueError("The effects are without controls, or not of the same run.")
-    ran = effects.expert_ids[0] >= 0
+    cells = [
+        _of_cell(effects, cell, inspection, directions)
+        for cell, inspection in zip(range(len(effects.kl)), inspections, strict=True)
+    ]
+    return Compared(
+        direct=np.concatenate([each.direct for each in cells]),
+        measured=np.concatenate([each.measured for each in cells]),
+        opposite=np.concatenate([each.opposite for each in cells]),
+        far=np.concatenate([each.far for each in cells]),
+    )
+
+
+def _of_cell(
+    effects: Effects, cell: int, inspection: Inspection, directions: LogitDirections
+) -> Compared:
+    assert effects.random_changes is not None  # noqa: S101 - `compared` has looked
+    layer, token = effects.request.cells[cell]
+    if (inspection.request.layer, inspection.token) != (layer, token):
+        raise ValueError("The inspections are not of the cells of the effects.")
+    ran = effects.expert_ids[cell] >= 0
     added = _along(inspection, directions, 0, directions.above_mean[0])
     of_expert = dict(zip(inspection.ids.tolist(), added.tolist(), strict=True))
-    direct = np.array([of_expert[expert] for expert in effects.expert_ids[0][ran].tolist()])
-    measured = -effects.logprob_changes[0][ran]
-    low, high = np.percentile(-effects.random_changes[0][ran], [2.5, 97.5], axis=-1)
+    direct = np.array([of_expert[expert] for expert in effects.expert_ids[cell][ran].tolist()])
+    measured = -effects.logprob_changes[cell][ran]
+    low, high = np.percentile(-effects.random_changes[cell][ran], [2.5, 97.5], axis=-1)
     beyond = (measured < low) | (measured > high)
     apart = np.abs(_places(direct) - _places(measured))
     return Compared(

@@ -98,11 +98,23 @@ def test_where_measuring_disagrees_is_marked(
     texts = {"top_tokens": ("a",), "new_top_tokens": (("a",) * 6,)}
     effects = Effects(**facts, **texts, **arrays, provenance=provenance)
     towards = replace(directions, request=replace(directions.request, run=run))
-    found = compared(effects, seen, towards)
+    found = compared(effects, [seen], towards)
     assert found.direct.tolist() == [1, 2, 3, 4, 5, 6]
     assert found.measured.tolist() == [9, 2, 0.5, -4, -0.1, 6]
     # -0.1 is within the band, so that its sign says nothing; its rank does.
     assert found.opposite.tolist() == [False, False, False, True, False, False]
     assert found.far.tolist() == [True, False, False, False, True, False]
     with pytest.raises(ValueError, match="not of the same run"):
-        compared(effects, seen, directions)
+        compared(effects, [seen], directions)
+    with pytest.raises(ValueError, match="not of the cells"):
+        compared(effects, [replace(seen, request=replace(seen.request, layer=1))], towards)
+    twice = replace(
+        effects,
+        request=replace(effects.request, cells=((2, 1), (2, 1))),
+        top_tokens=("a",) * 2,
+        new_top_tokens=(("a",) * 6,) * 2,
+        **{name: np.concatenate([values] * 2) for name, values in arrays.items()},
+    )
+    both = compared(twice, [seen, seen], towards)
+    assert both.far.tolist() == found.far.tolist() * 2
+    assert both.direct.tolist() == found.direct.tolist() * 2

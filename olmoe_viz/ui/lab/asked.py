@@ -40,6 +40,7 @@ def draw(trace: Trace, chosen: Selection) -> None:
         with badge:
             origin.badge("live", origin.details(everywhere.provenance, str(trace.policy)))
         _token(measured(everywhere), chosen.layer)
+        direct_panel.draw_token(everywhere, chosen.layer)
 
 
 def _note(effects: Effects) -> None:

@@ -1,10 +1,11 @@
-"""What the experts of the chosen cell add to the logit directly, beside what was measured."""
+"""What experts add to the logit directly, beside what was measured: of a cell, and of a token."""
 
 import numpy as np
 import streamlit as st
 
 from olmoe_viz.analysis.attribution import ByLayer, Compared, by_layer, compared
-from olmoe_viz.figures import paired_bars
+from olmoe_viz.analysis.measured_effects import rank_correlation
+from olmoe_viz.figures import direct_scatter, paired_bars
 from olmoe_viz.figures.labels import expert_id, expert_name
 from olmoe_viz.records.effects import Effects
 from olmoe_viz.records.trace import Trace
@@ -32,10 +33,46 @@ def draw(effects: Effects, trace: Trace) -> None:
     top = effects.top_tokens[0]
     left, right = st.columns(2, gap="large")
     with left:
-        _experts(compared(effects, seen, towards), effects, layer, top)
+        _experts(compared(effects, [seen], towards), effects, layer, top)
     with right:
         _layers(by_layer(trace, towards), top)
     st.caption(texts.CAPTION)
+
+
+def draw_token(effects: Effects, chosen: int) -> None:
+    """Draw both for all cells of the effects, which are those of one token; `chosen` is a layer."""
+    badge = panel.head(texts.EVERYWHERE, None)
+    run, token = effects.request.run, effects.request.cells[0][1]
+    ask = answers.asking(st.empty())
+    try:
+        towards = ask(DirectionsRequest(run, token, (int(effects.top_ids[0]),)))
+        seen = [
+            ask(InspectRequest(run, layer, token, (run.policy,)))
+            for layer, _ in effects.request.cells
+        ]
+    except TROUBLE as error:
+        refuse(error)
+        return
+    with badge:
+        origin.badge("live", origin.details(towards.provenance, str(run.policy)))
+    found, (cells, columns) = compared(effects, seen, towards), np.nonzero(effects.expert_ids >= 0)
+    layers = [effects.request.cells[cell][0] for cell in cells.tolist()]
+    experts = effects.expert_ids[cells, columns].tolist()
+    names = [expert_name(expert, layer) for expert, layer in zip(experts, layers, strict=True)]
+    correlation = rank_correlation(found.direct, found.measured)
+    st.text(texts.of_token(found, names, effects.top_tokens[0], correlation))
+    st.caption(texts.SCATTER)
+    figure = direct_scatter.figure(
+        found.direct,
+        found.measured,
+        layers=layers,
+        experts=experts,
+        opposite=found.opposite,
+        titles=(texts.DIRECT_AXIS, texts.MEASURED_AXIS),
+        layer=chosen,
+        theme=state.theme(),
+    )
+    plot(figure, key="lab_direct_scatter")
 
 
 def _experts(found: Compared, effects: Effects, layer: int, top: str) -> None:

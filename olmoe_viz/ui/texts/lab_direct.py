@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from olmoe_viz.analysis.attribution import ByLayer, Compared
 from olmoe_viz.figures.labels import number, visible
 from olmoe_viz.ui import glossary
@@ -23,6 +25,14 @@ QUANTITY = "for the token, logit or nats"
 ATTENTION, EXPERTS = "attention", "experts"
 OF_LAYERS = "added to the logit"
 LAYER = "layer"
+EVERYWHERE = "In all layers, directly and measured"
+SCATTER = (
+    "A dot is an expert: to the right what raises the logit directly, up what raises the "
+    "log-probability as measured. Squares are those that do the opposite when measured, beyond 95% "
+    "of random directions of the same length. The final norm is held as it was in the run."
+)
+DIRECT_AXIS, MEASURED_AXIS = "direct, logit above the mean", "measured, nats"
+_NAMED = 5  # of those that do the opposite
 OPPOSITE, FAR = "≠", "↕"
 
 
@@ -55,6 +65,29 @@ def of_cell(found: Compared, names: Sequence[str], token: str) -> str:
     if not opposite and not far:
         words += " Measuring does not contradict it."
     return words
+
+
+def of_token(found: Compared, names: Sequence[str], token: str, correlation: float | None) -> str:
+    """What the experts of all layers add, and how many of them measuring contradicts."""
+    order = np.argsort(-abs(found.measured), kind="stable").tolist()
+    opposite = [names[at] for at in order if found.opposite[at]]
+    far = int((found.far & ~found.opposite).sum())
+    said = (
+        f"Over all layers, {len(names)} experts add {number(float(found.direct.sum()), '+.3g')} to "
+        f"the logit of ‘{visible(token)}’ directly."
+    )
+    if correlation is not None:
+        said += (
+            " Spearman's rank correlation of what they add and what is measured is "
+            f"{number(correlation, '.2f')}."
+        )
+    if opposite:
+        more = len(opposite) - _NAMED
+        shown = [*opposite[:_NAMED], *([f"{more} more"] if more > 0 else [])]
+        said += f" Measured, {listed(shown)} {_does(opposite)} the opposite."
+    else:
+        said += " Measured, none does the opposite."
+    return f"{said} The rank in its layer is another for {far} of the others."
 
 
 def of_layers(parts: ByLayer, token: str, blocks: Sequence[int]) -> str:
