@@ -42,7 +42,7 @@ def draw() -> None:
     comparison = new or kept()
     columns = comparison.columns if comparison else list(map(Column, controls.policies()))
     with file:
-        from_file.say(comparison and comparison.file)
+        from_file.say(comparison.file if comparison else None)
     with row:
         reference = controls.draw(columns, _trained_k(comparison))
     controls.mirror(st.session_state.get(_KEPT))
