@@ -187,9 +187,10 @@ class Trunk:
             for variant in (Variant(), *share.fork.variants)
         ]
         ran = self._pass(branches)
-        # Of a small model as for one token: each product has a few tokens of one expert. Measured
-        # with 185 branches of the bundled model on two cores: beside other busy programs one thread
-        # takes 0.18 s and two take 1.4 to 4.5 s, on an idle machine 0.15 and 0.18 s.
+        # The plain pass of a small model as for one token: each product has a few tokens of one
+        # expert. Measured with 185 branches of the bundled model on two cores: beside other busy
+        # programs one thread takes 0.18 s and two take 1.4 to 4.5 s, on an idle machine 0.15 and
+        # 0.18 s.
         with threads(self._model, 1):
             by_branch = ran.scores(reads)
         at = 0
