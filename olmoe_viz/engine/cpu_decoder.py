@@ -15,7 +15,7 @@ from olmoe_viz.engine.cache import KvCache
 from olmoe_viz.engine.compiling import COMPILED
 from olmoe_viz.engine.decoder import Part, PlainDecoder, Stepped, ran
 from olmoe_viz.engine.kernels.cpu.branches import Leaves, Puts, branch
-from olmoe_viz.engine.kernels.cpu.step import Batch, Record, Shared, help_with, step
+from olmoe_viz.engine.kernels.cpu.step import Batch, Record, Shared, step
 from olmoe_viz.engine.kernels.cpu.weights import Floats, entries_of, sizes_of, weights_of
 from olmoe_viz.engine.plan import cell_of
 from olmoe_viz.engine.runner import runner_of
@@ -80,10 +80,10 @@ class CpuKernels:
         worth = rows >= _WORTH_SPLITTING or int(batch.ks.sum(0).max()) >= _WORTH_HELP
         if worth and self.free():
             with self._watched():
-                _helper.submit(help_with, *work)
-                step(*work)
+                _helper.submit(step, *work, True)
+                step(*work, False)
         else:
-            step(*work)
+            step(*work, False)
         return record
 
     def branch(

@@ -95,66 +95,73 @@ class Shared(NamedTuple):
 
 
 @kept
-def step(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any) -> None:
-    """Run the tokens of a `Batch` and fill a `Record`; `cache` is that of `entries_of`."""
-    hidden, flags, layers = shared.hidden, shared.flags, len(weights.layers)
-    for row in range(len(hidden)):
-        copy(weights.embed[batch.tokens[row]], hidden[row])
-    for layer in range(layers):
-        write(flags, 2 * layer, OPEN)
-        _rows(sizes, weights, layer, cache, batch, record, shared, 0)
-        if take(flags, 2 * layer):
-            _rows(sizes, weights, layer, cache, batch, record, shared, 1)
-        else:
-            _wait(flags, 2 * layer)
-        write(flags, 2 * layer + 1, OPEN)
-        _experts(sizes, weights, layer, record, shared, 0)
-        if take(flags, 2 * layer + 1):
-            _experts(sizes, weights, layer, record, shared, 1)
-        else:
-            _wait(flags, 2 * layer + 1)
-        for row in range(len(hidden)):
-            add(shared.upper[row], shared.added[row])
-            add(shared.added[row], hidden[row])
-    _watch(record.states, layers, hidden, 0)
-    last_of(sizes, weights, hidden, batch.scored, shared.last)
-    write(flags, 2 * layers, OPEN)
-    _score(weights, record, shared, 0)
-    if take(flags, 2 * layers):
-        _score(weights, record, shared, 1)
-    else:
-        _wait(flags, 2 * layers)
+def step(
+    sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any, helping: bool
+) -> None:
+    """Run the tokens of a `Batch` and fill a `Record`; `cache` is that of `entries_of`.
+
+    A second thread may call it beside with the same arguments, `helping`: it does what the first
+    has not come to yet. Every piece of work has one place here, so it is compiled once.
+    """
+    if not helping:
+        for row in range(len(shared.hidden)):
+            copy(weights.embed[batch.tokens[row]], shared.hidden[row])
+    for piece in range(len(shared.flags)):
+        if _begun(shared.flags, piece, helping):
+            _halves(sizes, weights, cache, batch, record, shared, piece, helping)
+        if not helping:
+            _wait(shared.flags, piece)
+            _between(sizes, weights, batch, record, shared, piece)
 
 
-@kept
-def help_with(sizes: Any, weights: Any, cache: Any, batch: Any, record: Any, shared: Any) -> None:
-    """Run on a second thread beside `step`, and do what it has not come to yet."""
-    flags, layers = shared.flags, len(weights.layers)
-    for layer in range(layers):
-        if _taken(flags, 2 * layer):
-            _rows(sizes, weights, layer, cache, batch, record, shared, 1)
-            write(flags, 2 * layer, DONE)
-        if _taken(flags, 2 * layer + 1):
-            _experts(sizes, weights, layer, record, shared, 1)
-            write(flags, 2 * layer + 1, DONE)
-    if _taken(flags, 2 * layers):
-        _score(weights, record, shared, 1)
-        write(flags, 2 * layers, DONE)
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _begun(flags, piece, helping):
+    """Open a piece of work, or wait until it is open and take its other half if nobody has."""
+    if helping:
+        while read(flags, piece) == 0:
+            pass
+        return take(flags, piece)
+    write(flags, piece, OPEN)
+    return True
+
+
+@njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+def _halves(sizes, weights, cache, batch, record, shared, piece, helping):
+    """Do a half of a piece of work, and the other one too where nobody has taken it."""
+    half = 1 if helping else 0
+    while True:
+        if piece == 2 * len(weights.layers):
+            _score(weights, record, shared, half)
+        elif piece % 2:
+            _experts(sizes, weights, piece // 2, record, shared, half)
+        else:
+            _rows(sizes, weights, piece // 2, cache, batch, record, shared, half)
+        if half:
+            write(shared.flags, piece, DONE)
+        if half or not take(shared.flags, piece):
+            return
+        half = 1
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def _wait(flags, at):
-    """Wait until the other thread is done."""
+    """Wait until both halves are done."""
     while read(flags, at) != DONE:
         pass
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
-def _taken(flags, at):
-    """Wait until a flag is open and take it; return whether nobody was faster."""
-    while read(flags, at) == 0:
-        pass
-    return take(flags, at)
+def _between(sizes, weights, batch, record, shared, piece):
+    """After the experts of a layer add what they made; after the last bring what is scored."""
+    if piece % 2 == 0:
+        return
+    hidden, layers = shared.hidden, len(weights.layers)
+    for row in range(len(hidden)):
+        add(shared.upper[row], shared.added[row])
+        add(shared.added[row], hidden[row])
+    if piece == 2 * layers - 1:
+        _watch(record.states, layers, hidden, 0)
+        last_of(sizes, weights, hidden, batch.scored, shared.last)
 
 
 @njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
