@@ -41,7 +41,7 @@ def main() -> None:
     """Write docs/map.png and docs/compare.png."""
     with serve() as address, browse() as browser:
         # The heights end each picture between two of its panels.
-        for name, draw, height in (("map", draw_map, 1070), ("compare", draw_compare, 1024)):
+        for name, draw, height in (("map", draw_map, 1070), ("compare", draw_compare, 1068)):
             size: ViewportSize = {"width": WIDTH, "height": height}
             page = browser.new_page(viewport=size, color_scheme="light", reduced_motion="reduce")
             draw(page, address)
