@@ -11,7 +11,7 @@ from olmoe_viz.numerics.costs import bytes_per_token
 from olmoe_viz.records.timing import Bandwidth
 from olmoe_viz.ui.compare import table, text_columns, timing
 from olmoe_viz.ui.compare.comparison import Comparison
-from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.texts import compare_cost as texts
 from olmoe_viz.ui.widgets import panel
 from olmoe_viz.ui.widgets.wording import billions, count
 

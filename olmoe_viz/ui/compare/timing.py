@@ -10,7 +10,8 @@ from olmoe_viz.ui.compare.comparison import Comparison
 from olmoe_viz.ui.session import answers
 from olmoe_viz.ui.session.errors import TROUBLE, refuse
 from olmoe_viz.ui.session.stop import LOOK, touch
-from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.texts import compare_cost as texts
+from olmoe_viz.ui.texts.compare import STOP
 
 RUNS = 3
 _TOKENS = 16  # of each run, where the context has room for them
@@ -23,7 +24,7 @@ def draw(comparison: Comparison) -> None:
         st.button(texts.time_alone(RUNS), key="time_alone", on_click=_wish)
         stop, line = st.empty(), st.empty()
     if st.session_state.pop(_WISH, False):
-        stop.button(texts.STOP, key="stop_timing")
+        stop.button(STOP, key="stop_timing")
         _time(comparison, line, tokens_alone(comparison))
         stop.empty()
         line.empty()

@@ -25,7 +25,7 @@ from olmoe_viz.ui.compare.export import csv_text, json_text
 from olmoe_viz.ui.compare.routing_figures import profiles
 from olmoe_viz.ui.compare.settings import Settings
 from olmoe_viz.ui.compare.table import by_column
-from olmoe_viz.ui.texts import compare as texts
+from olmoe_viz.ui.texts import compare_cost as texts
 
 SMALL, LARGE = RoutingPolicy(2), RoutingPolicy(8, "renormalized")
 
