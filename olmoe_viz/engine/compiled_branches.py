@@ -162,16 +162,20 @@ def read(
 
 
 def difference(plain: Tensor, found: Tensor) -> Difference:
-    """Compare logits, as `differences.difference` does."""
+    """Compare logits, as `differences.difference` does; which has those that are far."""
     ours, theirs = plain.numpy(), np.ascontiguousarray(found.numpy())
+    if len(ours) % LANES:
+        return differences.difference(plain, found)
     sums, tops = np.empty((len(theirs), 3), np.float32), np.empty(len(theirs), np.int64)
-    if len(ours) % LANES == 0:
-        compare(ours, plain.softmax(-1).numpy(), theirs, sums, tops)
-        moved, bent, most = sums.astype(np.float64).T
-        if most.max() < _LARGEST and (moved + bent).min() > -1:
-            shifts = np.log1p(moved + bent)
-            return Difference(np.maximum(shifts - moved, 0), shifts, tops)
-    return differences.difference(plain, found)
+    compare(ours, plain.softmax(-1).numpy(), theirs, sums, tops)
+    moved, bent, most = sums.astype(np.float64).T
+    near = (most < _LARGEST) & (moved + bent > differences.FAR)
+    shifts = np.log1p(np.where(near, moved + bent, 0))
+    kl = np.maximum(shifts - moved, 0)
+    if not near.all():
+        far = differences.difference(plain, found[torch.from_numpy(~near)])
+        kl[~near], shifts[~near] = far.kl, far.shifts
+    return Difference(kl, shifts, tops)
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,14 +76,14 @@ class CpuKernels:
         rows, scored = len(batch.tokens), len(pieces)
         record = Record.empty(rows, scored, geometry, most, watched=watched)
         shared = Shared.empty(rows, scored, geometry.layers, geometry.hidden)
-        work = self._sizes, self._weights, entries, batch, record, shared
+        half = partial(step, self._sizes, self._weights, entries, batch, record, shared)
         worth = rows >= _WORTH_SPLITTING or int(batch.ks.sum(0).max()) >= _WORTH_HELP
         if worth and self.free():
             with self._watched():
-                _helper.submit(step, *work, True)
-                step(*work, False)
+                _helper.submit(half, helping=True)
+                half(helping=False)
         else:
-            step(*work, False)
+            half(helping=False)
         return record
 
     def branch(

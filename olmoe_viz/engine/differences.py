@@ -1,8 +1,10 @@
 """How predictions differ from one that they are compared with, from logits on the device.
 
-From the differences of logits alone, so that a small effect is not lost in the rounding of two
-large sums: with d the logits of the one less those of another, and p the probabilities of the one,
-log Z' - log Z = log(sum p e^-d) and KL = sum p d + log(sum p e^-d).
+A small effect from the differences of logits alone, so that it is not lost in the rounding of two
+large sums: with d the logits of the other less those of the one, and p the probabilities of the
+one, log Z' - log Z = log(1 + sum p (e^d - 1)) and KL = that - sum p d. Where the sum comes near -1,
+as when a token that was nearly certain is gone, its rounding would be most of what is left: there
+the two sums are taken by themselves, in float64.
 """
 
 from typing import NamedTuple
@@ -15,6 +17,7 @@ from torch import Tensor
 Float64s = NDArray[np.float64]
 Ids = NDArray[np.int64]
 _TOGETHER = 16  # predictions whose differences stay in a core's memory on their way
+FAR = -0.5  # of the sum of p (e^d - 1)
 
 
 class Difference(NamedTuple):
@@ -43,9 +46,11 @@ def difference(plain: Tensor, found: Tensor) -> Difference:
 def _compared(plain: Tensor, found: Tensor, weights: Tensor) -> Difference:
     apart = found - plain
     mean, tops = apart @ weights, found.argmax(-1).cpu().numpy()
-    shifts = torch.log1p(apart.expm1_() @ weights)
-    if not shifts.isfinite().all():  # a power above what float32 holds
-        shifts = (weights.double().log() + (found.double() - plain)).logsumexp(-1)
+    grown = (apart.expm1_() @ weights).double()
+    shifts = torch.log1p(grown)
+    far = ~((grown > FAR) & grown.isfinite())  # a power may be above what float32 holds
+    if far.any():
+        shifts[far] = found[far].double().logsumexp(-1) - plain.double().logsumexp(-1)
     return Difference(_host((shifts - mean).clamp(min=0)), _host(shifts), tops)
 
 

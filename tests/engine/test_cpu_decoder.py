@@ -135,7 +135,9 @@ def test_a_second_thread_changes_no_bit(
     asked: list[object] = []
     submit = cpu_decoder._helper.submit
     monkeypatch.setattr(
-        cpu_decoder, "_helper", SimpleNamespace(submit=lambda *a: asked.append(a) or submit(*a))
+        cpu_decoder,
+        "_helper",
+        SimpleNamespace(submit=lambda *a, **b: asked.append(a) or submit(*a, **b)),
     )
     kernels, runner = CpuKernels(wide_model, parts_of(wide_model)), runner_of(wide_model)
     rows, caches = range(len(policies)), [runner.open(len(policies), 4) for _ in range(2)]

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import olmoe_viz as ov
-from olmoe_viz.engine.differences import changes, difference
+from olmoe_viz.engine import compiled_branches
+from olmoe_viz.engine.differences import Difference, changes, difference
 from olmoe_viz.engine.engine import Ask
 from olmoe_viz.errors import CancelledError
 from olmoe_viz.interventions import Intervention, LostMass
@@ -252,3 +253,20 @@ def test_a_difference_is_as_exact_as_its_logits(size: float) -> None:
     np.testing.assert_allclose(apart.kl, expected, rtol=2e-3)
     moved = [log_softmax(other)[7] - log_softmax(one)[7] for other in others]
     np.testing.assert_allclose(changes(plain, found, apart, 7), moved, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("compare", [difference, compiled_branches.difference])
+def test_of_a_token_that_was_nearly_certain_and_is_gone_nothing_is_rounded_away(
+    compare: Callable[[torch.Tensor, torch.Tensor], Difference],
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    plain = torch.randn(512, generator=draw)
+    plain[7] = 20.0
+    found = plain.repeat(4, 1) + torch.randn(4, 512, generator=draw) * 0.01
+    found[:, 7] -= torch.tensor([0.0, 1.0, 10.0, 19.0])
+    apart = compare(plain, found)
+    one, others = plain.numpy(), found.numpy()
+    moved = [log_softmax(other)[7] - log_softmax(one)[7] for other in others]
+    np.testing.assert_allclose(changes(plain, found, apart, 7), moved, rtol=1e-5, atol=1e-7)
+    expected = [kl_divergence(one, other) for other in others]
+    np.testing.assert_allclose(apart.kl, expected, rtol=1e-4, atol=3e-7)

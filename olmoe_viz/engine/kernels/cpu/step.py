@@ -89,9 +89,9 @@ class Shared(NamedTuple):
     @classmethod
     def empty(cls, rows: int, scored: int, layers: int, hidden: int) -> "Shared":
         """Return what one step needs."""
-        of_rows = (np.empty((rows, hidden), np.float32) for _ in range(4))
+        stream, normed, added, upper = (np.empty((rows, hidden), np.float32) for _ in range(4))
         last = np.empty((scored, hidden), np.float32)
-        return cls(*of_rows, last, np.zeros(2 * layers + 1, np.int64))
+        return cls(stream, normed, added, upper, last, np.zeros(2 * layers + 1, np.int64))
 
 
 @kept
